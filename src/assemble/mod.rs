@@ -1,0 +1,34 @@
+//! From the instances of a series to a [`Volume`] in Hounsfield units (or the
+//! modality's own), or a sentence why not.
+
+use crate::volume::Volume;
+use dicom_object::InMemDicomObject;
+
+/// A series that is one consistent stack of slices.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// The voxels, slices ordered by their projection on the slice normal.
+    pub volume: Volume,
+    /// The instances the voxels came from, for referencing them in results.
+    pub source: SourceSeries,
+}
+
+/// What a result must know of the instances it was made from.
+#[derive(Debug, Clone)]
+pub struct SourceSeries {
+    /// Data set of the first slice without its pixel data: patient, study, frame of reference, equipment.
+    pub attributes: InMemDicomObject,
+    /// Instance of each slice `k` of the volume, in the volume's slice order.
+    pub slices: Vec<SourceSlice>,
+}
+
+/// Where one slice of a volume came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSlice {
+    /// SOP Class UID (0008,0016).
+    pub sop_class_uid: String,
+    /// SOP Instance UID (0008,0018).
+    pub sop_instance_uid: String,
+    /// Frame number (from 1) when the instance is multi-frame.
+    pub frame: Option<u32>,
+}

@@ -1,0 +1,1 @@
+//! The Iris network: encoder, task encoder, mask decoder, sliding-window inference. Tensors in, tensors out.

@@ -1,0 +1,28 @@
+//! irisnode: a DICOM node that segments CT and MR series *by example*.
+//!
+//! A study flows one way through the rooms of this crate and never turns back:
+//!
+//! ```text
+//! receive → archive → assemble → route → segment → encode → deliver
+//! ```
+//!
+//! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
+//! [`config`], [`terminology`] and [`dimse`] are the ground floor and import
+//! nothing of ours. CONTRIBUTING.md draws the map.
+
+pub mod archive;
+pub mod assemble;
+pub mod cli;
+pub mod config;
+pub mod deliver;
+pub mod dimse;
+pub mod encode;
+pub mod iris;
+pub mod node;
+pub mod phantom;
+pub mod receive;
+pub mod route;
+pub mod segment;
+pub mod tasks;
+pub mod terminology;
+pub mod volume;

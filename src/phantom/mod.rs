@@ -1,0 +1,1 @@
+//! Procedural labelled volumes: test fixtures, training episodes, the demo without real data.

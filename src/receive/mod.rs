@@ -1,0 +1,1 @@
+//! DIMSE associations: Verification and Storage SCP.

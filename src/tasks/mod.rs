@@ -1,0 +1,1 @@
+//! The reference library: image-label pairs and the task embeddings computed from them, once.

@@ -1,0 +1,19 @@
+//! Volumes on a regular grid in patient space: pure maths, no DICOM, no tensors.
+//!
+//! Positions are millimetres in the DICOM patient coordinate system: +x to the
+//! patient's left, +y to posterior, +z to the head (LPS, PS3.3 C.7.6.2.1.1).
+
+mod geometry;
+mod label_volume;
+
+pub use geometry::{Geometry, Vec3};
+pub use label_volume::LabelVolume;
+
+/// A scalar image on a [`Geometry`]. CT in Hounsfield units, other modalities in their stored output units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Volume {
+    /// Where each voxel lies in the patient.
+    pub geometry: Geometry,
+    /// Voxels, column index fastest: `voxels[i + columns * (j + rows * k)]`, see [`Geometry::index`].
+    pub voxels: Vec<f32>,
+}
