@@ -1,0 +1,505 @@
+//! The configuration file as a whole: reading it, and finding what it names but is not there.
+
+use super::condition::{Condition, Subject, Test};
+use super::delivery::{self, Delivery};
+use super::node::{self, NodeConfig};
+use super::peer::{self, Peer, PlacedPeer};
+use super::problem::{ConfigError, Findings, Problem};
+use super::rule::{self, PlacedRule, Rule};
+use super::section::{Placed, Section};
+use super::suggest::did_you_mean;
+use super::value;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A whole, valid configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The node itself.
+    pub node: NodeConfig,
+    /// How patiently results are sent.
+    pub delivery: Delivery,
+    /// Application entities the node talks to.
+    pub peers: Vec<Peer>,
+    /// Rules in the order of the file.
+    pub rules: Vec<Rule>,
+}
+
+impl Config {
+    /// Reads a file and requires everything it names to be there: for a node that is about to start.
+    ///
+    /// # Errors
+    /// Every problem found, at its line.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Ok(ConfigFile::read_complete(path)?.config)
+    }
+}
+
+/// A configuration together with the text it was read from, so that later findings can point at lines.
+///
+/// What the file says is valid; after [`ConfigFile::read`] what it names (weights, tasks) may still be absent.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    path: PathBuf,
+    text: String,
+    config: Config,
+    warnings: Vec<Problem>,
+    places: Places,
+}
+
+/// Where names that point outside the file are written.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    /// The value of `weights`, or `[node]` where it is not written.
+    weights: Range<usize>,
+    weights_written: bool,
+    tasks: Vec<Placed<String>>,
+    peers: Vec<Range<usize>>,
+}
+
+impl ConfigFile {
+    /// Reads a file; what it names may be absent.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every problem of its text, at its line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// Reads a file and requires what it names to be there: the weights, and a folder for each task of each rule.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::read`], with everything missing among the problems.
+    pub fn read_complete(path: &Path) -> Result<Self, ConfigError> {
+        let text = read_text(path)?;
+        let (file, mut problems) = Self::parse_with_problems(path, &text);
+        if let Some(file) = &file {
+            problems.extend(file.missing());
+        }
+        Self::unless_wrong(path, &text, file, problems)
+    }
+
+    /// Reads the text of a file; `path` is where relative paths start and what problems are reported under.
+    ///
+    /// # Errors
+    /// Every problem of the text, at its line.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let (file, problems) = Self::parse_with_problems(path, text);
+        Self::unless_wrong(path, text, file, problems)
+    }
+
+    fn unless_wrong(
+        path: &Path,
+        text: &str,
+        file: Option<Self>,
+        problems: Vec<Problem>,
+    ) -> Result<Self, ConfigError> {
+        let has_errors = problems.iter().any(|problem| !problem.is_warning);
+        match file {
+            Some(file) if !has_errors => Ok(Self {
+                warnings: problems,
+                ..file
+            }),
+            _ => Err(invalid(path, text, problems)),
+        }
+    }
+
+    /// What could be read, with defaults for what could not; nothing when the text is not TOML.
+    fn parse_with_problems(path: &Path, text: &str) -> (Option<Self>, Vec<Problem>) {
+        let (root, syntax) = DeTable::parse_recoverable(text);
+        if !syntax.is_empty() {
+            // What a broken table seems to lack would only be noise.
+            return (
+                None,
+                syntax
+                    .iter()
+                    .map(|error| syntax_problem(error, text))
+                    .collect(),
+            );
+        }
+        let mut problems = Vec::new();
+        let base = path.parent().unwrap_or(Path::new(""));
+        let (config, places) = read_root(root.get_ref(), base, &mut problems);
+        let file = Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            config,
+            warnings: Vec::new(),
+            places,
+        };
+        (Some(file), problems)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The configuration alone.
+    pub fn into_config(self) -> Config {
+        self.config
+    }
+
+    /// What is doubtful but valid.
+    pub fn warnings(&self) -> Option<Findings> {
+        (!self.warnings.is_empty())
+            .then(|| Findings::new(&self.path, &self.text, self.warnings.clone()))
+    }
+
+    /// What the file names and is not there: the weights, and the folder of each task of each rule.
+    fn missing(&self) -> Vec<Problem> {
+        let node = &self.config.node;
+        let mut problems = Vec::new();
+        if !node.weights.is_file() {
+            let message = if self.places.weights_written {
+                format!("there is no weights file {}", node.weights.display())
+            } else {
+                format!(
+                    "`weights` is not set, and its default {} is no file",
+                    node.weights.display()
+                )
+            };
+            problems.push(Problem::error(self.places.weights.clone(), message, "no such file").with_help(
+                "set weights under [node] to the network's .safetensors file; a relative path starts at the folder of this file",
+            ));
+        }
+        let known = task_names(&node.task_dir);
+        for task in self
+            .places
+            .tasks
+            .iter()
+            .filter(|task| !known.contains(&task.value))
+        {
+            let help =
+                did_you_mean(&task.value, known.iter().map(String::as_str)).unwrap_or_else(|| {
+                    let known = match known.as_slice() {
+                        [] => "there is none yet".to_owned(),
+                        known => format!("there are: {}", known.join(", ")),
+                    };
+                    format!(
+                        "teach it with `irisnode task add {}`; in {} {known}",
+                        task.value,
+                        node.task_dir.display()
+                    )
+                });
+            problems.push(
+                Problem::error(
+                    task.span.clone(),
+                    format!("there is no task `{}`", task.value),
+                    "unknown task",
+                )
+                .with_help(help),
+            );
+        }
+        problems
+    }
+
+    /// One problem for every place a task is named at: for what the task library finds wrong with it.
+    pub fn problems_with_task(&self, name: &str, message: &str, help: &str) -> Vec<Problem> {
+        let places = self.places.tasks.iter().filter(|task| task.value == name);
+        places
+            .map(|task| Problem::error(task.span.clone(), message, "named here").with_help(help))
+            .collect()
+    }
+
+    /// A problem with a peer, by its index in [`Config::peers`].
+    pub fn problem_with_peer(&self, index: usize, message: &str, help: &str) -> Problem {
+        let span = self.places.peers.get(index).cloned().unwrap_or(0..0);
+        Problem::error(span, message, "this peer").with_help(help)
+    }
+
+    /// The error made of these problems and the file's own warnings.
+    pub fn invalid(&self, mut problems: Vec<Problem>) -> ConfigError {
+        problems.extend(self.warnings.iter().cloned());
+        invalid(&self.path, &self.text, problems)
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn invalid(path: &Path, text: &str, problems: Vec<Problem>) -> ConfigError {
+    ConfigError::Invalid(Box::new(Findings::new(path, text, problems)))
+}
+
+fn syntax_problem(error: &toml::de::Error, text: &str) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    // At the end of the file there is nothing to point at but what came last.
+    let last = text
+        .trim_end()
+        .char_indices()
+        .next_back()
+        .map_or(0, |(at, _)| at);
+    let span = if span.start > last {
+        last..text.trim_end().len()
+    } else {
+        span.start..span.end.min(text.len())
+    };
+    Problem::error(span, "this is not TOML", error.message())
+        .with_help("texts stand in quotes, lists in [brackets], and a key may be given once; see https://toml.io")
+}
+
+/// Folders of the task library that hold a `task.toml`, sorted.
+fn task_names(task_dir: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(task_dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = folders
+        .filter(|folder| folder.path().join("task.toml").is_file())
+        .filter_map(|folder| folder.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
+    const KNOWN: [&str; 4] = ["node", "delivery", "peer", "rule"];
+    let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
+    for key in root
+        .keys()
+        .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
+    {
+        let help = did_you_mean(key.get_ref(), KNOWN)
+            .unwrap_or_else(|| "known here: [node], [delivery], [[peer]], [[rule]]".to_owned());
+        let message = format!("`{}` does not belong at the top level", key.get_ref());
+        problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
+    }
+    let mut places = Places::default();
+    let (mut node, mut delivery) = (NodeConfig::default(), Delivery::default());
+    if let Some((table, span)) = one_table("[node]", root.get("node").unwrap_or(&empty), problems) {
+        let (read, weights) =
+            node::read(Section::new("[node]", span.clone(), table, problems), base);
+        node = read;
+        places.weights_written = weights.is_some();
+        places.weights = weights.unwrap_or(span);
+    }
+    if let Some((table, span)) = one_table(
+        "[delivery]",
+        root.get("delivery").unwrap_or(&empty),
+        problems,
+    ) {
+        delivery = delivery::read(Section::new("[delivery]", span, table, problems));
+    }
+    let mut peers = Vec::new();
+    for (table, span) in tables("[[peer]]", root.get("peer"), problems) {
+        peers.push(peer::read(Section::new("[[peer]]", span, table, problems)));
+    }
+    let mut rules = Vec::new();
+    for (table, span) in tables("[[rule]]", root.get("rule"), problems) {
+        rules.extend(rule::read(Section::new("[[rule]]", span, table, problems)));
+    }
+    check_across(&node, &peers, &rules, problems);
+    places.tasks = rules
+        .iter()
+        .flat_map(|rule| rule.tasks.iter().cloned())
+        .collect();
+    places.peers = peers
+        .iter()
+        .filter(|placed| placed.peer.is_some())
+        .filter_map(|placed| placed.name.as_ref().map(|name| name.span.clone()))
+        .collect();
+    let config = Config {
+        node,
+        delivery,
+        peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
+        rules: rules.into_iter().map(|placed| placed.rule).collect(),
+    };
+    (config, places)
+}
+
+type Table<'t> = (&'t DeTable<'t>, Range<usize>);
+
+fn one_table<'t>(
+    title: &str,
+    value: &'t Spanned<DeValue<'t>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Table<'t>> {
+    let table = value
+        .get_ref()
+        .as_table()
+        .map(|table| (table, value.span()));
+    if table.is_none() {
+        problems.push(
+            Problem::error(
+                value.span(),
+                format!("{title} must be one table"),
+                value::kind(value.get_ref()),
+            )
+            .with_help(format!(
+                "write {title} on a line of its own, with single brackets, once"
+            )),
+        );
+    }
+    table
+}
+
+fn tables<'t>(
+    title: &str,
+    value: Option<&'t Spanned<DeValue<'t>>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Table<'t>> {
+    let Some(value) = value else {
+        return Vec::new();
+    };
+    let help = format!("write {title} on a line of its own, with double brackets, once for each");
+    let Some(items) = value.get_ref().as_array() else {
+        problems.push(
+            Problem::error(
+                value.span(),
+                format!("{title} needs double brackets"),
+                value::kind(value.get_ref()),
+            )
+            .with_help(help),
+        );
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items.iter() {
+        match item.get_ref().as_table() {
+            Some(table) => found.push((table, item.span())),
+            None => problems.push(
+                Problem::error(
+                    item.span(),
+                    format!("{title} must be a table"),
+                    value::kind(item.get_ref()),
+                )
+                .with_help(help.clone()),
+            ),
+        }
+    }
+    found
+}
+
+/// What only shows when peers and rules are seen together.
+fn check_across(
+    node: &NodeConfig,
+    peers: &[PlacedPeer],
+    rules: &[PlacedRule],
+    problems: &mut Vec<Problem>,
+) {
+    no_name_twice(
+        "peers",
+        peers.iter().filter_map(|peer| peer.name.as_ref()),
+        problems,
+    );
+    no_name_twice(
+        "peers with the AE title",
+        peers.iter().filter_map(|peer| peer.ae_title.as_ref()),
+        problems,
+    );
+    no_name_twice("rules", rules.iter().map(|rule| &rule.name), problems);
+    let names: Vec<&str> = peers
+        .iter()
+        .filter_map(|peer| peer.name.as_ref())
+        .map(|name| name.value.as_str())
+        .collect();
+    for destination in rules.iter().flat_map(|rule| &rule.destinations) {
+        if !names.contains(&destination.value.as_str()) {
+            problems.push(unknown_peer(destination, &names));
+        }
+    }
+    // With a peer half read, who can be reached is not known.
+    if let Some(peers) = peers
+        .iter()
+        .map(|placed| placed.peer.as_ref())
+        .collect::<Option<Vec<&Peer>>>()
+    {
+        problems.extend(
+            rules
+                .iter()
+                .filter_map(|rule| never_delivers(node, &peers, rule)),
+        );
+    }
+}
+
+fn unknown_peer(destination: &Placed<String>, names: &[&str]) -> Problem {
+    let help =
+        did_you_mean(&destination.value, names.iter().copied()).unwrap_or_else(|| match names {
+            [] => "add a [[peer]] with this name".to_owned(),
+            names => format!(
+                "add a [[peer]] with this name, or use one of: {}",
+                names.join(", ")
+            ),
+        });
+    let message = format!("there is no peer `{}`", destination.value);
+    Problem::error(destination.span.clone(), message, "unknown peer").with_help(help)
+}
+
+fn no_name_twice<'n>(
+    what: &str,
+    names: impl Iterator<Item = &'n Placed<String>>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    for name in names {
+        if seen.insert(&name.value, ()).is_some() {
+            problems.push(
+                Problem::error(
+                    name.span.clone(),
+                    format!("two {what} `{}`", name.value),
+                    "the second one",
+                )
+                .with_help("give each its own"),
+            );
+        }
+    }
+}
+
+/// A warning when a rule without destinations can only match series whose sender is no peer.
+fn never_delivers(node: &NodeConfig, peers: &[&Peer], rule: &PlacedRule) -> Option<Problem> {
+    if !rule.destinations.is_empty() {
+        return None;
+    }
+    let callers = demanded_callers(&rule.rule.when);
+    let reachable = |caller: &Option<Vec<&str>>| {
+        peers.iter().any(|peer| {
+            caller
+                .as_ref()
+                .is_none_or(|titles| titles.contains(&peer.ae_title.as_str()))
+        })
+    };
+    if reachable(&callers) {
+        return None;
+    }
+    let label = match &callers {
+        Some(titles) => format!("no peer has the AE title {}", titles.join(" or ")),
+        None => "there is no [[peer]] to send to".to_owned(),
+    };
+    let consequence = if node.accept_unknown_callers {
+        "its results have nowhere to go"
+    } else {
+        "it can never match"
+    };
+    Some(
+        Problem::warning(
+            rule.name.span.clone(),
+            format!(
+                "rule `{}` sends to the peer a series came from, but {consequence}",
+                rule.name.value
+            ),
+            label,
+        )
+        .with_help("add that [[peer]], or name destinations in the rule"),
+    )
+}
+
+/// The calling AE titles a condition demands at its top level, if it demands any by name.
+fn demanded_callers(when: &Condition) -> Option<Vec<&str>> {
+    match when {
+        Condition::Test {
+            subject: Subject::CallingAe,
+            test: Test::Equals(title),
+        } => Some(vec![title]),
+        Condition::Test {
+            subject: Subject::CallingAe,
+            test: Test::OneOf(titles),
+        } => Some(titles.iter().map(String::as_str).collect()),
+        Condition::All(parts) => parts.iter().find_map(demanded_callers),
+        _ => None,
+    }
+}

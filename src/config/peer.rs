@@ -1,0 +1,58 @@
+//! `[[peer]]`: the application entities the node talks to.
+
+use super::section::{Complaint, Placed, Section};
+use super::value;
+
+/// `[[peer]]`: a remote application entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The name rules use.
+    pub name: String,
+    /// Its AE title.
+    pub ae_title: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
+pub(super) struct PlacedPeer {
+    pub(super) name: Option<Placed<String>>,
+    pub(super) ae_title: Option<Placed<String>>,
+    pub(super) peer: Option<Peer>,
+}
+
+/// Reads one `[[peer]]`.
+pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
+    let name = section.required("name", "\"pacs\"", value::text);
+    let ae_title = section.required("ae_title", "\"PACS\"", value::ae_title);
+    let host = section.required("host", "\"192.0.2.10\"", |value| {
+        let host = value::text(value)?;
+        let help = "write only the host name or address here, and the port as `port`";
+        // `::1` is an address, `pacs:104` is not a host.
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        if !is_address && (host.contains([':', '/', ' ']) || !host.is_ascii()) {
+            return Err(
+                Complaint::new("is not a host name or address", "not a host name").with_help(help),
+            );
+        }
+        Ok(host)
+    });
+    let port = section.required("port", "4242", value::port);
+    section.finish();
+    let peer = match (&name, &ae_title, host, port) {
+        (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
+            name: name.value.clone(),
+            ae_title: ae_title.value.clone(),
+            host: host.value,
+            port: port.value,
+        }),
+        _ => None,
+    };
+    PlacedPeer {
+        name,
+        ae_title,
+        peer,
+    }
+}

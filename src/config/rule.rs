@@ -1,0 +1,82 @@
+//! `[[rule]]`: which series get which tasks, and where results go.
+
+use super::condition::Condition;
+use super::problem::Problem;
+use super::section::{Placed, Section};
+use super::{value, when};
+use toml::de::DeValue;
+
+/// `[[rule]]`: which series get which tasks, and where results go.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Unique name.
+    pub name: String,
+    /// The condition on the series.
+    pub when: Condition,
+    /// Names of tasks to run.
+    pub tasks: Vec<String>,
+    /// Names of peers that get the result; empty means the peer it came from.
+    pub destinations: Vec<String>,
+    /// Higher runs first.
+    pub priority: i32,
+}
+
+/// A rule with the places of the names in it.
+pub(super) struct PlacedRule {
+    pub(super) name: Placed<String>,
+    pub(super) tasks: Vec<Placed<String>>,
+    pub(super) destinations: Vec<Placed<String>>,
+    pub(super) rule: Rule,
+}
+
+/// Reads one `[[rule]]`; `None` when it has no usable name.
+pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
+    let name = section.required("name", "\"abdominal CT\"", value::text);
+    let tasks = section.required("tasks", "[\"abdomen\"]", value::texts);
+    if let Some(empty) = tasks.as_ref().filter(|tasks| tasks.value.is_empty()) {
+        section.problems().push(
+            Problem::error(
+                empty.span.clone(),
+                "a rule without tasks does nothing",
+                "empty list",
+            )
+            .with_help("name at least one task; `irisnode task list` shows them"),
+        );
+    }
+    let destinations = section.optional("destinations", value::texts);
+    let priority = section.or("priority", 0, |value| {
+        value::integer(value, -1_000_000, 1_000_000)
+    });
+    let when = match section.raw("when") {
+        None => Condition::All(Vec::new()),
+        Some(value) => match value.get_ref() {
+            DeValue::Table(table) => when::read(table, section.problems()),
+            other => {
+                let label = format!("this is {}", value::kind(other));
+                section.problems().push(
+                    Problem::error(value.span(), "`when` must be a table of conditions", label)
+                        .with_help("write [rule.when] on a line of its own and one condition a line below it"),
+                );
+                Condition::All(Vec::new())
+            }
+        },
+    };
+    section.finish();
+    let name = name?;
+    let tasks = tasks.map_or_else(Vec::new, |tasks| tasks.value);
+    let destinations = destinations.map_or_else(Vec::new, |destinations| destinations.value);
+    let names = |placed: &[Placed<String>]| placed.iter().map(|one| one.value.clone()).collect();
+    let rule = Rule {
+        name: name.value.clone(),
+        when,
+        tasks: names(&tasks),
+        destinations: names(&destinations),
+        priority: i32::try_from(priority).unwrap_or_default(),
+    };
+    Some(PlacedRule {
+        name,
+        tasks,
+        destinations,
+        rule,
+    })
+}
