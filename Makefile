@@ -1,0 +1,48 @@
+# Everything a developer does. `make` alone lists it.
+.POSIX:
+SHELL = /bin/bash
+PYTHON_ENV = .deps/venv
+
+# CharLS (JPEG-LS) builds with CMake; take the one of the Python environment
+# when the system has none that runs.
+ifeq ($(shell cmake --version 2>/dev/null),)
+export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
+endif
+
+.PHONY: help deps python libtorch peers build demo test bench fmt lint clean-demo
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+deps: python libtorch peers ## fetch what is missing: libtorch, Python packages, Debian peers
+
+python:
+	@sh setup/python.sh
+
+libtorch:
+	@sh setup/libtorch.sh
+
+peers:
+	@sh setup/debian.sh
+
+build: python libtorch ## release build: target/release/irisnode
+	cargo build --release --locked
+
+demo: deps build ## the main job end to end against a real Orthanc; picture in demo-out/
+	@$(PYTHON_ENV)/bin/python demo/demo.py
+
+test: deps lint ## format, clippy, every test, real peers included
+	cargo test --locked
+
+lint: python libtorch ## cargo fmt --check and clippy without a warning
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+bench: deps build ## the figures of benches/README.md, peers in the same run
+	@$(PYTHON_ENV)/bin/python benches/run.py
+
+fmt: ## format the source
+	cargo fmt
+
+clean-demo: ## remove what the demo left
+	rm -rf demo-out
