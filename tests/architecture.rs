@@ -18,7 +18,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("route", &["config"]),
     ("preprocess", &["volume"]),
     ("tasks", &["iris", "preprocess", "terminology", "volume"]),
-    ("segment", &["iris", "preprocess", "tasks", "terminology", "volume"]),
+    (
+        "segment",
+        &["iris", "preprocess", "tasks", "terminology", "volume"],
+    ),
     ("encode", &["assemble", "terminology", "volume"]),
     ("deliver", &["config", "dimse"]),
     // Beside the road.
@@ -36,19 +39,29 @@ fn rooms_import_only_what_the_map_allows() {
         .expect("src is readable")
         .filter_map(|entry| {
             let entry = entry.expect("src is readable");
-            entry.path().is_dir().then(|| entry.file_name().to_string_lossy().into_owned())
+            entry
+                .path()
+                .is_dir()
+                .then(|| entry.file_name().to_string_lossy().into_owned())
         })
         .collect();
     let imported = regex::Regex::new(r"\bcrate::([a-z_]+)").expect("a valid pattern");
     let mut offences = Vec::new();
-    for room in rooms.iter().filter(|room| !["cli", "node"].contains(&room.as_str())) {
+    for room in rooms
+        .iter()
+        .filter(|room| !["cli", "node"].contains(&room.as_str()))
+    {
         let Some(allowed) = map.get(room.as_str()) else {
             offences.push(format!("src/{room}/ is not on the map in this test"));
             continue;
         };
         for file in walkdir::WalkDir::new(source.join(room)) {
             let file = file.expect("src is readable");
-            if file.path().extension().is_none_or(|extension| extension != "rs") {
+            if file
+                .path()
+                .extension()
+                .is_none_or(|extension| extension != "rs")
+            {
                 continue;
             }
             let text = std::fs::read_to_string(file.path()).expect("a source file");
@@ -74,17 +87,26 @@ fn rooms_import_only_what_the_map_allows() {
             }
         }
     }
-    assert!(offences.is_empty(), "the road turns back:\n{}", offences.join("\n"));
+    assert!(
+        offences.is_empty(),
+        "the road turns back:\n{}",
+        offences.join("\n")
+    );
 }
 
 #[test]
 fn the_map_itself_has_no_circle() {
     let map: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
     fn reaches(map: &BTreeMap<&str, &[&str]>, from: &str, goal: &str) -> bool {
-        map.get(from)
-            .is_some_and(|next| next.iter().any(|room| *room == goal || reaches(map, room, goal)))
+        map.get(from).is_some_and(|next| {
+            next.iter()
+                .any(|room| *room == goal || reaches(map, room, goal))
+        })
     }
     for room in map.keys() {
-        assert!(!reaches(&map, room, room), "{room} imports itself around a corner");
+        assert!(
+            !reaches(&map, room, room),
+            "{room} imports itself around a corner"
+        );
     }
 }

@@ -1,0 +1,316 @@
+//! Volumes larger than a patch: windows over the query, windows around the foreground of a reference.
+
+use super::{Iris, TaskEmbedding};
+use tch::{Device, Kind, Tensor};
+
+/// How a query is cut into windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlidingWindow {
+    /// Share of a window that overlaps with its neighbour along each axis, 0 to 0.9.
+    pub overlap: f64,
+    /// Most voxels a window may have; bounds the memory of one pass.
+    pub max_voxels: i64,
+}
+
+impl Default for SlidingWindow {
+    fn default() -> Self {
+        Self {
+            overlap: 0.5,
+            max_voxels: 128 * 128 * 64,
+        }
+    }
+}
+
+/// Why a tensor cannot be segmented or embedded.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// A tensor has the wrong number of axes, or an axis of no length.
+    #[error("expected {expected}, found a tensor of shape {found:?}")]
+    Shape {
+        /// What was expected.
+        expected: &'static str,
+        /// What came.
+        found: Vec<i64>,
+    },
+    /// A class has no voxel in its reference.
+    #[error("class {0} has no voxel in the reference's label")]
+    EmptyMask(i64),
+    /// The embedding was made by other weights.
+    #[error("the task embedding was made by other weights; compute it again")]
+    OtherWeights,
+    /// libtorch failed, for instance for want of memory.
+    #[error("the network failed: {0}")]
+    Torch(#[from] tch::TchError),
+    /// Embeddings that do not belong together.
+    #[error(transparent)]
+    Embedding(#[from] super::EmbeddingError),
+}
+
+/// One window: where it starts and how large it is, in voxels of the (padded) volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    start: [i64; 3],
+    size: [i64; 3],
+}
+
+impl Iris {
+    /// Segments a volume of any size.
+    ///
+    /// `image [D, H, W]` at the network's spacing, `embedding` of `K` classes
+    /// → probabilities `[K, D, H, W]` on the CPU. Memory beside the input:
+    /// `(K + 1)·D·H·W` floats for the sum of windows, and one window's pass.
+    /// `progress(done, all)` is called after each window.
+    pub fn segment(
+        &self,
+        image: &Tensor,
+        embedding: &TaskEmbedding,
+        options: &SlidingWindow,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Tensor, InferenceError> {
+        let size = volume_size(image)?;
+        if embedding.weights_hash() != self.weights_hash() {
+            return Err(InferenceError::OtherWeights);
+        }
+        let _guard = tch::no_grad_guard();
+        let tokens = embedding.tensor().to_device(self.device()).unsqueeze(0);
+        let classes = embedding.tensor().size()[0];
+
+        let window = self.window_size(size, options.max_voxels);
+        let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
+        let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
+        let windows = windows(padded, window, options.overlap);
+        let weight = gaussian(window);
+        let mut sum = Tensor::f_zeros(
+            [classes, padded[0], padded[1], padded[2]],
+            (Kind::Float, Device::Cpu),
+        )?;
+        let weights = Tensor::f_zeros(padded, (Kind::Float, Device::Cpu))?;
+        for (index, place) in windows.iter().enumerate() {
+            let patch = cut(&image, *place)
+                .unsqueeze(0)
+                .unsqueeze(0)
+                .to_device(self.device());
+            let logits = self.forward(&patch, &tokens).squeeze_dim(0);
+            let probabilities = logits.f_sigmoid()?.to_device(Device::Cpu);
+            let _ = cut(&sum, *place).f_add_(&(probabilities * &weight))?;
+            let _ = cut(&weights, *place).f_add_(&weight)?;
+            progress(index + 1, windows.len());
+        }
+        let _ = sum.f_div_(&weights)?;
+        Ok(cut(
+            &sum,
+            Window {
+                start: [0; 3],
+                size,
+            },
+        )
+        .contiguous())
+    }
+
+    /// The embedding of a reference of any size.
+    ///
+    /// `image [D, H, W]` at the network's spacing, `masks [K, D, H, W]` in
+    /// [0, 1] → embeddings of `K` classes. A reference larger than a window is
+    /// embedded on windows around each class's foreground; the mean is weighted
+    /// by the foreground voxels in each window.
+    pub fn embed_reference(
+        &self,
+        image: &Tensor,
+        masks: &Tensor,
+    ) -> Result<TaskEmbedding, InferenceError> {
+        let size = volume_size(image)?;
+        let shape = masks.size();
+        if shape.len() != 4 || shape[0] < 1 || shape[1..] != size {
+            return Err(InferenceError::Shape {
+                expected: "masks [K, D, H, W] on the image's grid",
+                found: shape,
+            });
+        }
+        let _guard = tch::no_grad_guard();
+        let window = self.window_size(size, SlidingWindow::default().max_voxels);
+        let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
+        let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
+        let masks = pad_to(&masks.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
+        // Encoding a window serves every class in it; windows without foreground are skipped.
+        let all = if padded == window {
+            vec![Window {
+                start: [0; 3],
+                size: window,
+            }]
+        } else {
+            windows(padded, window, 0.5)
+        };
+        let mut sum: Option<Tensor> = None;
+        let mut counts = Tensor::zeros([shape[0]], (Kind::Float, Device::Cpu));
+        for place in all {
+            let mask = cut(&masks, place);
+            let voxels = mask
+                .flatten(1, -1)
+                .sum_dim_intlist([1i64].as_slice(), false, None);
+            if f64::try_from(voxels.sum(None::<Kind>))? <= 0.0 {
+                continue;
+            }
+            let patch = cut(&image, place)
+                .unsqueeze(0)
+                .unsqueeze(0)
+                .to_device(self.device());
+            let tokens = self
+                .encode_task(&patch, &mask.unsqueeze(0).to_device(self.device()))
+                .squeeze_dim(0)
+                .to_device(Device::Cpu);
+            let weighted = tokens * voxels.reshape([-1, 1, 1]);
+            sum = Some(match sum {
+                Some(sum) => sum + weighted,
+                None => weighted,
+            });
+            counts += voxels;
+        }
+        let empty = Vec::<f32>::try_from(&counts)?
+            .iter()
+            .position(|&n| n <= 0.0);
+        match (sum, empty) {
+            (Some(sum), None) => Ok(TaskEmbedding::new(
+                &(sum / counts.reshape([-1, 1, 1])),
+                self.weights_hash(),
+            )?),
+            (_, class) => Err(InferenceError::EmptyMask(class.unwrap_or(0) as i64)),
+        }
+    }
+
+    /// The window for a volume: along each axis the volume rounded up to the
+    /// stride while the whole fits `max_voxels`, so that a thin stack is not
+    /// padded to a cube and a body is seen whole where memory allows; else
+    /// shrunk toward the training patch, the longest axis first.
+    fn window_size(&self, size: [i64; 3], max_voxels: i64) -> [i64; 3] {
+        let stride = self.config().stride();
+        let patch = self.config().patch;
+        // Instance normalisation needs more than one cell at the bottleneck.
+        let mut window =
+            size.map(|n| (n.max(2 * stride) as u64).div_ceil(stride as u64) as i64 * stride);
+        if size[0] <= stride {
+            window[0] = stride;
+        }
+        while window.iter().product::<i64>() > max_voxels {
+            let Some(axis) = (0..3)
+                .filter(|&a| window[a] > patch[a].min(64))
+                .max_by_key(|&a| window[a])
+            else {
+                break;
+            };
+            window[axis] -= stride;
+        }
+        window
+    }
+}
+
+fn volume_size(image: &Tensor) -> Result<[i64; 3], InferenceError> {
+    match image.size().as_slice() {
+        &[d, h, w] if d > 0 && h > 0 && w > 0 => Ok([d, h, w]),
+        other => Err(InferenceError::Shape {
+            expected: "an image [D, H, W]",
+            found: other.to_vec(),
+        }),
+    }
+}
+
+/// Pads the last three axes at their ends, repeating the border: an edge of zeros would look like anatomy.
+fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, InferenceError> {
+    let now = x.size();
+    let now = &now[now.len() - 3..];
+    let missing: Vec<i64> = (0..3).rev().flat_map(|a| [0, size[a] - now[a]]).collect();
+    if missing.iter().all(|&n| n == 0) {
+        return Ok(x.shallow_clone());
+    }
+    if x.dim() == 4 {
+        // Masks: nothing is labelled outside the volume.
+        return Ok(x.f_constant_pad_nd(&missing)?);
+    }
+    Ok(x.unsqueeze(0)
+        .unsqueeze(0)
+        .f_replication_pad3d(&missing)?
+        .squeeze_dim(0)
+        .squeeze_dim(0))
+}
+
+/// A view of a window of the last three axes.
+fn cut(x: &Tensor, window: Window) -> Tensor {
+    (0..3).fold(x.shallow_clone(), |x, a| {
+        x.narrow(a as i64 - 3, window.start[a], window.size[a])
+    })
+}
+
+/// Windows that cover the volume, evenly spread, overlapping by at least `overlap`.
+fn windows(volume: [i64; 3], window: [i64; 3], overlap: f64) -> Vec<Window> {
+    let starts = |axis: usize| -> Vec<i64> {
+        let room = volume[axis] - window[axis];
+        let step = (window[axis] as f64 * (1.0 - overlap.clamp(0.0, 0.9))).max(1.0);
+        let count = (room as f64 / step).ceil() as i64;
+        (0..=count)
+            .map(|i| if count == 0 { 0 } else { room * i / count })
+            .collect()
+    };
+    let (zs, ys, xs) = (starts(0), starts(1), starts(2));
+    let mut all = Vec::with_capacity(zs.len() * ys.len() * xs.len());
+    for &z in &zs {
+        for &y in &ys {
+            for &x in &xs {
+                all.push(Window {
+                    start: [z, y, x],
+                    size: window,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Weight of each voxel of a window, `[D, H, W]`: a Gaussian with σ = size/8 along
+/// each axis (as nnU-Net weighs its windows), kept above zero so that every voxel counts.
+fn gaussian(size: [i64; 3]) -> Tensor {
+    let axis = |n: i64| {
+        let x = Tensor::arange(n, (Kind::Float, Device::Cpu)) - (n - 1) as f64 / 2.0;
+        (x / (n as f64 / 8.0))
+            .square()
+            .f_mul_scalar(-0.5)
+            .map(|e| e.exp())
+    };
+    let product = |a: Tensor, b: Tensor, c: Tensor| {
+        a.reshape([-1, 1, 1]) * b.reshape([1, -1, 1]) * c.reshape([1, 1, -1])
+    };
+    match (axis(size[0]), axis(size[1]), axis(size[2])) {
+        (Ok(a), Ok(b), Ok(c)) => product(a, b, c).clamp_min(1e-3),
+        _ => Tensor::ones(size, (Kind::Float, Device::Cpu)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_cover_every_voxel_and_stay_inside() {
+        for (volume, window, overlap) in [
+            ([16, 16, 16], [16, 16, 16], 0.5),
+            ([40, 33, 16], [16, 16, 16], 0.5),
+            ([50, 17, 90], [32, 16, 48], 0.25),
+        ] {
+            let covered = Tensor::zeros(volume, (Kind::Float, Device::Cpu));
+            for place in windows(volume, window, overlap) {
+                let _ = cut(&covered, place).f_add_scalar_(1.0).unwrap();
+            }
+            assert!(
+                f64::try_from(covered.min()).unwrap() >= 1.0,
+                "{volume:?} by {window:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_thin_stack_is_not_padded_to_a_cube() {
+        let iris = Iris::new(super::super::IrisConfig::small(), Device::Cpu);
+        assert_eq!(
+            iris.window_size([10, 125, 125], 128 * 128 * 64),
+            [16, 128, 128]
+        );
+    }
+}
