@@ -20,6 +20,7 @@ pub mod encode;
 pub mod iris;
 pub mod node;
 pub mod phantom;
+pub mod picture;
 pub mod preprocess;
 pub mod receive;
 pub mod route;

@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("deliver", &["config", "dimse"]),
     // Beside the road.
     ("phantom", &["preprocess", "terminology", "volume"]),
+    ("picture", &["volume"]),
 ];
 
 #[test]
