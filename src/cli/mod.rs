@@ -4,6 +4,7 @@ mod check;
 mod echo;
 mod evaluate;
 mod explain;
+mod peer_args;
 mod phantom;
 mod segment;
 mod send;

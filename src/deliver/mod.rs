@@ -1,1 +1,22 @@
-//! C-STORE SCU: hands results to a peer, retrying with back-off until the peer acknowledges.
+//! C-STORE and C-ECHO as service class user: hands files to a peer until the peer acknowledges them.
+//!
+//! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
+//! what failed for a passing reason ([`DeliverError::is_transient`]) as
+//! [`RetryPolicy`] says. A file goes out byte for byte in its own transfer syntax
+//! where the peer takes it, and is decoded only where the peer does not.
+
+mod association;
+mod command;
+mod contexts;
+mod echo;
+mod error;
+mod instance;
+mod retry;
+mod status;
+mod store;
+
+pub use echo::echo;
+pub use error::DeliverError;
+pub use retry::{RetryPolicy, store_patiently};
+pub use status::StoreStatus;
+pub use store::{FileOutcome, Stored, store};

@@ -1,0 +1,213 @@
+//! Why a peer did not take what was sent, in an administrator's words.
+
+use super::status::StoreStatus;
+use crate::config::Peer;
+use dicom_ul::association::Error as UlError;
+use dicom_ul::pdu::{
+    AssociationRJ, AssociationRJResult, AssociationRJServiceUserReason, AssociationRJSource,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a peer did not take what was sent. `peer` reads `AE_TITLE at host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// No TCP connection.
+    #[error(
+        "cannot connect to {peer}: {reason}; check that it is running, its address and port, and the firewall between"
+    )]
+    Unreachable {
+        /// The peer.
+        peer: String,
+        /// The operating system's word.
+        reason: String,
+    },
+    /// Nothing came in time.
+    #[error("{peer} did not answer within {}; check that this port speaks DICOM, and the load of the peer", humantime::format_duration(*.waited))]
+    TimedOut {
+        /// The peer.
+        peer: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A-ASSOCIATE-RJ: the peer does not want to talk.
+    #[error("{peer} rejected the association of {calling_ae}: {reason}; {advice}")]
+    Rejected {
+        /// The peer.
+        peer: String,
+        /// The AE title this side gave.
+        calling_ae: String,
+        /// The peer's reason (PS3.8 table 9-21).
+        reason: String,
+        /// What to check.
+        advice: String,
+        /// The peer said that trying again later may help.
+        transient: bool,
+    },
+    /// No presentation context for this SOP class was accepted.
+    #[error(
+        "{peer} does not accept {sop_class}, in its own transfer syntax ({transfer_syntax}) or uncompressed; check which SOP classes it is configured to store"
+    )]
+    SopClassRefused {
+        /// The peer.
+        peer: String,
+        /// Name of the SOP class.
+        sop_class: String,
+        /// Name of the file's transfer syntax.
+        transfer_syntax: String,
+    },
+    /// The peer answered with a failure status.
+    #[error("{peer} did not store the instance: status {status}{}; the peer's log says more", offending(.offending_elements))]
+    Failed {
+        /// The peer.
+        peer: String,
+        /// The status.
+        status: StoreStatus,
+        /// Offending Element (0000,0901): tags the peer complained of.
+        offending_elements: Vec<String>,
+    },
+    /// The association ended in the middle of the exchange.
+    #[error(
+        "{peer} ended the association before it acknowledged: {reason}; the peer's log says more"
+    )]
+    Lost {
+        /// The peer.
+        peer: String,
+        /// How it ended.
+        reason: String,
+    },
+    /// The peer broke the protocol.
+    #[error("{peer} sent what DICOM does not allow here: {what}")]
+    Protocol {
+        /// The peer.
+        peer: String,
+        /// What was wrong.
+        what: String,
+    },
+    /// A file that cannot be sent.
+    #[error("{}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+fn offending(elements: &[String]) -> String {
+    if elements.is_empty() {
+        String::new()
+    } else {
+        format!(", it names {}", elements.join(", "))
+    }
+}
+
+impl DeliverError {
+    /// Whether the same attempt may succeed later with nothing changed on this side.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            Self::Rejected { transient, .. } => *transient,
+            Self::Failed { status, .. } => status.is_transient(),
+            Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
+        }
+    }
+
+    /// Whether every further file of the same association would fail the same way.
+    pub(super) fn ends_association(&self) -> bool {
+        !matches!(
+            self,
+            Self::SopClassRefused { .. } | Self::Failed { .. } | Self::Unreadable { .. }
+        )
+    }
+
+    /// Translates an error of the upper layer; `waited` is the time-out in force.
+    pub(super) fn from_upper_layer(
+        error: UlError,
+        peer: &Peer,
+        calling_ae: &str,
+        waited: Duration,
+    ) -> Self {
+        let name = describe(peer);
+        match error {
+            UlError::Connect { source, .. } | UlError::ToAddress { source, .. } => {
+                Self::Unreachable {
+                    peer: name,
+                    reason: source.to_string(),
+                }
+            }
+            UlError::Timeout { .. } => Self::TimedOut { peer: name, waited },
+            UlError::Rejected { association_rj, .. } => rejected(association_rj, peer, calling_ae),
+            UlError::Aborted { .. } => Self::Lost {
+                peer: name,
+                reason: "it aborted".into(),
+            },
+            UlError::ConnectionClosed { .. } => Self::Lost {
+                peer: name,
+                reason: "it closed the connection".into(),
+            },
+            UlError::WireSend { source, .. } | UlError::WireRead { source, .. } => Self::Lost {
+                peer: name,
+                reason: source.to_string(),
+            },
+            UlError::ReceivePdu {
+                source: dicom_ul::pdu::ReadError::ReadPdu { source, .. },
+            } => Self::Lost {
+                peer: name,
+                reason: source.to_string(),
+            },
+            UlError::UnexpectedPdu { pdu, .. } if matches!(*pdu, dicom_ul::Pdu::AbortRQ { .. }) => {
+                Self::Lost {
+                    peer: name,
+                    reason: "it aborted".into(),
+                }
+            }
+            other => Self::Protocol {
+                peer: name,
+                what: other.to_string(),
+            },
+        }
+    }
+}
+
+fn rejected(rejection: AssociationRJ, peer: &Peer, calling_ae: &str) -> DeliverError {
+    use AssociationRJServiceUserReason as Reason;
+    let (reason, advice) = match &rejection.source {
+        AssociationRJSource::ServiceUser(Reason::CallingAETitleNotRecognized) => (
+            "calling AE title not recognized".to_owned(),
+            format!(
+                "add {calling_ae} to the AE titles the peer knows, with this machine's address"
+            ),
+        ),
+        AssociationRJSource::ServiceUser(Reason::CalledAETitleNotRecognized) => (
+            "called AE title not recognized".to_owned(),
+            format!("{} is not the peer's own AE title", peer.ae_title),
+        ),
+        AssociationRJSource::ServiceUser(reason) => (
+            reason.to_string(),
+            format!(
+                "check both AE titles ({calling_ae} calls {}) and the peer's log",
+                peer.ae_title
+            ),
+        ),
+        AssociationRJSource::ServiceProviderASCE(reason) => {
+            (reason.to_string(), "the peer's log says more".to_owned())
+        }
+        AssociationRJSource::ServiceProviderPresentation(reason) => (
+            reason.to_string(),
+            "the peer is busy: try later, or raise its limit of associations".to_owned(),
+        ),
+    };
+    DeliverError::Rejected {
+        peer: describe(peer),
+        calling_ae: calling_ae.to_owned(),
+        reason,
+        advice,
+        transient: rejection.result == AssociationRJResult::Transient,
+    }
+}
+
+/// `AE_TITLE at host:port`.
+pub(super) fn describe(peer: &Peer) -> String {
+    format!("{} at {}:{}", peer.ae_title, peer.host, peer.port)
+}

@@ -1,0 +1,70 @@
+//! What a peer's answer to C-STORE means (PS3.4 table B.2-1, PS3.7 annex C).
+
+use std::fmt;
+
+/// The status of a C-STORE response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreStatus(pub u16);
+
+impl StoreStatus {
+    /// Stored as sent.
+    pub const SUCCESS: Self = Self(0x0000);
+
+    /// The peer holds the instance: success, or a warning that it changed or left out something.
+    pub fn is_stored(self) -> bool {
+        self == Self::SUCCESS || self.is_warning()
+    }
+
+    /// Stored, with a remark (B000H, B006H, B007H, and 0001H, 0107H, 0116H of PS3.7 annex C).
+    pub fn is_warning(self) -> bool {
+        matches!(self.0, 0x0001 | 0x0107 | 0x0116 | 0xB000..=0xBFFF)
+    }
+
+    /// Refused for want of resources (A7xxH): the same instance may be taken later.
+    pub fn is_transient(self) -> bool {
+        matches!(self.0, 0xA700..=0xA7FF)
+    }
+}
+
+impl fmt::Display for StoreStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self.0 {
+            0x0000 => "success",
+            0x0105 | 0x0106 | 0x0120 | 0x0121 => "an attribute is missing or has an invalid value",
+            0x0110 => "processing failure",
+            0x0111 => "it already holds another instance with this SOP Instance UID",
+            0x0117 => "invalid SOP Instance UID",
+            0x0122 => "SOP class not supported",
+            0x0124 => "not authorized",
+            0x0210 => "duplicate invocation",
+            0x0211 => "C-STORE is not recognized",
+            0x0212 => "mistyped argument",
+            0xA700..=0xA7FF => "out of resources",
+            0xA900..=0xA9FF => "the data set does not match its SOP class",
+            0xB000 => "stored, data elements were coerced",
+            0xB006 => "stored, data elements were discarded",
+            0xB007 => "stored, the data set does not match its SOP class",
+            0xC000..=0xCFFF => "it cannot understand the data set",
+            _ if self.is_warning() => "stored with a warning",
+            _ => "failure",
+        };
+        write!(f, "{:04X}H, {meaning}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_means_stored_and_a700_means_later() {
+        assert!(StoreStatus(0xB007).is_stored());
+        assert!(!StoreStatus(0xB007).is_transient());
+        assert!(!StoreStatus(0xA700).is_stored());
+        assert!(StoreStatus(0xA700).is_transient());
+        assert!(!StoreStatus(0xA900).is_stored());
+        assert!(!StoreStatus(0xA900).is_transient());
+        assert!(!StoreStatus(0xC123).is_transient());
+        assert_eq!(StoreStatus(0xA701).to_string(), "A701H, out of resources");
+    }
+}
