@@ -1,1 +1,18 @@
 //! Procedural labelled volumes: test fixtures, training episodes, the demo without real data.
+//!
+//! A [`Scene`] is a kind of anatomy (a torso, or random shapes); a *subject* is
+//! one draw from it: every structure moved, scaled, turned and bent on its own.
+//! Rendering gives it CT-like intensities in Hounsfield units, or a random
+//! intensity law per structure (domain randomisation), so that one network
+//! learns from both.
+
+mod field;
+mod render;
+mod scene;
+mod shape;
+mod shapes;
+mod subject;
+mod torso;
+
+pub use render::{Contrast, Phantom};
+pub use scene::{Scene, Structure};

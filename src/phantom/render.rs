@@ -1,0 +1,239 @@
+//! From a scene to voxels: labels, and intensities by a law.
+
+use super::field::Field;
+use super::scene::Scene;
+use super::subject::Subject;
+use crate::volume::{Geometry, LabelVolume, Volume};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// The law by which structures get their intensity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contrast {
+    /// CT numbers: plausible means, per-subject spread, noise. HU.
+    Ct,
+    /// Any mean for any structure, with texture and a bias field: what an MR sequence, or none, would show.
+    Random {
+        /// Seed of the means; reference and query may share it (one sequence) or not.
+        law: u64,
+    },
+}
+
+impl Contrast {
+    /// The DICOM Modality whose intensity scale fits.
+    pub fn modality(self) -> &'static str {
+        match self {
+            Self::Ct => "CT",
+            Self::Random { .. } => "MR",
+        }
+    }
+}
+
+/// A labelled volume of one subject.
+#[derive(Debug, Clone)]
+pub struct Phantom {
+    /// Intensities: HU for [`Contrast::Ct`], arbitrary units otherwise.
+    pub volume: Volume,
+    /// Labels: structure `i` of the scene is segment `i + 1`.
+    pub labels: LabelVolume,
+}
+
+impl Scene {
+    /// Draws subject number `seed` on a grid.
+    ///
+    /// The same scene, seed, grid and contrast give the same voxels.
+    pub fn subject(&self, seed: u64, geometry: &Geometry, contrast: Contrast) -> Phantom {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let subject = Subject::draw(self, &mut rng);
+        let labels = subject.label_map(geometry);
+        let voxels = match contrast {
+            Contrast::Ct => self.ct(&labels, geometry, &mut rng),
+            Contrast::Random { law } => self.random(&labels, geometry, law, &mut rng),
+        };
+        Phantom {
+            volume: Volume {
+                geometry: geometry.clone(),
+                voxels,
+            },
+            labels: LabelVolume::exclusive(geometry.clone(), labels),
+        }
+    }
+
+    fn ct(&self, labels: &[u16], geometry: &Geometry, rng: &mut impl Rng) -> Vec<f32> {
+        let normal = |rng: &mut _| -> f64 { StandardNormal.sample(rng) };
+        let mut means = vec![-1000.0];
+        means.extend(
+            self.structures
+                .iter()
+                .map(|s| s.hu + s.hu_spread * normal(rng)),
+        );
+        let amplitude = rng.random_range(2.0..9.0);
+        let texture = Field::new(rng, 14.0, 420.0, amplitude);
+        let noise = rng.random_range(4.0..24.0);
+        paint(labels, geometry, &means, &texture, noise, rng)
+    }
+
+    fn random(
+        &self,
+        labels: &[u16],
+        geometry: &Geometry,
+        law: u64,
+        rng: &mut impl Rng,
+    ) -> Vec<f32> {
+        let mut sequence = ChaCha8Rng::seed_from_u64(law);
+        let air = if sequence.random_bool(0.8) {
+            0.0
+        } else {
+            sequence.random_range(0.0..1.0)
+        };
+        let mut means = vec![air];
+        means.extend(self.structures.iter().map(|_| {
+            let mean: f64 = sequence.random_range(0.05..1.0);
+            let own: f64 = StandardNormal.sample(rng);
+            mean + own * 0.04
+        }));
+        let texture_amplitude = rng.random_range(0.0..0.06);
+        let texture = Field::new(rng, 12.0, 420.0, texture_amplitude);
+        let noise = rng.random_range(0.005..0.06);
+        let mut voxels = paint(labels, geometry, &means, &texture, noise, rng);
+        let bias_amplitude = rng.random_range(0.0..0.25);
+        let bias = Field::new(rng, 150.0, 600.0, bias_amplitude);
+        for (at, voxel) in voxels.iter_mut().enumerate() {
+            let [i, j, k] = unravel(at, geometry);
+            *voxel *= bias.at(geometry.to_patient([i, j, k])).exp() as f32;
+        }
+        voxels
+    }
+}
+
+fn unravel(at: usize, geometry: &Geometry) -> [f64; 3] {
+    let [columns, rows, _] = geometry.size;
+    [
+        (at % columns) as f64,
+        ((at / columns) % rows) as f64,
+        (at / (columns * rows)) as f64,
+    ]
+}
+
+/// Means, texture, partial volume at the borders (a random blur), noise.
+fn paint(
+    labels: &[u16],
+    geometry: &Geometry,
+    means: &[f64],
+    texture: &Field,
+    noise: f64,
+    rng: &mut impl Rng,
+) -> Vec<f32> {
+    let mut voxels: Vec<f32> = labels
+        .iter()
+        .enumerate()
+        .map(|(at, &label)| {
+            let mean = means[usize::from(label)];
+            let rough = if label == 0 {
+                0.0
+            } else {
+                texture.at(geometry.to_patient(unravel(at, geometry)))
+            };
+            (mean + rough) as f32
+        })
+        .collect();
+    let sharp = rng.random_range(0.4..0.9);
+    blur(&mut voxels, geometry, sharp);
+    for voxel in &mut voxels {
+        let value: f32 = StandardNormal.sample(rng);
+        *voxel += value * noise as f32;
+    }
+    voxels
+}
+
+/// `[s, 1, s]` along each axis, where `s` falls as `sharp` rises.
+fn blur(voxels: &mut [f32], geometry: &Geometry, sharp: f64) {
+    let side = ((1.0 - sharp) / 2.0) as f32;
+    let strides = [1, geometry.size[0], geometry.size[0] * geometry.size[1]];
+    for (stride, length) in strides.into_iter().zip(geometry.size) {
+        if length < 2 {
+            continue;
+        }
+        let before = voxels.to_vec();
+        for (at, voxel) in voxels.iter_mut().enumerate() {
+            let place = (at / stride) % length;
+            let low = if place > 0 {
+                before[at - stride]
+            } else {
+                before[at]
+            };
+            let high = if place + 1 < length {
+                before[at + stride]
+            } else {
+                before[at]
+            };
+            *voxel = before[at] * sharp as f32 + side * (low + high);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid() -> Geometry {
+        Geometry::axial([80, 60, 48], [5.0; 3], [-200.0, -150.0, -60.0])
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_voxels_and_another_gives_others() {
+        let scene = Scene::torso();
+        let a = scene.subject(7, &grid(), Contrast::Ct);
+        let b = scene.subject(7, &grid(), Contrast::Ct);
+        let c = scene.subject(8, &grid(), Contrast::Ct);
+        assert_eq!(a.volume.voxels, b.volume.voxels);
+        assert_eq!(a.labels, b.labels);
+        assert_ne!(a.labels, c.labels);
+    }
+
+    #[test]
+    fn organs_have_the_size_and_side_they_have_in_people() {
+        let scene = Scene::torso();
+        let number = |name: &str| {
+            scene
+                .structures
+                .iter()
+                .position(|s| s.name == name)
+                .unwrap() as u16
+                + 1
+        };
+        let phantom = scene.subject(3, &grid(), Contrast::Ct);
+        let ml = |name: &str| {
+            phantom.labels.voxel_count(number(name)) as f64 * grid().voxel_mm3() / 1000.0
+        };
+        assert!(
+            (500.0..3000.0).contains(&ml("liver")),
+            "liver {} ml",
+            ml("liver")
+        );
+        assert!(
+            (60.0..500.0).contains(&ml("spleen")),
+            "spleen {} ml",
+            ml("spleen")
+        );
+        assert!(
+            (60.0..400.0).contains(&ml("kidney_left")),
+            "kidney {} ml",
+            ml("kidney_left")
+        );
+        let mean_x = |name: &str| {
+            let wanted = number(name);
+            let (mut sum, mut count) = (0.0, 0.0);
+            for (at, &label) in phantom.labels.layers[0].iter().enumerate() {
+                if label == wanted {
+                    sum += grid().to_patient(unravel(at, &grid()))[0];
+                    count += 1.0;
+                }
+            }
+            sum / count
+        };
+        assert!(mean_x("liver") < -20.0, "the liver is on the right");
+        assert!(mean_x("spleen") > 40.0, "the spleen is on the left");
+    }
+}
