@@ -25,8 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("encode", &["assemble", "terminology", "volume"]),
     ("deliver", &["config", "dimse"]),
     // Beside the road.
-    ("phantom", &["preprocess", "terminology", "volume"]),
     ("picture", &["volume"]),
+    ("phantom", &["iris", "preprocess", "terminology", "volume"]),
 ];
 
 #[test]

@@ -6,6 +6,7 @@
 //! intensity law per structure (domain randomisation), so that one network
 //! learns from both.
 
+mod episodes;
 mod field;
 mod render;
 mod scene;
@@ -14,5 +15,6 @@ mod shapes;
 mod subject;
 mod torso;
 
+pub use episodes::PhantomEpisodes;
 pub use render::{Contrast, Phantom};
 pub use scene::{Scene, Structure};

@@ -1,0 +1,66 @@
+//! Episodes, and the threads that draw them ahead of the optimiser.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use tch::Tensor;
+
+/// One episode: a reference and a query of the same classes from different subjects.
+#[derive(Debug)]
+pub struct Episode {
+    /// `[1, 1, D, H, W]`, preprocessed.
+    pub reference: Tensor,
+    /// `[1, K, D, H, W]` in [0, 1].
+    pub reference_masks: Tensor,
+    /// `[1, 1, D', H', W']`, preprocessed.
+    pub query: Tensor,
+    /// `[1, K, D', H', W']` in [0, 1].
+    pub query_masks: Tensor,
+}
+
+/// Draws episodes by number: the same number gives the same episode.
+pub trait EpisodeSource: Send + Sync + 'static {
+    /// Episode number `index`.
+    fn episode(&self, index: u64) -> Episode;
+}
+
+/// Episodes `start, start + 1, …` in order, drawn by threads ahead of their use.
+///
+/// Thread `t` of `n` draws every `n`-th episode into a channel of its own, so
+/// the order does not depend on which thread is faster.
+#[derive(Debug)]
+pub struct Episodes {
+    channels: Vec<Receiver<Episode>>,
+    next: usize,
+}
+
+impl Episodes {
+    /// Starts `threads` threads that stay at most `ahead` episodes ahead each.
+    pub fn start(source: Arc<dyn EpisodeSource>, start: u64, threads: usize, ahead: usize) -> Self {
+        let threads = threads.max(1);
+        let channels = (0..threads as u64)
+            .map(|thread| {
+                let (sender, receiver) = sync_channel(ahead.max(1));
+                let source = Arc::clone(&source);
+                std::thread::spawn(move || {
+                    let mut index = start + thread;
+                    while sender.send(source.episode(index)).is_ok() {
+                        index += threads as u64;
+                    }
+                });
+                receiver
+            })
+            .collect();
+        Self { channels, next: 0 }
+    }
+}
+
+impl Iterator for Episodes {
+    type Item = Episode;
+
+    /// The next episode; `None` if the thread that should draw it has died.
+    fn next(&mut self) -> Option<Episode> {
+        let channel = self.channels.get(self.next)?;
+        self.next = (self.next + 1) % self.channels.len();
+        channel.recv().ok()
+    }
+}

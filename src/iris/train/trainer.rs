@@ -1,0 +1,283 @@
+//! The training loop.
+
+use super::checkpoint::{self, CheckpointError};
+use super::{AdamW, Episode, EpisodeSource, Episodes, Schedule, dice_cross_entropy, hard_dice};
+use crate::iris::{Iris, IrisConfig};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tch::{Device, Kind, Tensor};
+
+/// Validation episodes are numbered from here: no training run reaches them.
+const VALIDATION: u64 = 1 << 40;
+
+/// Everything that decides how a run goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// The network.
+    pub network: IrisConfig,
+    /// Seed of weights, episodes and perturbations.
+    pub seed: u64,
+    /// Learning rate over the run.
+    pub schedule: Schedule,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradient norm above which the gradient is scaled down.
+    pub clip: f64,
+    /// Decay of the running mean of the weights.
+    pub mean_decay: f64,
+    /// Standard deviation of the noise on the task embedding, relative to its own.
+    pub perturbation: f64,
+    /// Threads that draw episodes.
+    pub threads: usize,
+    /// Validation episodes.
+    pub validation: u64,
+    /// Steps between validations.
+    pub validate_every: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            network: IrisConfig::small(),
+            seed: 1,
+            schedule: Schedule {
+                peak: 2e-3,
+                warm_up: 100,
+                steps: 4000,
+            },
+            weight_decay: 1e-5,
+            clip: 1.0,
+            mean_decay: 0.995,
+            perturbation: 0.05,
+            threads: 2,
+            validation: 16,
+            validate_every: 200,
+        }
+    }
+}
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The network cannot be built.
+    #[error("the network's configuration is not possible: {0}")]
+    Config(String),
+    /// A checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A thread that draws episodes died.
+    #[error("drawing episodes failed")]
+    Episodes,
+    /// libtorch failed.
+    #[error("the network failed: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+/// What a person wants to see while it trains.
+#[derive(Debug, Clone, Serialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Mean loss since the last report.
+    pub loss: f64,
+    /// Mean Dice of training episodes since the last report.
+    pub train_dice: f64,
+    /// Dice on the fixed validation episodes with the mean weights, when just measured.
+    pub validation_dice: Option<f64>,
+    /// Learning rate.
+    pub rate: f64,
+    /// Steps per second since the last report.
+    pub steps_per_second: f64,
+}
+
+/// A run: a network, the running mean of its weights, the optimiser.
+#[derive(Debug)]
+pub struct Trainer {
+    config: TrainConfig,
+    iris: Iris,
+    mean: Iris,
+    optimiser: AdamW,
+    step: u64,
+}
+
+impl Trainer {
+    /// A fresh run.
+    pub fn new(config: TrainConfig, device: Device) -> Result<Self, TrainError> {
+        if let Some(problem) = config.network.problem() {
+            return Err(TrainError::Config(problem));
+        }
+        tch::manual_seed(config.seed as i64);
+        let iris = Iris::new(config.network.clone(), device);
+        let mean = Iris::new(config.network.clone(), device);
+        tch::no_grad(|| {
+            let weights = iris.variables().variables();
+            for (name, mut weight) in mean.variables().variables() {
+                if let Some(source) = weights.get(&name) {
+                    weight.copy_(source);
+                }
+            }
+        });
+        Ok(Self {
+            config,
+            iris,
+            mean,
+            optimiser: AdamW::default(),
+            step: 0,
+        })
+    }
+
+    /// Goes on from a checkpoint of the same network and seed.
+    pub fn resume(config: TrainConfig, device: Device, path: &Path) -> Result<Self, TrainError> {
+        let mut trainer = Self::new(config, device)?;
+        let (optimiser, step) =
+            checkpoint::load(path, &trainer.config, &trainer.iris, &trainer.mean)?;
+        trainer.optimiser = optimiser;
+        trainer.step = step;
+        Ok(trainer)
+    }
+
+    /// Writes a checkpoint.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        Ok(checkpoint::save(
+            path,
+            &self.config,
+            &self.iris,
+            &self.mean,
+            &self.optimiser,
+            self.step,
+        )?)
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// The network as it will be shipped: the running mean of the weights.
+    pub fn mean(&self) -> &Iris {
+        &self.mean
+    }
+
+    /// Trains until the schedule ends or `report` says stop (`false`); `report` is called every
+    /// `report_every` of wall time and after each validation.
+    pub fn run(
+        &mut self,
+        source: Arc<dyn EpisodeSource>,
+        report_every: Duration,
+        report: &mut dyn FnMut(&Self, &Progress) -> bool,
+    ) -> Result<(), TrainError> {
+        let validation: Vec<Episode> = (0..self.config.validation)
+            .map(|i| source.episode(VALIDATION + i))
+            .collect();
+        let mut episodes = Episodes::start(source, self.step, self.config.threads, 4);
+        let mut weights: Vec<(String, Tensor)> =
+            self.iris.variables().variables().into_iter().collect();
+        weights.sort_by(|a, b| a.0.cmp(&b.0));
+        let (mut losses, mut dices, mut since, mut last) = (0.0, 0.0, 0u64, Instant::now());
+        while self.step < self.config.schedule.steps {
+            let episode = episodes.next().ok_or(TrainError::Episodes)?;
+            let (loss, dice) = self.step(&episode, &weights)?;
+            losses += loss;
+            dices += dice;
+            since += 1;
+            let validate = self.config.validate_every > 0
+                && (self.step.is_multiple_of(self.config.validate_every)
+                    || self.step == self.config.schedule.steps);
+            if validate || last.elapsed() >= report_every {
+                let seconds = last.elapsed().as_secs_f64().max(1e-9);
+                let progress = Progress {
+                    step: self.step,
+                    loss: losses / since as f64,
+                    train_dice: dices / since as f64,
+                    validation_dice: if validate {
+                        Some(self.validate(&validation)?)
+                    } else {
+                        None
+                    },
+                    rate: self.config.schedule.rate(self.step),
+                    steps_per_second: since as f64 / seconds,
+                };
+                (losses, dices, since, last) = (0.0, 0.0, 0, Instant::now());
+                if !report(self, &progress) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One optimiser step on one episode; loss and mean Dice.
+    fn step(
+        &mut self,
+        episode: &Episode,
+        weights: &[(String, Tensor)],
+    ) -> Result<(f64, f64), TrainError> {
+        let device = self.iris.device();
+        // Perturbations depend on the step alone, so that a resumed run goes the same way.
+        tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ self.step) as i64);
+        let embedding = self.iris.encode_task(
+            &episode.reference.to_device(device),
+            &episode.reference_masks.to_device(device),
+        );
+        let spread = tch::no_grad(|| embedding.std(false) * self.config.perturbation);
+        let embedding = &embedding + embedding.randn_like() * spread;
+        let masks = episode.query_masks.to_device(device);
+        let logits = self
+            .iris
+            .forward(&episode.query.to_device(device), &embedding);
+        let loss = dice_cross_entropy(&logits, &masks);
+        for (_, weight) in weights {
+            let mut gradient = weight.grad();
+            if gradient.defined() {
+                let _ = gradient.detach_().zero_();
+            }
+        }
+        loss.f_backward()?;
+        let rate = self.config.schedule.rate(self.step);
+        self.optimiser
+            .step(weights, rate, self.config.weight_decay, self.config.clip);
+        self.step += 1;
+        self.average(weights);
+        let dice = tch::no_grad(|| hard_dice(&logits, &masks).mean(None::<Kind>));
+        Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+    }
+
+    /// Moves the running mean toward the weights; faster at first, when they change most.
+    fn average(&mut self, weights: &[(String, Tensor)]) {
+        let decay = self
+            .config
+            .mean_decay
+            .min((1.0 + self.step as f64) / (10.0 + self.step as f64));
+        let mean = self.mean.variables().variables();
+        tch::no_grad(|| {
+            for (name, weight) in weights {
+                if let Some(mean) = mean.get(name) {
+                    let _ = mean.shallow_clone().lerp_(weight, 1.0 - decay);
+                }
+            }
+        });
+    }
+
+    /// Mean Dice over the classes of the validation episodes, with the mean weights.
+    fn validate(&self, episodes: &[Episode]) -> Result<f64, TrainError> {
+        let device = self.mean.device();
+        let _guard = tch::no_grad_guard();
+        let mut sum = 0.0;
+        for episode in episodes {
+            let embedding = self.mean.encode_task(
+                &episode.reference.to_device(device),
+                &episode.reference_masks.to_device(device),
+            );
+            let logits = self
+                .mean
+                .forward(&episode.query.to_device(device), &embedding);
+            sum += f64::try_from(
+                hard_dice(&logits, &episode.query_masks.to_device(device)).mean(None::<Kind>),
+            )?;
+        }
+        Ok(sum / episodes.len().max(1) as f64)
+    }
+}
