@@ -1,5 +1,6 @@
 //! Multi-head attention and the feed-forward block, both pre-normalised with a residual.
 
+use super::layers::linear;
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -17,7 +18,7 @@ pub(super) struct Attention {
 
 impl Attention {
     pub(super) fn new(vs: nn::Path, channels: i64, heads: i64) -> Self {
-        let linear = |name: &str| nn::linear(&vs / name, channels, channels, Default::default());
+        let linear = |name: &str| linear(&vs / name, channels, channels);
         let norm = |name: &str| nn::layer_norm(&vs / name, vec![channels], Default::default());
         Self {
             norm_query: norm("norm_query"),
@@ -63,8 +64,8 @@ impl FeedForward {
     pub(super) fn new(vs: nn::Path, channels: i64) -> Self {
         Self {
             norm: nn::layer_norm(&vs / "norm", vec![channels], Default::default()),
-            hidden: nn::linear(&vs / "hidden", channels, 2 * channels, Default::default()),
-            output: nn::linear(&vs / "output", 2 * channels, channels, Default::default()),
+            hidden: linear(&vs / "hidden", channels, 2 * channels),
+            output: linear(&vs / "output", 2 * channels, channels),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Residual blocks of the 3D UNet.
 
+use super::layers::conv;
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -48,18 +49,12 @@ pub(super) struct Residual {
 
 impl Residual {
     pub(super) fn new(vs: nn::Path, input: i64, output: i64, stride: i64) -> Self {
-        let convolution = |kernel: i64, stride: i64| nn::ConvConfig {
-            stride,
-            padding: kernel / 2,
-            bias: false,
-            ..Default::default()
-        };
         let shortcut = (input != output || stride != 1)
-            .then(|| nn::conv3d(&vs / "shortcut", input, output, 1, convolution(1, stride)));
+            .then(|| conv(&vs / "shortcut", input, output, 1, stride, false));
         Self {
-            conv1: nn::conv3d(&vs / "conv1", input, output, 3, convolution(3, stride)),
+            conv1: conv(&vs / "conv1", input, output, 3, stride, false),
             norm1: InstanceNorm::new(&vs / "norm1", output),
-            conv2: nn::conv3d(&vs / "conv2", output, output, 3, convolution(3, 1)),
+            conv2: conv(&vs / "conv2", output, output, 3, 1, false),
             norm2: InstanceNorm::new(&vs / "norm2", output),
             shortcut,
         }

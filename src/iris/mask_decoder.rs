@@ -3,6 +3,7 @@
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
 use super::blocks::{Residual, positions, resize};
+use super::layers::{conv, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -73,7 +74,7 @@ impl MaskDecoder {
             .map(|(index, pair)| {
                 let vs = &vs / "up" / index;
                 UpStage {
-                    reduce: nn::conv3d(&vs / "reduce", pair[0], pair[1], 1, Default::default()),
+                    reduce: conv(&vs / "reduce", pair[0], pair[1], 1, 1, true),
                     merge: Residual::new(&vs / "merge", 2 * pair[1], pair[1], 1),
                 }
             })
@@ -85,16 +86,16 @@ impl MaskDecoder {
                 let vs = &vs / "readouts" / index;
                 let width = channels.max(config.readout_channels);
                 Readout {
-                    features: nn::conv3d(&vs / "features", channels, width, 1, Default::default()),
+                    features: conv(&vs / "features", channels, width, 1, 1, true),
                     norm: nn::layer_norm(&vs / "norm", vec![c], Default::default()),
-                    hidden: nn::linear(&vs / "hidden", c, c, Default::default()),
-                    class: nn::linear(&vs / "class", c, width + 1, Default::default()),
+                    hidden: linear(&vs / "hidden", c, c),
+                    class: linear(&vs / "class", c, width + 1),
                     width,
                 }
             })
             .collect();
         Self {
-            place: nn::linear(&vs / "place", 3, c, Default::default()),
+            place: linear(&vs / "place", 3, c),
             token_kinds: vs.randn("token_kinds", &[config.query_tokens + 1, c], 0.0, 0.1),
             exchanges,
             up,

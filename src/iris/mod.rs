@@ -12,6 +12,7 @@ mod config;
 mod device;
 mod embedding;
 mod inference;
+mod layers;
 mod mask_decoder;
 mod network;
 mod task_encoder;

@@ -3,6 +3,7 @@
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
 use super::blocks::{positions, resize};
+use super::layers::{conv, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -73,21 +74,15 @@ impl TaskEncoder {
     pub(super) fn new(vs: nn::Path, config: &IrisConfig) -> Self {
         let c = config.bottleneck();
         let spread = c / config.shuffle.pow(3);
-        let same = nn::ConvConfig {
-            padding: 1,
-            ..Default::default()
-        };
         Self {
             foreground: config
                 .channels
                 .iter()
                 .enumerate()
-                .map(|(stage, &channels)| {
-                    nn::linear(&vs / "foreground" / stage, channels, c, Default::default())
-                })
+                .map(|(stage, &channels)| linear(&vs / "foreground" / stage, channels, c))
                 .collect(),
-            fuse: nn::conv3d(&vs / "fuse", spread + 1, spread, 3, same),
-            place: nn::linear(&vs / "place", 3, c, Default::default()),
+            fuse: conv(&vs / "fuse", spread + 1, spread, 3, 1, true),
+            place: linear(&vs / "place", 3, c),
             queries: vs.randn("queries", &[config.query_tokens, c], 0.0, 0.5),
             read: Attention::new(&vs / "read", c, config.heads),
             exchange: Attention::new(&vs / "exchange", c, config.heads),
