@@ -5,9 +5,12 @@
 
 mod geometry;
 mod label_volume;
+mod nifti;
+mod resample;
 
-pub use geometry::{Geometry, Vec3};
+pub use geometry::{Geometry, Vec3, cross, dot};
 pub use label_volume::LabelVolume;
+pub use nifti::NiftiError;
 
 /// A scalar image on a [`Geometry`]. CT in Hounsfield units, other modalities in their stored output units.
 #[derive(Debug, Clone, PartialEq)]
