@@ -34,7 +34,6 @@ impl Orthanc {
             "DicomAet": Self::AE_TITLE,
             "DicomPort": dicom_port,
             "HttpPort": http_port,
-            "HttpBindAddresses": ["127.0.0.1"],
             "RemoteAccessAllowed": false,
             "AuthenticationEnabled": false,
             "DicomAlwaysAllowEcho": true,
