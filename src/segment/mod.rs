@@ -1,1 +1,12 @@
 //! Preprocessing, running Iris on a volume with several tasks in one pass, and back to the source grid.
+
+mod components;
+mod error;
+mod layers;
+mod measure;
+mod run;
+mod source_grid;
+
+pub use error::SegmentError;
+pub use measure::{Tally, dice, tally};
+pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};

@@ -1,0 +1,74 @@
+//! The network's input: a volume on the network's grid and intensity scale.
+
+use tch::Tensor;
+
+use super::normalise;
+use crate::volume::{Geometry, Volume};
+
+/// Changes whenever the same volume would give another input; embeddings are kept by it.
+pub const VERSION: u32 = 1;
+
+/// Air on the CT scale, HU.
+const AIR: f32 = -1000.0;
+
+/// A volume as the network sees it.
+#[derive(Debug)]
+pub struct NetworkInput {
+    /// `[D, H, W]`, float32 on the CPU: D to the head, H to posterior, W to the left.
+    pub image: Tensor,
+    /// The grid of `image`, as columns (W), rows (H), slices (D).
+    pub geometry: Geometry,
+}
+
+/// Why a volume cannot be brought to the network's grid.
+#[derive(Debug, thiserror::Error)]
+pub enum PreprocessError {
+    /// There is nothing in it.
+    #[error("the volume is empty, or its {voxels} voxels do not fill its grid of {size:?}")]
+    Empty {
+        /// Columns, rows, slices.
+        size: [usize; 3],
+        /// Voxels there are.
+        voxels: usize,
+    },
+    /// libtorch failed.
+    #[error("libtorch failed: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+/// Brings a volume to the network's grid and intensity scale.
+///
+/// The grid is [`Geometry::canonical`]: axes to left, posterior and head, `spacing` in mm along them
+/// (`IrisConfig::spacing_mm`), over all of the volume. The volume is smoothed where the grid is coarser, and
+/// what lies outside it is air (the lowest value, for modalities other than CT). Then [`normalise`].
+///
+/// `modality` is DICOM's Modality (0008,0060).
+///
+/// # Errors
+/// When the volume is empty.
+pub fn network_input(
+    volume: &Volume,
+    modality: &str,
+    spacing: [f64; 3],
+) -> Result<NetworkInput, PreprocessError> {
+    if volume.geometry.is_empty() || volume.voxels.len() != volume.geometry.len() {
+        return Err(PreprocessError::Empty {
+            size: volume.geometry.size,
+            voxels: volume.voxels.len(),
+        });
+    }
+    let outside = if modality.trim() == "CT" {
+        AIR
+    } else {
+        let finite = volume.voxels.iter().copied().filter(|v| v.is_finite());
+        finite.reduce(f32::min).unwrap_or(0.0)
+    };
+    let grid = volume.geometry.canonical(spacing);
+    let mut input = volume.resampled(&grid, outside);
+    normalise(&mut input.voxels, modality);
+    let [w, h, d] = input.geometry.size.map(|n| n as i64);
+    Ok(NetworkInput {
+        image: Tensor::from_slice(&input.voxels).f_view([d, h, w])?,
+        geometry: input.geometry,
+    })
+}
