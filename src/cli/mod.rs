@@ -4,11 +4,18 @@ mod check;
 mod echo;
 mod evaluate;
 mod explain;
+mod images;
+mod known;
+mod library;
+mod overlay;
 mod peer_args;
 mod phantom;
+mod picture;
 mod segment;
+mod selection;
 mod send;
 mod serve;
+mod table;
 mod task;
 mod train;
 
@@ -27,6 +34,7 @@ enum Command {
     Explain(explain::Args),
     Task(task::Args),
     Segment(segment::Args),
+    Overlay(overlay::Args),
     Send(send::Args),
     Echo(echo::Args),
     Train(train::Args),
@@ -43,6 +51,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args),
             Command::Task(args) => task::run(args),
             Command::Segment(args) => segment::run(args),
+            Command::Overlay(args) => overlay::run(args),
             Command::Send(args) => send::run(args),
             Command::Echo(args) => echo::run(args),
             Command::Train(args) => train::run(args),

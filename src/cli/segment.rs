@@ -1,10 +1,252 @@
 //! `irisnode segment`: Segment a folder of DICOM or a NIfTI file.
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use miette::{IntoDiagnostic, WrapErr, miette};
+
+use super::images::{Image, read_image};
+use super::known::{Compared, Known};
+use super::library::LibraryArgs;
+use super::picture::{note, write_picture};
+use super::selection::SegmentArg;
+use super::table::table;
+use crate::picture::Drawn;
+use crate::segment::{SegmentOptions, Segmented, segment_volume};
+use crate::tasks::{Task, TaskLibrary};
+use crate::volume::LabelVolume;
+
+const EXAMPLES: &str = "\
+Examples:
+  irisnode segment series/ --task abdomen --out result/
+  irisnode segment ct.nii.gz --task abdomen,tumour --out result/ --format nifti,png
+  irisnode segment series/ --task abdomen --labels known.nii.gz --out result/
+
+A DICOM series gives segmentation.dcm (DICOM-SEG), segmentation.nii.gz and
+segmentation.png; a NIfTI file gives the latter two.";
+
 /// Segment a folder of DICOM or a NIfTI file.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A folder of one DICOM series, or a NIfTI file.
+    input: PathBuf,
+    /// Tasks to run, all in one pass of the network.
+    #[arg(
+        long = "task",
+        short,
+        value_name = "NAME",
+        value_delimiter = ',',
+        required = true
+    )]
+    tasks: Vec<String>,
+    /// Folder for the results; made when it is missing.
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+    /// What to write [default: all that the input allows].
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Vec<Format>,
+    /// Known labels (DICOM-SEG or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Which known value is which segment, such as 1=spleen [default: the values that the task was taught by].
+    #[arg(long = "known", value_name = "VALUE=NAME", requires = "labels")]
+    known: Vec<SegmentArg>,
+    /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
+    #[arg(long, value_name = "CT|MR|...")]
+    modality: Option<String>,
+    /// Probability from which a voxel belongs to a segment.
+    #[arg(long, value_name = "0..1", default_value_t = SegmentOptions::default().threshold)]
+    threshold: f32,
+    /// Take out parts of a segment smaller than this share of its largest part; 0 keeps all.
+    #[arg(long, value_name = "0..1", default_value_t = SegmentOptions::default().least_part)]
+    least_part: f64,
+    #[command(flatten)]
+    library: LibraryArgs,
+}
+
+/// A kind of file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// DICOM-SEG; only for a DICOM series.
+    Seg,
+    /// NIfTI label map.
+    Nifti,
+    /// A picture of slices.
+    Png,
+}
 
 /// Runs the subcommand.
-pub fn run(_args: Args) -> miette::Result<()> {
-    miette::bail!("not built yet")
+pub fn run(args: Args) -> miette::Result<()> {
+    let places = args.library.places()?;
+    let library = places.library()?;
+    let tasks = tasks(&library, &args.tasks)?;
+    let image = read_image(&args.input, args.modality.as_deref())?;
+    let formats = formats(&args.format, &image)?;
+    let iris = places.network()?;
+    let loaded = args
+        .tasks
+        .iter()
+        .map(|name| library.load(name, &iris).into_diagnostic())
+        .collect::<miette::Result<Vec<_>>>()?;
+    let options = SegmentOptions {
+        threshold: args.threshold,
+        least_part: args.least_part,
+        ..SegmentOptions::default()
+    };
+    let bar = progress_bar();
+    let result = segment_volume(
+        &image.volume,
+        &image.modality,
+        &loaded,
+        &iris,
+        &options,
+        &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        },
+    )
+    .into_diagnostic()?;
+    bar.finish_and_clear();
+
+    let compared: Vec<Compared> = result
+        .segments
+        .iter()
+        .map(|segment| Compared {
+            number: segment.number,
+            label: &segment.description.label,
+            taught_by: taught_by(&tasks, &segment.task, segment.task_segment),
+        })
+        .collect();
+    let known = match &args.labels {
+        Some(path) => Some(Known::read(
+            path,
+            &args.known,
+            &compared,
+            &image.volume.geometry,
+        )?),
+        None => None,
+    };
+    std::fs::create_dir_all(&args.out)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("the folder {} cannot be made", args.out.display()))?;
+    print!("{}", summary(&result, known.as_ref()));
+    for format in formats {
+        let written = match format {
+            Format::Seg => return Err(miette!("DICOM-SEG cannot be written yet")),
+            Format::Nifti => write_nifti(&args.out, &result)?,
+            Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
+        };
+        for path in written {
+            eprintln!("wrote {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn tasks(library: &TaskLibrary, names: &[String]) -> miette::Result<Vec<Task>> {
+    names
+        .iter()
+        .map(|name| library.show(name).into_diagnostic())
+        .collect()
+}
+
+fn taught_by(tasks: &[Task], name: &str, number: u16) -> Option<u16> {
+    let task = tasks.iter().find(|task| task.name == name)?;
+    task.segments
+        .get(usize::from(number).checked_sub(1)?)
+        .map(|segment| segment.source_value)
+}
+
+fn formats(asked: &[Format], image: &Image) -> miette::Result<Vec<Format>> {
+    if asked.is_empty() {
+        let all = [Format::Seg, Format::Nifti, Format::Png];
+        return Ok(all
+            .into_iter()
+            .filter(|&f| f != Format::Seg || image.source.is_some())
+            .collect());
+    }
+    if asked.contains(&Format::Seg) && image.source.is_none() {
+        return Err(miette!(
+            help = "give the folder of the DICOM series, or leave out `seg`",
+            "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series"
+        ));
+    }
+    Ok(asked.to_vec())
+}
+
+fn progress_bar() -> ProgressBar {
+    // Hidden by itself where standard error is no terminal.
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) =
+        ProgressStyle::with_template("segmenting {bar:40} {pos}/{len} windows, {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn summary(result: &Segmented, known: Option<&Known>) -> String {
+    let mut heading = vec!["segment", "task", "ml", "slices"];
+    if known.is_some() {
+        heading.push("Dice");
+    }
+    let rows: Vec<Vec<String>> = result
+        .segments
+        .iter()
+        .map(|segment| {
+            let dice = known.and_then(|known| known.dice(&result.labels, segment.number));
+            vec![
+                segment.description.label.clone(),
+                segment.task.clone(),
+                format!("{:.1}", segment.volume_ml),
+                segment.slices.to_string(),
+                dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")),
+            ]
+        })
+        .collect();
+    table(&heading, &rows)
+}
+
+fn write_png(
+    out: &Path,
+    image: &Image,
+    result: &Segmented,
+    known: Option<&Known>,
+) -> miette::Result<PathBuf> {
+    let path = out.join("segmentation.png");
+    let drawn: Vec<Drawn> = result
+        .segments
+        .iter()
+        .map(|segment| Drawn {
+            number: segment.number,
+            name: segment.description.label.clone(),
+            note: note(
+                segment.volume_ml,
+                known.and_then(|known| known.dice(&result.labels, segment.number)),
+            ),
+            color: segment.description.color,
+        })
+        .collect();
+    write_picture(&path, image, &result.labels, &drawn, known)?;
+    Ok(path)
+}
+
+fn write_nifti(out: &Path, result: &Segmented) -> miette::Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (layer, labels) in result.labels.layers.iter().enumerate() {
+        // NIfTI has one label a voxel; segments that overlap go to files of their own.
+        let name = match layer {
+            0 => "segmentation.nii.gz".to_owned(),
+            layer => format!("segmentation-{}.nii.gz", layer + 1),
+        };
+        let path = out.join(name);
+        LabelVolume::exclusive(result.labels.geometry.clone(), labels.clone())
+            .write_nifti(&path)
+            .into_diagnostic()?;
+        written.push(path);
+    }
+    Ok(written)
 }
