@@ -20,8 +20,21 @@ pub(super) struct Probabilities {
     pub(super) values: Vec<f32>,
 }
 
-/// Groups share the bits of a mask; beyond this many some share one and count as meeting.
-const BITS: usize = u128::BITS as usize;
+/// A set of classes, class `c` as bit `c % 128`: beyond 128 classes some share a bit, which costs time, not
+/// correctness.
+type Classes = u128;
+
+fn bit(class: usize) -> Classes {
+    1 << (class % Classes::BITS as usize)
+}
+
+impl Group {
+    fn bits(&self) -> Classes {
+        self.classes
+            .clone()
+            .fold(0, |bits, class| bits | bit(class))
+    }
+}
 
 impl Probabilities {
     fn of(&self, voxel: usize) -> &[f32] {
@@ -68,19 +81,16 @@ impl Probabilities {
         groups: &[Group],
         threshold: f32,
     ) -> LabelVolume {
-        let cells = self.groups_in_cells(groups, threshold);
-        let layer_of = spread(&self.meetings(groups.len(), &cells));
+        let cells = self.classes_in_cells(threshold);
+        let layer_of = spread(&meetings(groups, &cells));
         let count = layer_of.iter().max().map_or(1, |last| last + 1);
         let to_network = Affine::between(grid, &self.geometry);
         let layers = (0..count)
             .map(|layer| {
-                let here: Vec<(u128, &Group)> = groups
-                    .iter()
-                    .enumerate()
-                    .filter(|(group, _)| layer_of[*group] == layer)
-                    .map(|(group, classes)| (1u128 << (group % BITS), classes))
-                    .collect();
-                let all = here.iter().fold(0, |all, (bit, _)| all | bit);
+                let here = groups.iter().zip(&layer_of).filter(|(_, of)| **of == layer);
+                let classes: Vec<usize> =
+                    here.flat_map(|(group, _)| group.classes.clone()).collect();
+                let all = classes.iter().fold(0, |bits, &class| bits | bit(class));
                 let mut labels = vec![0u16; grid.len()];
                 let [columns, rows, _] = grid.size;
                 labels
@@ -93,11 +103,10 @@ impl Probabilities {
                             if present == 0 {
                                 continue;
                             }
-                            let likely = here
+                            let likely = classes
                                 .iter()
-                                .filter(|(bit, _)| bit & present != 0)
-                                .flat_map(|(_, group)| group.classes.clone())
-                                .map(|class| (class, self.interpolated(&cell, class)));
+                                .filter(|&&class| present & bit(class) != 0)
+                                .map(|&class| (class, self.interpolated(&cell, class)));
                             if let Some(class) = most_likely(likely, threshold) {
                                 *label = u16::try_from(class + 1).unwrap_or(u16::MAX);
                             }
@@ -112,19 +121,16 @@ impl Probabilities {
         }
     }
 
-    /// For the cell that starts at each voxel, the groups that can be above the threshold inside it: those
+    /// For the cell that starts at each voxel, the classes that can be above the threshold inside it: those
     /// above it at a corner.
-    fn groups_in_cells(&self, groups: &[Group], threshold: f32) -> Vec<u128> {
-        let above: Vec<u128> = (0..self.geometry.len())
+    fn classes_in_cells(&self, threshold: f32) -> Vec<Classes> {
+        let above: Vec<Classes> = (0..self.geometry.len())
             .into_par_iter()
             .map(|voxel| {
-                let values = self.of(voxel);
-                groups.iter().enumerate().fold(0, |mask, (group, classes)| {
-                    let any = values[classes.classes.clone()]
-                        .iter()
-                        .any(|&p| p > threshold);
-                    mask | (u128::from(any) << (group % BITS))
-                })
+                let values = self.of(voxel).iter().enumerate();
+                values
+                    .filter(|(_, p)| **p > threshold)
+                    .fold(0, |bits, (class, _)| bits | bit(class))
             })
             .collect();
         let [nx, ny, nz] = self.geometry.size;
@@ -139,26 +145,8 @@ impl Probabilities {
                 ];
                 self.corners(at, next)
                     .into_iter()
-                    .fold(0, |mask, corner| mask | above[corner])
+                    .fold(0, |bits, corner| bits | above[corner])
             })
-            .collect()
-    }
-
-    /// Which groups share a cell.
-    fn meetings(&self, groups: usize, cells: &[u128]) -> Vec<Vec<bool>> {
-        let mut together = vec![0u128; BITS.min(groups)];
-        for &cell in cells.iter().filter(|cell| cell.count_ones() > 1) {
-            for (bit, others) in together.iter_mut().enumerate() {
-                if cell & (1 << bit) != 0 {
-                    *others |= cell;
-                }
-            }
-        }
-        let meet = |a: usize, b: usize| {
-            a != b && (a % BITS == b % BITS || together[a % BITS] & (1 << (b % BITS)) != 0)
-        };
-        (0..groups)
-            .map(|a| (0..groups).map(|b| meet(a, b)).collect())
             .collect()
     }
 
@@ -210,6 +198,26 @@ impl Probabilities {
         }
         sum
     }
+}
+
+/// Which groups share a cell.
+fn meetings(groups: &[Group], cells: &[Classes]) -> Vec<Vec<bool>> {
+    let bits: Vec<Classes> = groups.iter().map(Group::bits).collect();
+    let mut meet = vec![vec![false; groups.len()]; groups.len()];
+    // Cells are many, kinds of cells are few.
+    let kinds: std::collections::BTreeSet<Classes> =
+        cells.iter().copied().filter(|cell| *cell != 0).collect();
+    for kind in kinds {
+        let here: Vec<usize> = (0..groups.len())
+            .filter(|&group| bits[group] & kind != 0)
+            .collect();
+        for &a in &here {
+            for &b in here.iter().filter(|&&b| b != a) {
+                meet[a][b] = true;
+            }
+        }
+    }
+    meet
 }
 
 struct Cell {
