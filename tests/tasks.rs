@@ -125,9 +125,9 @@ impl Workplace {
 
 /// Weights that were trained, when the checkout has them.
 fn trained_network() -> Option<Iris> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/iris-small.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/iris.safetensors");
     if !path.is_file() {
-        eprintln!("left out: no weights/iris-small.safetensors in this checkout");
+        eprintln!("left out: no weights/iris.safetensors in this checkout");
         return None;
     }
     Some(Iris::load(&path, Device::Cpu).unwrap())
@@ -349,11 +349,8 @@ fn what_cannot_be_taught_is_refused_with_a_sentence_and_leaves_nothing() {
     assert!(text.contains("named twice"), "{text}");
     let text = refusal(library.add("../trunk", true, &all, reference(4.0, 0.0)));
     assert!(text.contains("cannot be the name of a task"), "{text}");
-    assert_eq!(
-        std::fs::read_dir(library.folder()).unwrap().count(),
-        0,
-        "nothing is left behind"
-    );
+    let left = std::fs::read_dir(library.folder()).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "nothing is left behind");
 
     library.add("trunk", false, &both, overlapping).unwrap();
     let text = refusal(library.add("trunk", true, &all, reference(4.0, 0.0)));

@@ -22,14 +22,14 @@ pub struct TaskLibrary {
 }
 
 impl TaskLibrary {
-    /// Opens a library; the folder is made when it is missing.
+    /// Opens a library. A folder that is missing is an empty library, and is made when the first task is added.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When there is something else than a folder.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, TaskError> {
         let folder = folder.into();
-        if !folder.is_dir() {
-            private_folder(&folder)?;
+        if folder.exists() && !folder.is_dir() {
+            return Err(file(&folder)(std::io::ErrorKind::NotADirectory.into()));
         }
         Ok(Self { folder })
     }
@@ -72,6 +72,7 @@ impl TaskLibrary {
                 .collect(),
             references: vec![entry],
         };
+        private_folder(&self.folder)?;
         let temporary = new_folder_in(&self.folder)?;
         let making = TaskFolder(temporary.path().to_owned());
         making.write_reference(task.references[0].folder(), &chosen)?;
@@ -185,6 +186,9 @@ impl TaskLibrary {
 
     fn names(&self) -> Result<Vec<String>, TaskError> {
         let mut names = Vec::new();
+        if !self.folder.exists() {
+            return Ok(names);
+        }
         for entry in fs::read_dir(&self.folder).map_err(file(&self.folder))? {
             let entry = entry.map_err(file(&self.folder))?;
             let Ok(name) = entry.file_name().into_string() else {
