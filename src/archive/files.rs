@@ -1,0 +1,125 @@
+//! The folder: `instances/` and `results/` by SHA-256, `spool/` for what is still arriving.
+
+use super::ArchiveError;
+use super::spool::Spooled;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Folders and their naming.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    /// Makes the folders (private to the user) and empties the spool: nothing in it was acknowledged.
+    pub(super) fn open(root: &Path) -> Result<Self, ArchiveError> {
+        let files = Self { root: root.to_owned() };
+        for folder in [root.to_owned(), files.instances(), files.results(), files.spool_folder()] {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .map_err(ArchiveError::file("cannot make the folder", &folder))?;
+        }
+        let spool = files.spool_folder();
+        let list = fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
+        for entry in list.flatten() {
+            let _ = fs::remove_file(entry.path());
+        }
+        Ok(files)
+    }
+
+    /// The folders of an archive that is there.
+    pub(super) fn existing(root: &Path) -> Result<Self, ArchiveError> {
+        fs::metadata(root.join("index.sqlite"))
+            .map_err(ArchiveError::file("there is no archive in the folder", root))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    fn results(&self) -> PathBuf {
+        self.root.join("results")
+    }
+
+    pub(super) fn spool_folder(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    pub(super) fn free_bytes(&self) -> Result<u64, ArchiveError> {
+        fs4::available_space(&self.root).map_err(ArchiveError::file("cannot ask for free space on", &self.root))
+    }
+
+    /// The file of an instance by the name in its row.
+    pub(super) fn instance(&self, name: &str) -> PathBuf {
+        self.instances().join(name)
+    }
+
+    /// Makes spooled files durable under their final names: every file is
+    /// fsynced, then renamed, then every folder that changed is fsynced once.
+    pub(super) fn keep(&self, spooled: Vec<Spooled>) -> Result<(), ArchiveError> {
+        let mut folders = BTreeSet::new();
+        for bytes in spooled {
+            let path = self.instance(&bytes.name());
+            folders.extend(make_parent(&path)?);
+            bytes.sync_and_move(&path)?;
+        }
+        for folder in folders {
+            sync_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep_result(&self, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
+        let digest = hex(&Sha256::digest(bytes));
+        let path = self.results().join(&digest[..2]).join(format!("{digest}.dcm"));
+        let folders = make_parent(&path)?;
+        let failed = || ArchiveError::file("cannot write", &path);
+        let mut file = tempfile::NamedTempFile::new_in(self.spool_folder()).map_err(failed())?;
+        std::io::Write::write_all(&mut file, bytes).map_err(failed())?;
+        file.as_file().sync_all().map_err(failed())?;
+        file.persist(&path).map_err(|e| failed()(e.error))?;
+        for folder in folders {
+            sync_folder(&folder)?;
+        }
+        Ok(path)
+    }
+}
+
+/// Makes a file's folder; gives the folders whose entries changed or will change.
+fn make_parent(path: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+    let Some(parent) = path.parent() else {
+        return Ok(Vec::new());
+    };
+    let mut changed = vec![parent.to_owned()];
+    if !parent.exists() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(ArchiveError::file("cannot make the folder", parent))?;
+        changed.extend(parent.parent().map(Path::to_owned));
+    }
+    Ok(changed)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
+    File::open(folder)
+        .and_then(|f| f.sync_all())
+        .map_err(ArchiveError::file("cannot make durable the folder", folder))
+}
+
+/// Only this user may read or write the file.
+pub(super) fn make_private(file: &File) -> std::io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

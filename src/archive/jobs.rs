@@ -1,0 +1,362 @@
+//! The job table: `received → complete → routed → segmented → delivered`, or `failed`, or `skipped`.
+//!
+//! Each step is one transaction, so a restart goes on from the last one done.
+
+use super::{Archive, ArchiveError};
+use chrono::Utc;
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Instances are arriving.
+    Received,
+    /// The series has been quiet long enough.
+    Complete,
+    /// Rules chose tasks and destinations.
+    Routed,
+    /// Results are made and durable.
+    Segmented,
+    /// Every destination acknowledged.
+    Delivered,
+    /// It cannot be done; the reason says why.
+    Failed,
+    /// Nothing was to be done; the reason says why.
+    Skipped,
+}
+
+impl JobState {
+    /// The word in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Complete => "complete",
+            Self::Routed => "routed",
+            Self::Segmented => "segmented",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// A job ready for its next step.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Job {
+    /// Number of the job.
+    pub id: i64,
+    /// Number of its series.
+    pub series: i64,
+    /// AE title that sent the series.
+    pub calling_ae: String,
+    /// AE title it was sent to.
+    pub called_ae: String,
+    /// What routing decided, as the node wrote it.
+    pub plan: Option<String>,
+    /// Steps tried before this one.
+    pub attempts: i64,
+}
+
+/// A result to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewResult {
+    /// The rule that asked for it.
+    pub rule: String,
+    /// Name of the peer that gets it.
+    pub destination: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// Its SOP Instance UID.
+    pub sop_instance_uid: String,
+}
+
+/// A delivery that is due.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Delivery {
+    /// Number of the delivery.
+    pub id: i64,
+    /// Its job.
+    pub job: i64,
+    /// Name of the peer.
+    pub destination: String,
+    /// The file to send.
+    pub file: String,
+    /// Attempts before this one.
+    pub attempts: i64,
+}
+
+/// A job as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
+pub struct JobSummary {
+    /// Number of the job.
+    pub id: i64,
+    /// State, see [`JobState::as_str`].
+    pub state: String,
+    /// Why it failed, was skipped, or waits.
+    pub reason: Option<String>,
+    /// Modality of the series.
+    pub modality: String,
+    /// AE title that sent it.
+    pub calling_ae: String,
+    /// Instances held of the series.
+    pub instances: i64,
+    /// Results acknowledged by their destination.
+    pub delivered: i64,
+    /// Results in all.
+    pub results: i64,
+    /// When it last moved, milliseconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A job works on the series as it is now; an older one that has made no result yet gives way.
+pub(super) async fn open_for_series(
+    transaction: &mut Transaction<'_, Sqlite>,
+    series: i64,
+    now: i64,
+) -> Result<(), ArchiveError> {
+    let latest: Option<(i64, String)> =
+        sqlx::query_as("SELECT id, state FROM jobs WHERE series = ? ORDER BY id DESC LIMIT 1")
+            .bind(series)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    if let Some((id, state)) = latest {
+        if state == JobState::Received.as_str() {
+            return Ok(());
+        }
+        if state == JobState::Complete.as_str() || state == JobState::Routed.as_str() {
+            sqlx::query("UPDATE jobs SET state = 'skipped', reason = ?, updated_at = ? WHERE id = ?")
+                .bind("more instances of the series arrived; a later job does it whole")
+                .bind(now)
+                .bind(id)
+                .execute(&mut **transaction)
+                .await?;
+        }
+    }
+    sqlx::query("INSERT INTO jobs (series, state, created_at, updated_at) VALUES (?, 'received', ?, ?)")
+        .bind(series)
+        .bind(now)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// At start: what was being sent when the node stopped is due again.
+pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveError> {
+    sqlx::query("UPDATE deliveries SET next_at = 0 WHERE state = 'waiting'").execute(pool).await?;
+    sqlx::query("UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')").execute(pool).await?;
+    Ok(())
+}
+
+fn now() -> i64 {
+    Utc::now().timestamp_millis()
+}
+
+fn later(wait: Duration) -> i64 {
+    now().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Archive {
+    /// Moves series that have been quiet for `quiet` from received to complete; how many.
+    pub async fn complete_quiet(&self, quiet: Duration) -> Result<u64, ArchiveError> {
+        let before = now() - i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX);
+        let moved = sqlx::query(
+            "UPDATE jobs SET state = 'complete', updated_at = ? WHERE state = 'received'
+             AND series IN (SELECT id FROM series WHERE last_at <= ?)",
+        )
+        .bind(now())
+        .bind(before)
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if moved > 0 {
+            self.changed.notify_waiters();
+        }
+        Ok(moved)
+    }
+
+    /// The job of a state that is due: highest priority first, then the oldest.
+    pub async fn next_job(&self, state: JobState) -> Result<Option<Job>, ArchiveError> {
+        Ok(sqlx::query_as(
+            "SELECT jobs.id, series, calling_ae, called_ae, plan, attempts FROM jobs
+             JOIN series ON series.id = jobs.series
+             WHERE state = ? AND next_at <= ? ORDER BY priority DESC, jobs.id LIMIT 1",
+        )
+        .bind(state.as_str())
+        .bind(now())
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// complete → routed, with what is to be done.
+    pub async fn routed(&self, job: i64, plan: &str, priority: i32) -> Result<(), ArchiveError> {
+        sqlx::query(
+            "UPDATE jobs SET state = 'routed', plan = ?, priority = ?, attempts = 0, reason = NULL, updated_at = ?
+             WHERE id = ? AND state = 'complete'",
+        )
+        .bind(plan)
+        .bind(priority)
+        .bind(now())
+        .bind(job)
+        .execute(&self.pool)
+        .await?;
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// routed → segmented, with a delivery for each result and destination.
+    ///
+    /// Does nothing when the job has given way to a later one in the meantime; says whether it took.
+    pub async fn segmented(&self, job: i64, results: &[NewResult]) -> Result<bool, ArchiveError> {
+        let mut transaction = self.pool.begin().await?;
+        let moved = sqlx::query(
+            "UPDATE jobs SET state = 'segmented', attempts = 0, reason = NULL, updated_at = ?
+             WHERE id = ? AND state = 'routed'",
+        )
+        .bind(now())
+        .bind(job)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        if moved == 0 {
+            return Ok(false);
+        }
+        for result in results {
+            sqlx::query(
+                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state)
+                 VALUES (?, ?, ?, ?, ?, 'waiting')",
+            )
+            .bind(job)
+            .bind(&result.rule)
+            .bind(&result.destination)
+            .bind(result.file.to_string_lossy())
+            .bind(&result.sop_instance_uid)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        self.changed.notify_waiters();
+        Ok(true)
+    }
+
+    /// Ends a job that cannot be done. The series stays.
+    pub async fn failed(&self, job: i64, reason: &str) -> Result<(), ArchiveError> {
+        self.end(job, JobState::Failed, reason).await
+    }
+
+    /// Ends a job that has nothing to do.
+    pub async fn skipped(&self, job: i64, reason: &str) -> Result<(), ArchiveError> {
+        self.end(job, JobState::Skipped, reason).await
+    }
+
+    async fn end(&self, job: i64, state: JobState, reason: &str) -> Result<(), ArchiveError> {
+        sqlx::query(
+            "UPDATE jobs SET state = ?, reason = ?, updated_at = ? WHERE id = ? AND state NOT IN ('delivered', 'skipped')",
+        )
+        .bind(state.as_str())
+        .bind(reason)
+        .bind(now())
+        .bind(job)
+        .execute(&self.pool)
+        .await?;
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Leaves a job in its state and tries it again after `wait`.
+    pub async fn try_later(&self, job: i64, reason: &str, wait: Duration) -> Result<(), ArchiveError> {
+        sqlx::query("UPDATE jobs SET attempts = attempts + 1, reason = ?, next_at = ?, updated_at = ? WHERE id = ?")
+            .bind(reason)
+            .bind(later(wait))
+            .bind(now())
+            .bind(job)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Deliveries that are due, at most `most`.
+    pub async fn due_deliveries(&self, most: i64) -> Result<Vec<Delivery>, ArchiveError> {
+        Ok(sqlx::query_as(
+            "SELECT id, job, destination, file, attempts FROM deliveries
+             WHERE state = 'waiting' AND next_at <= ? ORDER BY id LIMIT ?",
+        )
+        .bind(now())
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// A destination acknowledged; the job is delivered when all have.
+    pub async fn delivered(&self, delivery: &Delivery) -> Result<(), ArchiveError> {
+        self.settle(delivery, "delivered", None).await
+    }
+
+    /// A destination refused for good; the job fails, other destinations still get theirs.
+    pub async fn undeliverable(&self, delivery: &Delivery, reason: &str) -> Result<(), ArchiveError> {
+        self.settle(delivery, "failed", Some(reason)).await
+    }
+
+    async fn settle(&self, delivery: &Delivery, state: &str, reason: Option<&str>) -> Result<(), ArchiveError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = ?, reason = ?, attempts = attempts + 1, delivered_at = ? WHERE id = ?",
+        )
+        .bind(state)
+        .bind(reason)
+        .bind(now())
+        .bind(delivery.id)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "UPDATE jobs SET updated_at = ?1,
+               state = CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'failed')
+                       THEN 'failed' ELSE 'delivered' END,
+               reason = (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'failed' LIMIT 1)
+             WHERE id = ?2 AND state = 'segmented'
+               AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'waiting')",
+        )
+        .bind(now())
+        .bind(delivery.job)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// A destination cannot take it now; due again after `wait`.
+    pub async fn deliver_later(&self, delivery: &Delivery, reason: &str, wait: Duration) -> Result<(), ArchiveError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("UPDATE deliveries SET reason = ?, attempts = attempts + 1, next_at = ? WHERE id = ?")
+            .bind(reason)
+            .bind(later(wait))
+            .bind(delivery.id)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE jobs SET reason = ?, updated_at = ? WHERE id = ?")
+            .bind(reason)
+            .bind(now())
+            .bind(delivery.job)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The latest jobs, newest first.
+    pub async fn jobs(&self, most: i64) -> Result<Vec<JobSummary>, ArchiveError> {
+        Ok(sqlx::query_as(
+            "SELECT jobs.id, state, reason, modality, calling_ae, updated_at,
+               (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
+               (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
+               (SELECT count(*) FROM deliveries WHERE job = jobs.id) AS results
+             FROM jobs JOIN series ON series.id = jobs.series ORDER BY jobs.id DESC LIMIT ?",
+        )
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}

@@ -1,0 +1,86 @@
+//! The index: its tables, and opening it so that a commit is durable.
+
+use super::ArchiveError;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::Path;
+use std::time::Duration;
+
+/// Each entry brings the index from its number to the next.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE series (
+        id INTEGER PRIMARY KEY,
+        series_uid TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        modality TEXT NOT NULL,
+        calling_ae TEXT NOT NULL,
+        called_ae TEXT NOT NULL,
+        first_at INTEGER NOT NULL,
+        last_at INTEGER NOT NULL,
+        UNIQUE (series_uid, calling_ae, called_ae)
+    );
+    CREATE TABLE instances (
+        series INTEGER NOT NULL REFERENCES series (id),
+        sop_instance_uid TEXT NOT NULL,
+        sop_class_uid TEXT NOT NULL,
+        transfer_syntax TEXT NOT NULL,
+        file TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        PRIMARY KEY (series, sop_instance_uid)
+    ) WITHOUT ROWID;
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        series INTEGER NOT NULL REFERENCES series (id),
+        state TEXT NOT NULL,
+        reason TEXT,
+        plan TEXT,
+        priority INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    );
+    CREATE INDEX jobs_by_state ON jobs (state, priority DESC, id);
+    CREATE INDEX jobs_by_series ON jobs (series);
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY,
+        job INTEGER NOT NULL REFERENCES jobs (id),
+        rule TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        file TEXT NOT NULL,
+        sop_instance_uid TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        delivered_at INTEGER
+    );
+    CREATE INDEX deliveries_by_state ON deliveries (state, next_at);
+    CREATE INDEX deliveries_by_job ON deliveries (job);
+"];
+
+/// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.
+pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30));
+    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+    let (found,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&pool).await?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(ArchiveError::NewerIndex { found, known });
+    }
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(found.max(0) as usize) {
+        let mut transaction = pool.begin().await?;
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+        let version = format!("PRAGMA user_version = {}", number + 1);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(version)).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+    }
+    Ok(pool)
+}
