@@ -9,6 +9,8 @@ pub type Vec3 = [f64; 3];
 /// `j`), axis 2 from slice to slice (`k`). The centre of voxel `(i, j, k)` lies
 /// at `origin + i·spacing[0]·direction[0] + j·spacing[1]·direction[1] + k·spacing[2]·direction[2]`
 /// (PS3.3 C.7.6.2.1.1, extended by the slice axis).
+///
+/// The axes are at right angles; they may form a left-handed system.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Geometry {
     /// Columns, rows, slices.
@@ -52,6 +54,11 @@ impl Geometry {
         self.spacing.iter().product()
     }
 
+    /// Length of the grid along each of its axes, outer face to outer face, mm.
+    pub fn extent_mm(&self) -> [f64; 3] {
+        std::array::from_fn(|axis| self.size[axis] as f64 * self.spacing[axis])
+    }
+
     /// Patient position (LPS, mm) of a continuous voxel coordinate `(i, j, k)`.
     pub fn to_patient(&self, ijk: [f64; 3]) -> Vec3 {
         let mut point = self.origin;
@@ -63,81 +70,120 @@ impl Geometry {
         point
     }
 
-    /// Continuous voxel coordinate `(i, j, k)` of a patient position (LPS, mm); the inverse of [`Geometry::to_patient`].
+    /// Continuous voxel coordinate `(i, j, k)` of a patient position (LPS, mm).
     ///
-    /// The axes need not be perpendicular (a tilted gantry shears the stack) but must span space.
-    pub fn to_index(&self, point: Vec3) -> Vec3 {
-        let from_origin = std::array::from_fn(|a| point[a] - self.origin[a]);
-        let [u, v, w] = self.direction;
-        let volume = dot(u, cross(v, w));
+    /// The inverse of [`Geometry::to_patient`]; voxel `(i, j, k)` covers half a voxel around its centre.
+    pub fn to_index(&self, point: Vec3) -> [f64; 3] {
+        let from_origin = std::array::from_fn(|axis| point[axis] - self.origin[axis]);
+        self.steps_along_axes(from_origin)
+    }
+
+    /// A displacement in mm (LPS) as voxel steps along the three axes.
+    pub(super) fn steps_along_axes(&self, displacement: Vec3) -> [f64; 3] {
+        // Cramer's rule: exact also where the axes are off the right angle by a file's rounding.
+        let [a, b, c] = self.direction;
+        let volume = dot(a, cross(b, c));
         [
-            dot(from_origin, cross(v, w)) / (volume * self.spacing[0]),
-            dot(from_origin, cross(w, u)) / (volume * self.spacing[1]),
-            dot(from_origin, cross(u, v)) / (volume * self.spacing[2]),
+            dot(displacement, cross(b, c)) / volume / self.spacing[0],
+            dot(displacement, cross(c, a)) / volume / self.spacing[1],
+            dot(displacement, cross(a, b)) / volume / self.spacing[2],
         ]
     }
 
-    /// Patient positions of the eight outer corners (voxel edges, not centres), LPS, mm.
+    /// The normal of a slice: the cross product of the row and the column direction.
+    ///
+    /// Points along `direction[2]` in a right-handed grid and against it in a left-handed one.
+    pub fn slice_normal(&self) -> Vec3 {
+        cross(self.direction[0], self.direction[1])
+    }
+
+    /// Whether the three axes form a right-handed system.
+    pub fn is_right_handed(&self) -> bool {
+        dot(self.slice_normal(), self.direction[2]) > 0.0
+    }
+
+    /// Patient positions of the eight outer corners (voxel faces, not centres), LPS, mm.
     pub fn corners(&self) -> [Vec3; 8] {
         std::array::from_fn(|corner| {
-            self.to_patient(std::array::from_fn(|a| {
-                if corner >> a & 1 == 0 {
-                    -0.5
-                } else {
-                    self.size[a] as f64 - 0.5
-                }
+            self.to_patient(std::array::from_fn(|axis| {
+                let end = self.size[axis] as f64 - 0.5;
+                if corner >> axis & 1 == 0 { -0.5 } else { end }
             }))
         })
     }
 
-    /// Whether two grids have one size and their corners lie within `tolerance_mm` of each other.
-    pub fn is_close(&self, other: &Self, tolerance_mm: f64) -> bool {
+    /// Whether two grids have one size and each corner lies within `tolerance_mm` of the other's.
+    pub fn is_close(&self, other: &Geometry, tolerance_mm: f64) -> bool {
+        let apart = |(a, b): (&Vec3, Vec3)| norm(std::array::from_fn(|axis| a[axis] - b[axis]));
         self.size == other.size
             && self
                 .corners()
                 .iter()
                 .zip(other.corners())
-                .all(|(a, b)| (0..3).all(|axis| (a[axis] - b[axis]).abs() <= tolerance_mm))
+                .all(|pair| apart(pair) <= tolerance_mm)
     }
 
-    /// The upright grid around this one that the network sees: axes to left,
-    /// posterior and head, voxels of `spacing` mm, covering the whole extent.
-    pub fn canonical(&self, spacing: [f64; 3]) -> Self {
-        let corners = self.corners();
-        let low: Vec3 =
-            std::array::from_fn(|a| corners.iter().map(|c| c[a]).fold(f64::INFINITY, f64::min));
-        let high: Vec3 = std::array::from_fn(|a| {
-            corners
-                .iter()
-                .map(|c| c[a])
-                .fold(f64::NEG_INFINITY, f64::max)
+    /// The grid over the same part of the patient whose axes run as nearly as possible to left,
+    /// posterior and head, with `spacing_mm` between voxels.
+    ///
+    /// The axes are permuted and flipped, never turned: an oblique stack stays oblique. Where the extent
+    /// is no multiple of the spacing the new grid reaches over it by the same amount on both sides, less
+    /// than half a voxel each, so that nothing is lost.
+    pub fn canonical(&self, spacing_mm: [f64; 3]) -> Geometry {
+        let axis_of = self.closest_axes();
+        let extent = self.extent_mm();
+        let direction: [Vec3; 3] = std::array::from_fn(|patient| {
+            let axis = self.direction[axis_of[patient]];
+            let sign = if axis[patient] < 0.0 { -1.0 } else { 1.0 };
+            axis.map(|d| sign * d)
         });
-        let size = std::array::from_fn(|a| {
-            (((high[a] - low[a]) / spacing[a] - 1e-6).ceil() as usize).max(1)
+        let size = std::array::from_fn(|patient| {
+            // A hair less, so that 90 mm at 3 mm are 30 voxels also after rounding errors.
+            let voxels = extent[axis_of[patient]] / spacing_mm[patient] - 1e-6;
+            (voxels.ceil() as usize).max(usize::from(!self.is_empty()))
         });
-        let origin = std::array::from_fn(|a| {
-            (low[a] + high[a]) / 2.0 - (size[a] as f64 - 1.0) / 2.0 * spacing[a]
-        });
-        Self::axial(size, spacing, origin)
+        let middle = self.to_patient(self.size.map(|n| (n as f64 - 1.0) / 2.0));
+        let mut grid = Geometry {
+            size,
+            spacing: spacing_mm,
+            direction,
+            origin: [0.0; 3],
+        };
+        let to_middle = grid.to_patient(size.map(|n| (n as f64 - 1.0) / 2.0));
+        grid.origin = std::array::from_fn(|axis| middle[axis] - to_middle[axis]);
+        grid
     }
 
-    /// Whether sizes, spacing and axes describe a grid that can be computed with.
-    pub fn is_valid(&self) -> bool {
-        let [u, v, w] = self.direction;
-        self.size.iter().all(|&n| n > 0)
-            && self.spacing.iter().all(|s| s.is_finite() && *s > 0.0)
-            && self.origin.iter().all(|o| o.is_finite())
-            && dot(u, cross(v, w)).abs() > 1e-3
+    /// Which axis of the grid runs closest to left-right, to front-back and to foot-head.
+    fn closest_axes(&self) -> [usize; 3] {
+        const ORDERS: [[usize; 3]; 6] = [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ];
+        let agreement = |order: &[usize; 3]| -> f64 {
+            (0..3)
+                .map(|patient| self.direction[order[patient]][patient].abs())
+                .sum()
+        };
+        let mut best = ORDERS[0];
+        for order in &ORDERS[1..] {
+            if agreement(order) > agreement(&best) + 1e-9 {
+                best = *order;
+            }
+        }
+        best
     }
 }
 
-/// Scalar product.
-pub fn dot(a: Vec3, b: Vec3) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+pub(super) fn dot(a: Vec3, b: Vec3) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-/// Vector product.
-pub fn cross(a: Vec3, b: Vec3) -> Vec3 {
+pub(super) fn cross(a: Vec3, b: Vec3) -> Vec3 {
     [
         a[1] * b[2] - a[2] * b[1],
         a[2] * b[0] - a[0] * b[2],
@@ -145,52 +191,95 @@ pub fn cross(a: Vec3, b: Vec3) -> Vec3 {
     ]
 }
 
+pub(super) fn norm(a: Vec3) -> f64 {
+    dot(a, a).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::any_geometry;
     use proptest::prelude::*;
-
-    /// A right-handed orthonormal frame from three angles.
-    pub(crate) fn frame([a, b, c]: [f64; 3]) -> [Vec3; 3] {
-        let (sa, ca) = a.sin_cos();
-        let (sb, cb) = b.sin_cos();
-        let (sc, cc) = c.sin_cos();
-        [
-            [cb * cc, cb * sc, -sb],
-            [sa * sb * cc - ca * sc, sa * sb * sc + ca * cc, sa * cb],
-            [ca * sb * cc + sa * sc, ca * sb * sc - sa * cc, ca * cb],
-        ]
-    }
-
-    prop_compose! {
-        fn any_geometry()(
-            size in prop::array::uniform3(1usize..40),
-            spacing in prop::array::uniform3(0.2f64..8.0),
-            angles in prop::array::uniform3(-3.2f64..3.2),
-            origin in prop::array::uniform3(-500.0f64..500.0),
-        ) -> Geometry {
-            Geometry { size, spacing, direction: frame(angles), origin }
-        }
-    }
 
     proptest! {
         #[test]
-        fn to_index_undoes_to_patient(geometry in any_geometry(), ijk in prop::array::uniform3(-50.0f64..50.0)) {
-            let back = geometry.to_index(geometry.to_patient(ijk));
-            for a in 0..3 {
-                prop_assert!((back[a] - ijk[a]).abs() < 1e-6);
+        fn a_voxel_comes_back_from_the_patient(grid in any_geometry(), ijk in prop::array::uniform3(-50.0..50.0f64)) {
+            let back = grid.to_index(grid.to_patient(ijk));
+            for axis in 0..3 {
+                prop_assert!((back[axis] - ijk[axis]).abs() < 1e-9);
             }
         }
 
         #[test]
-        fn the_canonical_grid_covers_every_voxel_centre(geometry in any_geometry(), spacing in 1.0f64..6.0) {
-            let canonical = geometry.canonical([spacing; 3]);
-            for corner in geometry.corners() {
-                let ijk = canonical.to_index(corner);
-                for (at, size) in ijk.into_iter().zip(canonical.size) {
-                    prop_assert!(at >= -0.5 - 1e-6 && at <= size as f64 - 0.5 + 1e-6);
+        fn the_canonical_grid_covers_the_same_part_of_the_patient(grid in any_geometry(), spacing in prop::array::uniform3(0.5..4.0f64)) {
+            let canonical = grid.canonical(spacing);
+            prop_assert_eq!(canonical.spacing, spacing);
+            for (patient, direction) in canonical.direction.iter().enumerate() {
+                prop_assert!(direction[patient] >= 0.0);
+                // The same axes, permuted and flipped.
+                prop_assert!(grid.direction.iter().any(|d| (dot(*d, *direction).abs() - 1.0).abs() < 1e-9));
+            }
+            // Every outer corner of the old grid lies within the new one, and no further in than half a voxel.
+            let last = grid.size.map(|n| n as f64 - 0.5);
+            for corner in 0..8usize {
+                let ijk = std::array::from_fn(|axis| if corner >> axis & 1 == 0 { -0.5 } else { last[axis] });
+                let at = canonical.to_index(grid.to_patient(ijk));
+                for (at, size) in at.into_iter().zip(canonical.size) {
+                    let to_face = (at + 0.5).min(size as f64 - 0.5 - at);
+                    prop_assert!((-1e-5..=0.5 + 1e-5).contains(&to_face), "{to_face} voxels from the face");
                 }
             }
         }
+
+        #[test]
+        fn a_flipped_axis_changes_the_hand(grid in any_geometry(), axis in 0usize..3) {
+            let mut mirrored = grid.clone();
+            mirrored.direction[axis] = mirrored.direction[axis].map(|d| -d);
+            prop_assert_ne!(grid.is_right_handed(), mirrored.is_right_handed());
+        }
+    }
+
+    #[test]
+    fn a_sagittal_stack_becomes_axial() {
+        // Rows to posterior, columns to foot, slices to the right.
+        let sagittal = Geometry {
+            size: [256, 200, 35],
+            spacing: [1.0, 1.5, 4.8],
+            direction: [[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]],
+            origin: [80.0, -130.0, 140.0],
+        };
+        let canonical = sagittal.canonical([4.8, 1.0, 1.5]);
+        assert_eq!(canonical.size, [35, 256, 200]);
+        assert_eq!(
+            canonical.direction,
+            Geometry::axial([1; 3], [1.0; 3], [0.0; 3]).direction
+        );
+        let first = canonical.to_patient([34.0, 0.0, 199.0]);
+        for axis in 0..3 {
+            assert!(
+                (first[axis] - sagittal.origin[axis]).abs() < 1e-9,
+                "{first:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn grids_a_hair_apart_are_close_and_others_are_not() {
+        let grid = Geometry::axial(
+            [512, 512, 20],
+            [0.9765625, 0.9765625, 2.0],
+            [-249.5, -437.5, -766.5],
+        );
+        let mut moved = grid.clone();
+        moved.origin[0] += 0.005;
+        assert!(grid.is_close(&moved, 0.01));
+        moved.origin[0] += 0.1;
+        assert!(!grid.is_close(&moved, 0.01));
+        let mut wider = grid.clone();
+        wider.spacing[0] += 0.001;
+        assert!(
+            !grid.is_close(&wider, 0.01),
+            "half a millimetre apart at the far side"
+        );
     }
 }

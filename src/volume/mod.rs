@@ -1,16 +1,24 @@
-//! Volumes on a regular grid in patient space: pure maths, no DICOM, no tensors.
+//! Volumes on a regular grid in patient space, resampling, and NIfTI files: no DICOM, no tensors.
 //!
 //! Positions are millimetres in the DICOM patient coordinate system: +x to the
 //! patient's left, +y to posterior, +z to the head (LPS, PS3.3 C.7.6.2.1.1).
 
+#[cfg(test)]
+mod any_geometry;
+mod axis_weights;
 mod geometry;
 mod label_volume;
 mod nifti;
+mod nifti_header;
 mod resample;
+mod voxel_map;
 
-pub use geometry::{Geometry, Vec3, cross, dot};
+#[cfg(test)]
+use any_geometry::any_geometry;
+pub use geometry::{Geometry, Vec3};
 pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;
+pub use resample::{Interpolation, resample_onto, resample_slice};
 
 /// A scalar image on a [`Geometry`]. CT in Hounsfield units, other modalities in their stored output units.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,345 +1,583 @@
-//! NIfTI files (.nii, .nii.gz): RAS in the file, LPS here.
+//! NIfTI-1 files (`.nii`, `.nii.gz`) in and out.
 
-use super::{Geometry, LabelVolume, Vec3, Volume};
-use ::nifti::volume::ndarray::IntoNdArray;
-use ::nifti::writer::WriterOptions;
-use ::nifti::{NiftiHeader, NiftiObject, ReaderOptions};
-use ndarray::{Array3, ShapeBuilder};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Most voxels read: 2048³ is beyond any scanner, and less than a hostile header may claim.
-const MOST_VOXELS: u64 = 1 << 31;
-/// Deflate makes at most about 1,032 bytes of one: a file cannot hold more than this allows.
-const MOST_INFLATION: u64 = 1_100;
+use flate2::bufread::MultiGzDecoder;
+use ndarray::{ArrayView, Dimension, IntoDimension, RemoveAxis, ShapeBuilder};
+use nifti::volume::element::DataElement;
+use nifti::writer::WriterOptions;
+use nifti::{Endianness, NiftiHeader, NiftiType};
 
-/// Why a NIfTI file cannot be read or written.
+use super::nifti_header;
+use super::{Geometry, LabelVolume, Volume};
+
+/// More voxels than any image the node is made for: 2³⁰, 4 GiB of float32.
+const MOST_VOXELS: u64 = 1 << 30;
+/// No deflate stream grows by more than this.
+const DEFLATE_AT_MOST: u64 = 1032;
+/// Bytes read at a time.
+const PIECE: usize = 1 << 20;
+
+/// Why a NIfTI file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum NiftiError {
-    /// The file cannot be opened, or is no whole NIfTI file.
-    #[error("{} cannot be read as NIfTI: {reason}", path.display())]
-    Unreadable {
+    /// The file system said no.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The beginning is not a NIfTI-1 header.
+    #[error("{path}: this is not a NIfTI-1 file (.nii or .nii.gz): {reason}", path = path.display())]
+    NotNifti {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
-    /// The image has no three axes, or sizes that the file cannot hold.
-    #[error("{}: {reason}", path.display())]
-    Shape {
+    /// The file ends before its last voxel, or its compression is damaged.
+    #[error(
+        "{path}: the file is cut off or damaged: its header promises {expected} bytes of voxels, {found} could be read",
+        path = path.display()
+    )]
+    Truncated {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Bytes the header promises.
+        expected: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// The image is larger than the node takes.
+    #[error("{path}: an image of {size:?} voxels is too large (at most {MOST_VOXELS})", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The sizes its header states.
+        size: Vec<u16>,
+    },
+    /// A valid file of a kind that cannot be used.
+    #[error("{path}: this image cannot be used: {reason}", path = path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
         reason: String,
     },
-    /// A label is negative, fractional or above 65535.
-    #[error("{} is no label map: voxel value {value} is not a whole number from 0 to 65535", path.display())]
-    NotLabels {
+    /// Writing failed.
+    #[error("{path}: the NIfTI file could not be written: {source}", path = path.display())]
+    Write {
         /// The file.
         path: PathBuf,
-        /// The value found.
-        value: f32,
-    },
-    /// The file cannot be written.
-    #[error("cannot write {}: {reason}", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
+        /// What went wrong.
+        source: nifti::NiftiError,
     },
 }
 
 impl Volume {
-    /// Reads an image, scaled by its slope and intercept; of a series of volumes the first.
-    pub fn read_nifti(path: &Path) -> Result<Self, NiftiError> {
-        let (geometry, voxels) = read(path)?;
-        Ok(Self { geometry, voxels })
+    /// Reads a NIfTI-1 image of one volume, compressed or not, of any integer or float type.
+    ///
+    /// The sform is honoured before the qform, RAS becomes LPS, `scl_slope` and `scl_inter` are applied.
+    /// Voxels that are not finite get the lowest finite value.
+    ///
+    /// # Errors
+    /// When the file is no NIfTI-1, is cut off, states sizes that its length cannot hold, has several
+    /// volumes, no orientation, a sheared grid or a type that is not a number.
+    pub fn read_nifti(path: &Path) -> Result<Volume, NiftiError> {
+        let mut voxels = Vec::new();
+        let (geometry, volumes) = read(path, |value| {
+            voxels.push(value as f32);
+            Ok(())
+        })?;
+        if volumes > 1 {
+            return Err(NiftiError::Unusable {
+                path: path.into(),
+                reason: format!(
+                    "it holds {volumes} volumes (over time or otherwise). Extract the one to use."
+                ),
+            });
+        }
+        if voxels.iter().any(|v| !v.is_finite()) {
+            let finite = voxels.iter().copied().filter(|v| v.is_finite());
+            let lowest = finite.reduce(f32::min).unwrap_or(0.0);
+            voxels
+                .iter_mut()
+                .filter(|v| !v.is_finite())
+                .for_each(|v| *v = lowest);
+        }
+        Ok(Volume { geometry, voxels })
     }
 
-    /// Writes an image as float32; compressed when the name ends in `.gz`.
+    /// Writes the volume as float32, compressed when the name ends in `.gz`.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the grid is too large for NIfTI-1 (32767 along an axis).
     pub fn write_nifti(&self, path: &Path) -> Result<(), NiftiError> {
-        write(path, &self.geometry, self.voxels.clone())
+        write(path, &self.geometry, self.geometry.size, &self.voxels)
     }
 }
 
 impl LabelVolume {
-    /// Reads a label map of exclusive labels.
-    pub fn read_nifti(path: &Path) -> Result<Self, NiftiError> {
-        let (geometry, voxels) = read(path)?;
-        let labels = voxels
-            .into_iter()
-            .map(|value| {
-                let whole = value.round();
-                if (value - whole).abs() < 1e-3 && (0.0..=65535.0).contains(&whole) {
-                    Ok(whole as u16)
-                } else {
-                    Err(NiftiError::NotLabels {
-                        path: path.to_owned(),
-                        value,
-                    })
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self::exclusive(geometry, labels))
+    /// Reads a NIfTI-1 label map: voxel values are segment numbers, whole numbers from 0 to 65535.
+    ///
+    /// A fourth dimension holds layers of overlapping segments, as [`LabelVolume::write_nifti`] writes them.
+    ///
+    /// # Errors
+    /// As for [`Volume::read_nifti`], and when a voxel is no segment number.
+    pub fn read_nifti(path: &Path) -> Result<LabelVolume, NiftiError> {
+        let mut labels: Vec<u16> = Vec::new();
+        let (geometry, layers) = read(path, |value| {
+            // A float map of whole numbers is a label map; rounding in scl_slope is forgiven.
+            let whole = value.round();
+            if (value - whole).abs() > 1e-3 || !(0.0..=65535.0).contains(&whole) {
+                return Err(format!(
+                    "a label map holds whole numbers from 0 to 65535, and this one has a voxel of {value}."
+                ));
+            }
+            labels.push(whole as u16);
+            Ok(())
+        })?;
+        let per_layer = geometry.len();
+        Ok(LabelVolume {
+            geometry,
+            layers: if layers == 1 {
+                vec![labels]
+            } else {
+                labels
+                    .chunks_exact(per_layer)
+                    .map(<[u16]>::to_vec)
+                    .collect()
+            },
+        })
     }
 
-    /// Writes the label map as 16-bit integers. NIfTI has one label a voxel: where layers overlap the last wins.
+    /// Writes the segment numbers as uint16; several layers go along a fourth dimension.
+    ///
+    /// # Errors
+    /// As for [`Volume::write_nifti`].
     pub fn write_nifti(&self, path: &Path) -> Result<(), NiftiError> {
-        let mut labels = vec![0u16; self.geometry.len()];
-        for layer in &self.layers {
-            for (label, &over) in labels.iter_mut().zip(layer) {
-                if over != 0 {
-                    *label = over;
-                }
+        let [columns, rows, slices] = self.geometry.size;
+        match self.layers.as_slice() {
+            [layer] => write(path, &self.geometry, self.geometry.size, layer),
+            layers => {
+                let shape = [columns, rows, slices, layers.len()];
+                write(path, &self.geometry, shape, &layers.concat())
             }
         }
-        write(path, &self.geometry, labels)
     }
 }
 
-fn read(path: &Path) -> Result<(Geometry, Vec<f32>), NiftiError> {
-    let unreadable = |reason: String| NiftiError::Unreadable {
-        path: path.to_owned(),
+/// Reads header and voxels; gives the grid and how many volumes there are along the fourth dimension.
+fn read(
+    path: &Path,
+    mut take: impl FnMut(f64) -> Result<(), String>,
+) -> Result<(Geometry, usize), NiftiError> {
+    let io = |source| NiftiError::Io {
+        path: path.into(),
+        source,
+    };
+    let unusable = |reason: String| NiftiError::Unusable {
+        path: path.into(),
         reason,
     };
-    let shape = |reason: String| NiftiError::Shape {
-        path: path.to_owned(),
-        reason,
-    };
-    let on_disk = std::fs::metadata(path)
-        .map_err(|e| unreadable(e.to_string()))?
-        .len();
-    let header = NiftiHeader::from_file(path).map_err(|e| unreadable(e.to_string()))?;
-    let axes = usize::from(header.dim[0]);
-    if !(3..=7).contains(&axes) {
-        return Err(shape(format!("an image of {axes} axes is no volume")));
-    }
-    let size: [usize; 3] = std::array::from_fn(|a| usize::from(header.dim[a + 1]));
-    // The bytes the header claims are compared with the bytes there are, before anything is allocated.
-    let voxels = (1..=axes).try_fold(1u64, |n, a| n.checked_mul(u64::from(header.dim[a])));
-    let claimed =
-        voxels.and_then(|n| n.checked_mul(u64::from(header.bitpix.unsigned_abs()).div_ceil(8)));
-    match (voxels, claimed) {
-        (Some(0), _) => return Err(shape("an axis has no voxels".into())),
-        (Some(n), Some(bytes))
-            if n <= MOST_VOXELS && bytes <= on_disk.saturating_mul(MOST_INFLATION) => {}
-        _ => {
-            return Err(shape(
-                "its header claims more voxels than the file can hold".into(),
-            ));
-        }
-    }
-    let geometry = geometry(&header, size)
-        .ok_or_else(|| shape("its affine matrix is not invertible".into()))?;
-    let object = ReaderOptions::new()
-        .read_file(path)
-        .map_err(|e| unreadable(e.to_string()))?;
-    let array = object
-        .into_volume()
-        .into_ndarray::<f32>()
-        .map_err(|e| unreadable(e.to_string()))?;
-    // The file's first axis is fastest: reversed axes in standard order are that order.
-    let mut ordered = array.view();
-    while ordered.ndim() > 3 {
-        let last = ndarray::Axis(ordered.ndim() - 1);
-        ordered = ordered.index_axis_move(last, 0);
-    }
-    let voxels = ordered.reversed_axes().iter().copied().collect();
-    Ok((geometry, voxels))
-}
-
-/// The affine of sform, else qform, else spacing alone, from RAS to LPS.
-fn geometry(header: &NiftiHeader, size: [usize; 3]) -> Option<Geometry> {
-    let rows: [[f64; 4]; 3] = if header.sform_code > 0 {
-        [header.srow_x, header.srow_y, header.srow_z].map(|row| row.map(f64::from))
-    } else if header.qform_code > 0 {
-        qform(header)
+    let file = File::open(path).map_err(io)?;
+    let file_length = file.metadata().map_err(io)?.len();
+    let mut file = BufReader::new(file);
+    let compressed = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+    let mut stream: Box<dyn Read> = if compressed {
+        Box::new(MultiGzDecoder::new(file))
     } else {
-        let p = header.pixdim;
-        std::array::from_fn(|r| {
-            std::array::from_fn(|c| if r == c { f64::from(p[r + 1]) } else { 0.0 })
-        })
+        Box::new(file)
     };
-    let flip = [-1.0, -1.0, 1.0];
-    let column = |c: usize| -> Vec3 { std::array::from_fn(|r| rows[r][c] * flip[r]) };
-    let length = |v: Vec3| super::geometry::dot(v, v).sqrt();
-    let spacing: [f64; 3] = std::array::from_fn(|c| length(column(c)));
-    let geometry = Geometry {
-        size,
-        spacing,
-        direction: std::array::from_fn(|c| column(c).map(|x| x / spacing[c])),
-        origin: column(3),
-    };
-    geometry.is_valid().then_some(geometry)
-}
-
-/// The quaternion form of the NIfTI-1 standard (method 2).
-fn qform(header: &NiftiHeader) -> [[f64; 4]; 3] {
-    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
-    let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
-    let turn = [
-        [
-            a * a + b * b - c * c - d * d,
-            2.0 * (b * c - a * d),
-            2.0 * (b * d + a * c),
-        ],
-        [
-            2.0 * (b * c + a * d),
-            a * a + c * c - b * b - d * d,
-            2.0 * (c * d - a * b),
-        ],
-        [
-            2.0 * (b * d - a * c),
-            2.0 * (c * d + a * b),
-            a * a + d * d - b * b - c * c,
-        ],
-    ];
-    let handed = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-    let scale = [
-        f64::from(header.pixdim[1]),
-        f64::from(header.pixdim[2]),
-        f64::from(header.pixdim[3]) * handed,
-    ];
-    let shift = [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from);
-    std::array::from_fn(|r| {
-        std::array::from_fn(|c| {
-            if c == 3 {
-                shift[r]
-            } else {
-                turn[r][c] * scale[c]
-            }
-        })
-    })
-}
-
-fn write<T>(path: &Path, geometry: &Geometry, voxels: Vec<T>) -> Result<(), NiftiError>
-where
-    T: ::nifti::DataElement + bytemuck::Pod + Clone,
-{
-    let unwritable = |reason: String| NiftiError::Unwritable {
-        path: path.to_owned(),
+    let not_nifti = |reason: String| NiftiError::NotNifti {
+        path: path.into(),
         reason,
     };
-    let flip = [-1.0, -1.0, 1.0];
-    let row = |r: usize| -> [f32; 4] {
-        std::array::from_fn(|c| {
-            let value = if c == 3 {
-                geometry.origin[r]
-            } else {
-                geometry.direction[c][r] * geometry.spacing[c]
-            };
-            (value * flip[r]) as f32
-        })
-    };
-    let mut header = NiftiHeader {
-        srow_x: row(0),
-        srow_y: row(1),
-        srow_z: row(2),
-        sform_code: 1,
-        qform_code: 0,
-        // Millimetres.
-        xyzt_units: 2,
-        ..Default::default()
-    };
-    for (pixel, spacing) in header.pixdim[1..4].iter_mut().zip(geometry.spacing) {
-        *pixel = spacing as f32;
+    let header = NiftiHeader::from_reader(&mut stream).map_err(|e| not_nifti(e.to_string()))?;
+    if header.sizeof_hdr != 348 {
+        return Err(not_nifti(format!(
+            "its header states {} bytes instead of 348",
+            header.sizeof_hdr
+        )));
     }
-    let [i, j, k] = geometry.size;
-    let array =
-        Array3::from_shape_vec((i, j, k).f(), voxels).map_err(|e| unwritable(e.to_string()))?;
-    WriterOptions::new(path)
+    if &header.magic != nifti::header::MAGIC_CODE_NIP1 {
+        return Err(unusable(
+            "the voxels lie in another file (.hdr and .img). Convert it to one .nii.gz.".into(),
+        ));
+    }
+    let layout = Layout::of(&header).map_err(|problem| match problem {
+        Problem::TooLarge => NiftiError::TooLarge {
+            path: path.into(),
+            size: header.dim[1..].to_vec(),
+        },
+        Problem::Unusable(reason) => unusable(reason),
+    })?;
+    let geometry = nifti_header::geometry(&header, layout.size).map_err(unusable)?;
+    let holds_at_most = file_length.saturating_mul(if compressed { DEFLATE_AT_MOST } else { 1 });
+    if layout.bytes + layout.offset > holds_at_most {
+        return Err(NiftiError::Truncated {
+            path: path.into(),
+            expected: layout.bytes,
+            found: holds_at_most.saturating_sub(layout.offset),
+        });
+    }
+    // The header crate has read 348 bytes; extensions lie between them and the voxels.
+    let skip = layout.offset - 348;
+    let truncated = |found| NiftiError::Truncated {
+        path: path.into(),
+        expected: layout.bytes,
+        found,
+    };
+    let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink()).unwrap_or(0);
+    if skipped < skip {
+        return Err(truncated(0));
+    }
+    let mut done = 0;
+    let mut piece = vec![0; PIECE];
+    while done < layout.bytes {
+        let want = (layout.bytes - done).min(PIECE as u64) as usize;
+        if stream.read_exact(&mut piece[..want]).is_err() {
+            return Err(truncated(done));
+        }
+        for bytes in piece[..want].chunks_exact(layout.voxel_bytes) {
+            take(layout.value(bytes)).map_err(unusable)?;
+        }
+        done += want as u64;
+    }
+    // The checksum of the compression lies after the last voxel.
+    if compressed && io::copy(&mut stream.take(PIECE as u64), &mut io::sink()).is_err() {
+        return Err(truncated(done));
+    }
+    Ok((geometry, layout.volumes))
+}
+
+enum Problem {
+    TooLarge,
+    Unusable(String),
+}
+
+/// How the voxels lie in the file.
+struct Layout {
+    size: [usize; 3],
+    volumes: usize,
+    kind: NiftiType,
+    voxel_bytes: usize,
+    big_endian: bool,
+    offset: u64,
+    bytes: u64,
+    slope: f64,
+    intercept: f64,
+}
+
+impl Layout {
+    fn of(header: &NiftiHeader) -> Result<Self, Problem> {
+        let unusable = |reason: &str| Err(Problem::Unusable(reason.into()));
+        let Ok(dim) = header.dim() else {
+            return unusable("its sizes are not possible ones (field dim).");
+        };
+        if dim.iter().any(|&n| n > i16::MAX as u16) {
+            return unusable("its sizes are not possible ones (field dim).");
+        }
+        let size = std::array::from_fn(|axis| dim.get(axis).map_or(1, |&n| usize::from(n)));
+        let volumes = dim
+            .iter()
+            .skip(3)
+            .try_fold(1u64, |all, &n| all.checked_mul(u64::from(n)));
+        let voxels = dim
+            .iter()
+            .try_fold(1u64, |all, &n| all.checked_mul(u64::from(n)));
+        let (Some(volumes), Some(voxels)) = (volumes, voxels) else {
+            return Err(Problem::TooLarge);
+        };
+        if voxels > MOST_VOXELS {
+            return Err(Problem::TooLarge);
+        }
+        let kind = match header.data_type() {
+            Ok(
+                kind @ (NiftiType::Uint8
+                | NiftiType::Int8
+                | NiftiType::Uint16
+                | NiftiType::Int16
+                | NiftiType::Uint32
+                | NiftiType::Int32
+                | NiftiType::Uint64
+                | NiftiType::Int64
+                | NiftiType::Float32
+                | NiftiType::Float64),
+            ) => kind,
+            _ => {
+                return unusable(
+                    "its voxels are not integers or float32/float64 numbers (field datatype). Convert it first.",
+                );
+            }
+        };
+        let offset = f64::from(header.vox_offset);
+        if !(352.0..1e9).contains(&offset) {
+            return unusable("its voxels begin at an impossible place (field vox_offset).");
+        }
+        // A slope of 0 means that there is none.
+        let scaled =
+            header.scl_slope.is_finite() && header.scl_slope != 0.0 && header.scl_inter.is_finite();
+        let (slope, intercept) = if scaled {
+            (f64::from(header.scl_slope), f64::from(header.scl_inter))
+        } else {
+            (1.0, 0.0)
+        };
+        Ok(Self {
+            size,
+            volumes: volumes as usize,
+            kind,
+            voxel_bytes: kind.size_of(),
+            big_endian: header.endianness == Endianness::Big,
+            offset: offset as u64,
+            bytes: voxels * kind.size_of() as u64,
+            slope,
+            intercept,
+        })
+    }
+
+    fn value(&self, bytes: &[u8]) -> f64 {
+        let mut le = [0; 8];
+        le[..bytes.len()].copy_from_slice(bytes);
+        if self.big_endian {
+            le[..bytes.len()].reverse();
+        }
+        let raw = u64::from_le_bytes(le);
+        let stored = match self.kind {
+            NiftiType::Int8 => f64::from(raw as i8),
+            NiftiType::Int16 => f64::from(raw as i16),
+            NiftiType::Int32 => f64::from(raw as i32),
+            NiftiType::Int64 => raw as i64 as f64,
+            NiftiType::Float32 => f64::from(f32::from_bits(raw as u32)),
+            NiftiType::Float64 => f64::from_bits(raw),
+            _ => raw as f64,
+        };
+        stored * self.slope + self.intercept
+    }
+}
+
+fn write<T, S>(path: &Path, geometry: &Geometry, shape: S, voxels: &[T]) -> Result<(), NiftiError>
+where
+    T: DataElement + bytemuck::Pod,
+    S: IntoDimension,
+    S::Dim: Dimension + RemoveAxis,
+{
+    let io = |source| NiftiError::Io {
+        path: path.into(),
+        source,
+    };
+    if geometry
+        .size
+        .iter()
+        .any(|&n| n == 0 || n > i16::MAX as usize)
+    {
+        return Err(NiftiError::Unusable {
+            path: path.into(),
+            reason: format!(
+                "NIfTI-1 holds 1 to 32767 voxels along an axis, not {:?}.",
+                geometry.size
+            ),
+        });
+    }
+    let data = ArrayView::from_shape(shape.into_dimension().f(), voxels).map_err(|e| {
+        NiftiError::Unusable {
+            path: path.into(),
+            reason: format!("its voxels do not fill its grid: {e}."),
+        }
+    })?;
+    // Beside the target and under a plain name: the writer takes what follows a dot for an extension, and a
+    // file that is there is whole.
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let workspace = tempfile::Builder::new()
+        .prefix(".nifti-")
+        .tempdir_in(folder)
+        .map_err(io)?;
+    let compressed = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let unfinished = workspace.path().join(if compressed {
+        "image.nii.gz"
+    } else {
+        "image.nii"
+    });
+    let header = nifti_header::header(geometry);
+    WriterOptions::new(&unfinished)
         .reference_header(&header)
-        .write_nifti(&array)
-        .map_err(|e| unwritable(e.to_string()))
+        .write_nifti(&data)
+        .map_err(|source| NiftiError::Write {
+            path: path.into(),
+            source,
+        })?;
+    std::fs::rename(&unfinished, path).map_err(io)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::any_geometry;
+    use proptest::prelude::*;
+    use std::io::Write;
 
-    fn oblique() -> Geometry {
-        let (s, c) = 0.3f64.sin_cos();
-        Geometry {
-            size: [5, 4, 3],
-            spacing: [0.9, 1.1, 2.5],
-            direction: [[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]],
-            origin: [-31.5, 12.25, 400.0],
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn numbered(geometry: &Geometry) -> Volume {
+        Volume {
+            voxels: (0..geometry.len())
+                .map(|at| at as f32 * 0.25 - 100.0)
+                .collect(),
+            geometry: geometry.clone(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_is_written_is_read_back(geometry in any_geometry(), mirrored in any::<bool>(), compressed in any::<bool>()) {
+            let mut geometry = geometry;
+            if mirrored {
+                geometry.direction[2] = geometry.direction[2].map(|d| -d);
+            }
+            let folder = folder();
+            // A dot in the name is no extension.
+            let path = folder.path().join(if compressed { "a.b.nii.gz" } else { "a.b.nii" });
+            let volume = numbered(&geometry);
+            volume.write_nifti(&path).unwrap();
+            let back = Volume::read_nifti(&path).unwrap();
+            prop_assert_eq!(&back.voxels, &volume.voxels);
+            prop_assert_eq!(back.geometry.size, geometry.size);
+            for axis in 0..3 {
+                // The file holds the affine in float32: six or seven digits.
+                prop_assert!((back.geometry.spacing[axis] / geometry.spacing[axis] - 1.0).abs() < 1e-6);
+                prop_assert!((back.geometry.origin[axis] - geometry.origin[axis]).abs() < 1e-6 * geometry.origin[axis].abs().max(20.0));
+                for patient in 0..3 {
+                    prop_assert!((back.geometry.direction[axis][patient] - geometry.direction[axis][patient]).abs() < 1e-6);
+                }
+            }
+            prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+        }
+
+        #[test]
+        fn damaged_bytes_never_panic(at in 0usize..800, value in any::<u8>(), length in 0usize..800) {
+            let folder = folder();
+            let path = folder.path().join("damaged.nii");
+            numbered(&Geometry::axial([4, 5, 6], [1.0; 3], [0.0; 3])).write_nifti(&path).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let end = bytes.len() - 1;
+            bytes[at.min(end)] = value;
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = Volume::read_nifti(&path);
+            let _ = LabelVolume::read_nifti(&path);
+            std::fs::write(&path, &bytes[..length.min(end)]).unwrap();
+            prop_assert!(Volume::read_nifti(&path).is_err());
         }
     }
 
     #[test]
-    fn what_is_written_is_read_back_in_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let geometry = oblique();
-        let volume = Volume {
-            voxels: (0..geometry.len())
-                .map(|i| i as f32 * 1.5 - 1000.0)
-                .collect(),
-            geometry: geometry.clone(),
-        };
-        let labels = LabelVolume::exclusive(
-            geometry.clone(),
-            (0..geometry.len() as u16).map(|i| i * 900).collect(),
-        );
-        for name in ["a.nii", "a.nii.gz"] {
-            let path = folder.path().join(name);
-            volume.write_nifti(&path).unwrap();
-            let back = Volume::read_nifti(&path).unwrap();
-            assert_eq!(back.voxels, volume.voxels);
-            assert!(back.geometry.is_close(&geometry, 1e-4));
+    fn label_maps_with_overlaps_keep_their_layers() {
+        let folder = folder();
+        let geometry = Geometry::axial([3, 2, 2], [1.0, 2.0, 3.0], [5.0, 6.0, 7.0]);
+        let organ: Vec<u16> = (0..12).map(|at| at % 3).collect();
+        let lesion: Vec<u16> = (0..12).map(|at| if at == 4 { 65535 } else { 0 }).collect();
+        for layers in [vec![organ.clone()], vec![organ, lesion]] {
+            let labels = LabelVolume {
+                geometry: geometry.clone(),
+                layers,
+            };
+            let path = folder.path().join("labels.nii.gz");
             labels.write_nifti(&path).unwrap();
             let back = LabelVolume::read_nifti(&path).unwrap();
             assert_eq!(back.layers, labels.layers);
+            assert!(back.geometry.is_close(&geometry, 1e-4));
         }
     }
 
     #[test]
-    fn bad_files_are_refused_with_a_sentence() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.nii.gz");
-        let missing = Volume::read_nifti(&path).unwrap_err();
-        assert!(missing.to_string().contains("cannot be read as NIfTI"));
+    fn an_image_is_not_taken_for_a_label_map() {
+        let folder = folder();
+        let path = folder.path().join("image.nii");
+        numbered(&Geometry::axial([4, 4, 4], [1.0; 3], [0.0; 3]))
+            .write_nifti(&path)
+            .unwrap();
+        let error = LabelVolume::read_nifti(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("whole numbers") && error.contains("-100"),
+            "{error}"
+        );
+    }
 
-        std::fs::write(&path, b"PATIENT NOTES, NOT AN IMAGE").unwrap();
-        assert!(matches!(
-            Volume::read_nifti(&path),
-            Err(NiftiError::Unreadable { .. })
-        ));
+    #[test]
+    fn a_text_file_is_no_nifti() {
+        let folder = folder();
+        let path = folder.path().join("notes.nii");
+        std::fs::write(&path, "nothing here".repeat(100)).unwrap();
+        let error = Volume::read_nifti(&path).unwrap_err();
+        assert!(matches!(error, NiftiError::NotNifti { .. }), "{error}");
+        let error = Volume::read_nifti(&folder.path().join("none.nii")).unwrap_err();
+        assert!(matches!(error, NiftiError::Io { .. }), "{error}");
+    }
 
-        // A header that claims 30,000³ voxels in a file of a few hundred bytes.
-        let bomb = folder.path().join("bomb.nii");
-        let volume = Volume {
-            geometry: oblique(),
-            voxels: vec![0.0; 60],
-        };
-        volume.write_nifti(&bomb).unwrap();
-        let mut bytes = std::fs::read(&bomb).unwrap();
-        for axis in 0..3 {
-            bytes[42 + 2 * axis..44 + 2 * axis].copy_from_slice(&30_000u16.to_le_bytes());
+    #[test]
+    fn a_cut_off_file_is_refused_compressed_or_not() {
+        let folder = folder();
+        for name in ["cut.nii", "cut.nii.gz"] {
+            let path = folder.path().join(name);
+            let geometry = Geometry::axial([40, 40, 40], [1.0; 3], [0.0; 3]);
+            let noise = (0..geometry.len() as u64)
+                .map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32);
+            let volume = Volume {
+                voxels: noise.collect(),
+                geometry,
+            };
+            volume.write_nifti(&path).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            for keep in [bytes.len() / 2, bytes.len() - 3] {
+                std::fs::write(&path, &bytes[..keep]).unwrap();
+                let error = Volume::read_nifti(&path).unwrap_err();
+                assert!(matches!(error, NiftiError::Truncated { .. }), "{error}");
+            }
         }
-        std::fs::write(&bomb, &bytes).unwrap();
-        assert!(matches!(
-            Volume::read_nifti(&bomb),
-            Err(NiftiError::Shape { .. })
-        ));
+    }
 
-        // Cut short.
-        let cut = folder.path().join("cut.nii");
-        volume.write_nifti(&cut).unwrap();
-        let bytes = std::fs::read(&cut).unwrap();
-        std::fs::write(&cut, &bytes[..bytes.len() - 40]).unwrap();
-        assert!(Volume::read_nifti(&cut).is_err());
-
-        let fractions = folder.path().join("f.nii");
-        Volume {
-            geometry: oblique(),
-            voxels: vec![0.5; 60],
+    #[test]
+    fn a_header_that_promises_more_than_the_file_can_hold_is_refused_at_once() {
+        let folder = folder();
+        let path = folder.path().join("bomb.nii");
+        let mut file = File::create(&path).unwrap();
+        numbered(&Geometry::axial([2, 2, 2], [1.0; 3], [0.0; 3]))
+            .write_nifti(&folder.path().join("small.nii"))
+            .unwrap();
+        let mut bytes = std::fs::read(folder.path().join("small.nii")).unwrap();
+        for (axis, n) in [(1, 1000u16), (2, 1000), (3, 1000)] {
+            bytes[40 + 2 * axis..42 + 2 * axis].copy_from_slice(&n.to_le_bytes());
         }
-        .write_nifti(&fractions)
-        .unwrap();
-        assert!(matches!(
-            LabelVolume::read_nifti(&fractions),
-            Err(NiftiError::NotLabels { .. })
-        ));
+        file.write_all(&bytes).unwrap();
+        let error = Volume::read_nifti(&path).unwrap_err();
+        assert!(matches!(error, NiftiError::Truncated { .. }), "{error}");
+        for axis in 1..4 {
+            bytes[40 + 2 * axis..42 + 2 * axis].copy_from_slice(&32767u16.to_le_bytes());
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Volume::read_nifti(&path).unwrap_err();
+        assert!(matches!(error, NiftiError::TooLarge { .. }), "{error}");
+    }
+
+    #[test]
+    fn several_volumes_are_not_one() {
+        let folder = folder();
+        let path = folder.path().join("time.nii");
+        let geometry = Geometry::axial([2, 2, 2], [1.0; 3], [0.0; 3]);
+        write(&path, &geometry, [2, 2, 2, 3], &[0.0f32; 24]).unwrap();
+        let error = Volume::read_nifti(&path).unwrap_err().to_string();
+        assert!(error.contains("3 volumes"), "{error}");
     }
 }

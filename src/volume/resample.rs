@@ -1,227 +1,577 @@
-//! From one grid to another.
+//! Bringing voxels from one grid to another.
 
-use super::{Geometry, LabelVolume, Vec3, Volume};
 use rayon::prelude::*;
 
-/// Most samples per voxel and axis when a grid gets coarser.
-const MOST_SAMPLES: usize = 8;
+use super::axis_weights::{EDGE, Taps, axis_taps, gaussian};
+use super::voxel_map::VoxelMap;
+use super::{Geometry, LabelVolume, Volume};
+
+/// How values between voxel centres are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interpolation {
+    /// Trilinear; where the target grid is coarser the source is first smoothed by a Gaussian whose full
+    /// width at half maximum is the target's voxel (see `axis_weights.rs`), so that nothing aliases.
+    Linear,
+    /// The nearest voxel's value, unsmoothed.
+    Nearest,
+}
+
+/// The volume on another grid.
+///
+/// A target voxel whose centre lies in no source voxel gets `outside`. Between the outermost voxel centres
+/// and the faces of the grid the edge voxel's value goes on.
+pub fn resample_onto(
+    source: &Volume,
+    target: &Geometry,
+    interpolation: Interpolation,
+    outside: f32,
+) -> Volume {
+    let voxels = if target.is_empty() || source.geometry.is_empty() {
+        vec![outside; target.len()]
+    } else if source.geometry == *target {
+        source.voxels.clone()
+    } else {
+        let map = VoxelMap::between(target, &source.geometry);
+        match interpolation {
+            Interpolation::Nearest => {
+                nearest(&source.voxels, &source.geometry, target, &map, outside)
+            }
+            Interpolation::Linear => match map.agreeing_axes(target.size) {
+                Some(target_of) => along_axes(source, target, &map, target_of, outside),
+                None => oblique(source, target, &map, outside),
+            },
+        }
+    };
+    Volume {
+        geometry: target.clone(),
+        voxels,
+    }
+}
+
+/// One slice `k` of the target grid, trilinearly interpolated from a field on the source grid, unsmoothed.
+///
+/// For bringing one class's probabilities back to a finer grid with the memory of one slice. `field` has
+/// `source.len()` values, `slice` takes `target.size[0] · target.size[1]`; what lies outside the source gets 0.
+pub fn resample_slice(
+    field: &[f32],
+    source: &Geometry,
+    target: &Geometry,
+    k: usize,
+    slice: &mut [f32],
+) {
+    let map = VoxelMap::between(target, source);
+    linear_slice(field, source, target.size, &map, k, 0.0, slice);
+}
 
 impl Volume {
-    /// The volume on another grid; outside this one's voxels it is `outside`.
-    ///
-    /// Trilinear between voxel centres. Where the new voxels are larger than
-    /// the old, each is the mean of samples spread over it (a box filter along
-    /// the new axes), so that nothing between the new centres is lost and
-    /// nothing aliases.
-    pub fn resampled(&self, grid: &Geometry, outside: f32) -> Self {
-        // Along each new axis, as many samples as old voxels lie in one new voxel in that direction.
-        let samples: [usize; 3] = std::array::from_fn(|axis| {
-            let step = step_in(&self.geometry, grid, axis);
-            let crossed = step.iter().map(|s| s.abs()).fold(0.0, f64::max);
-            (crossed - 1e-3).ceil().clamp(1.0, MOST_SAMPLES as f64) as usize
-        });
-        let offsets: Vec<Vec3> = sample_offsets(samples);
-        let [columns, rows, _] = grid.size;
-        let mut voxels = vec![0.0; grid.len()];
-        voxels
-            .par_chunks_mut(columns.max(1))
-            .enumerate()
-            .for_each(|(row, line)| {
-                let (j, k) = ((row % rows) as f64, (row / rows) as f64);
-                for (i, voxel) in line.iter_mut().enumerate() {
-                    let sum: f32 = offsets
-                        .iter()
-                        .map(|o| {
-                            let point = grid.to_patient([i as f64 + o[0], j + o[1], k + o[2]]);
-                            self.sample(self.geometry.to_index(point))
-                                .unwrap_or(outside)
-                        })
-                        .sum();
-                    *voxel = sum / offsets.len() as f32;
-                }
-            });
-        Self {
-            geometry: grid.clone(),
-            voxels,
-        }
-    }
-
-    /// Trilinear value at a continuous voxel coordinate; `None` outside the outermost voxels' edges.
-    pub fn sample(&self, ijk: Vec3) -> Option<f32> {
-        let size = self.geometry.size;
-        let mut low = [0usize; 3];
-        let mut high = [0usize; 3];
-        let mut part = [0f32; 3];
-        for a in 0..3 {
-            if !(ijk[a] >= -0.5 - 1e-6 && ijk[a] <= size[a] as f64 - 0.5 + 1e-6) {
-                return None;
-            }
-            let inside = ijk[a].clamp(0.0, (size[a] - 1) as f64);
-            low[a] = inside as usize;
-            high[a] = (low[a] + 1).min(size[a] - 1);
-            part[a] = (inside - low[a] as f64) as f32;
-        }
-        let at = |i: usize, j: usize, k: usize| self.voxels[self.geometry.index(i, j, k)];
-        let mix = |a: f32, b: f32, t: f32| a + (b - a) * t;
-        let plane = |k: usize| {
-            mix(
-                mix(at(low[0], low[1], k), at(high[0], low[1], k), part[0]),
-                mix(at(low[0], high[1], k), at(high[0], high[1], k), part[0]),
-                part[1],
-            )
-        };
-        Some(mix(plane(low[2]), plane(high[2]), part[2]))
+    /// The volume on another grid by [`Interpolation::Linear`]; see [`resample_onto`].
+    pub fn resampled(&self, target: &Geometry, outside: f32) -> Volume {
+        resample_onto(self, target, Interpolation::Linear, outside)
     }
 }
 
 impl LabelVolume {
-    /// The labels on another grid: each new voxel takes the label at its centre, 0 outside.
-    pub fn resampled(&self, grid: &Geometry) -> Self {
-        let [columns, rows, _] = grid.size;
-        let size = self.geometry.size;
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| {
-                let mut labels = vec![0u16; grid.len()];
-                labels
-                    .par_chunks_mut(columns.max(1))
-                    .enumerate()
-                    .for_each(|(row, line)| {
-                        let (j, k) = ((row % rows) as f64, (row / rows) as f64);
-                        for (i, label) in line.iter_mut().enumerate() {
-                            let at = self
-                                .geometry
-                                .to_index(grid.to_patient([i as f64, j, k]))
-                                .map(f64::round);
-                            if (0..3).all(|a| at[a] >= 0.0 && at[a] < size[a] as f64) {
-                                *label = layer[self.geometry.index(
-                                    at[0] as usize,
-                                    at[1] as usize,
-                                    at[2] as usize,
-                                )];
-                            }
-                        }
-                    });
-                labels
-            })
-            .collect();
-        Self {
-            geometry: grid.clone(),
-            layers,
+    /// The label map on another grid: each voxel takes the segment of the nearest source voxel, or background
+    /// outside the source grid.
+    pub fn resampled(&self, target: &Geometry) -> LabelVolume {
+        let map = VoxelMap::between(target, &self.geometry);
+        let layers = self.layers.iter().map(|layer| {
+            if self.geometry.is_empty() {
+                return vec![0; target.len()];
+            }
+            nearest(layer, &self.geometry, target, &map, 0)
+        });
+        LabelVolume {
+            geometry: target.clone(),
+            layers: layers.collect(),
         }
     }
 }
 
-/// One step along an axis of `to`, in voxels of `from`.
-fn step_in(from: &Geometry, to: &Geometry, axis: usize) -> Vec3 {
-    let mut unit = [0.0; 3];
-    unit[axis] = 1.0;
-    let (start, end) = (
-        from.to_index(to.to_patient([0.0; 3])),
-        from.to_index(to.to_patient(unit)),
-    );
-    std::array::from_fn(|a| end[a] - start[a])
+fn nearest<T: Copy + Send + Sync>(
+    source: &[T],
+    grid: &Geometry,
+    target: &Geometry,
+    map: &VoxelMap,
+    outside: T,
+) -> Vec<T> {
+    let mut voxels = vec![outside; target.len()];
+    let [columns, rows, _] = target.size;
+    if voxels.is_empty() {
+        return voxels;
+    }
+    voxels
+        .par_chunks_mut(columns * rows)
+        .enumerate()
+        .for_each(|(k, slice)| {
+            for (at, voxel) in slice.iter_mut().enumerate() {
+                let point = map.apply([at % columns, at / columns, k]);
+                if let Some([i, j, k]) = within(point, grid.size) {
+                    // The tie goes down whatever the sign, so that a rounding error does not decide.
+                    let near =
+                        |x: f64, n: usize| ((x + 0.5 - EDGE).floor().max(0.0) as usize).min(n - 1);
+                    *voxel = source[grid.index(
+                        near(i, grid.size[0]),
+                        near(j, grid.size[1]),
+                        near(k, grid.size[2]),
+                    )];
+                }
+            }
+        });
+    voxels
 }
 
-/// Where the samples of one voxel lie, in voxels from its centre.
-fn sample_offsets(samples: [usize; 3]) -> Vec<Vec3> {
-    let axis = |n: usize| (0..n).map(move |i| (i as f64 + 0.5) / n as f64 - 0.5);
-    let mut offsets = Vec::with_capacity(samples.iter().product());
-    for z in axis(samples[2]) {
-        for y in axis(samples[1]) {
-            for x in axis(samples[0]) {
-                offsets.push([x, y, z]);
+/// The coordinate itself when it lies in a voxel of the grid.
+fn within(point: [f64; 3], size: [usize; 3]) -> Option<[f64; 3]> {
+    let inside = (0..3)
+        .all(|axis| point[axis] >= -0.5 - EDGE && point[axis] <= size[axis] as f64 - 0.5 + EDGE);
+    inside.then_some(point)
+}
+
+fn linear_slice(
+    field: &[f32],
+    grid: &Geometry,
+    target_size: [usize; 3],
+    map: &VoxelMap,
+    k: usize,
+    outside: f32,
+    slice: &mut [f32],
+) {
+    let columns = target_size[0];
+    let stride = [1, grid.size[0], grid.size[0] * grid.size[1]];
+    for (at, voxel) in slice.iter_mut().enumerate() {
+        let point = map.apply([at % columns, at / columns, k]);
+        let Some(point) = within(point, grid.size) else {
+            *voxel = outside;
+            continue;
+        };
+        let mut base = 0;
+        let mut step = [0; 3];
+        let mut share = [0.0f32; 3];
+        for axis in 0..3 {
+            let x = point[axis].clamp(0.0, (grid.size[axis] - 1) as f64);
+            let floor = x.floor();
+            base += floor as usize * stride[axis];
+            share[axis] = (x - floor) as f32;
+            step[axis] = if share[axis] > 0.0 { stride[axis] } else { 0 };
+        }
+        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
+        let row = |from: usize| mix(field[from], field[from + step[0]], share[0]);
+        let plane = |from: usize| mix(row(from), row(from + step[1]), share[1]);
+        *voxel = mix(plane(base), plane(base + step[2]), share[2]);
+    }
+}
+
+/// Any two grids: smooth along the source's axes where the target is coarser, then interpolate.
+fn oblique(source: &Volume, target: &Geometry, map: &VoxelMap, outside: f32) -> Vec<f32> {
+    let reduction = map.reduction();
+    let mut smooth: Option<Vec<f32>> = None;
+    for (axis, &r) in reduction.iter().enumerate() {
+        let n = source.geometry.size[axis];
+        if gaussian(r).len() > 1 {
+            let taps = smoothing_taps(n, r);
+            let from = smooth.as_deref().unwrap_or(&source.voxels);
+            smooth = Some(along_axis(from, source.geometry.size, axis, &taps, 0.0));
+        }
+    }
+    let field = smooth.as_deref().unwrap_or(&source.voxels);
+    let mut voxels = vec![0.0; target.len()];
+    let per_slice = target.size[0] * target.size[1];
+    voxels
+        .par_chunks_mut(per_slice)
+        .enumerate()
+        .for_each(|(k, slice)| {
+            linear_slice(field, &source.geometry, target.size, map, k, outside, slice)
+        });
+    voxels
+}
+
+fn smoothing_taps(n: usize, r: f64) -> Vec<Option<Taps>> {
+    let kernel = gaussian(r);
+    let radius = (kernel.len() / 2) as i64;
+    let clamp = |x: i64| x.clamp(0, n as i64 - 1) as usize;
+    (0..n as i64)
+        .map(|t| {
+            let (first, end) = (clamp(t - radius), clamp(t + radius));
+            let mut weights = vec![0.0; end - first + 1];
+            for (tap, weight) in (-radius..=radius).zip(&kernel) {
+                weights[clamp(t + tap) - first] += *weight as f32;
+            }
+            Some(Taps { first, weights })
+        })
+        .collect()
+}
+
+/// Grids whose axes agree up to order and sign: one pass per axis, the strongest reduction first.
+fn along_axes(
+    source: &Volume,
+    target: &Geometry,
+    map: &VoxelMap,
+    target_of: [usize; 3],
+    outside: f32,
+) -> Vec<f32> {
+    let mut order = [0, 1, 2];
+    let reduction = map.reduction();
+    order.sort_by(|&a, &b| reduction[b].total_cmp(&reduction[a]));
+    let mut size = source.geometry.size;
+    let mut voxels: Option<Vec<f32>> = None;
+    let mut inside: [Vec<bool>; 3] = Default::default();
+    for axis in order {
+        let t = target_of[axis];
+        let taps = axis_taps(
+            size[axis],
+            target.size[t],
+            map.offset[axis],
+            map.matrix[axis][t],
+        );
+        let from = voxels.as_deref().unwrap_or(&source.voxels);
+        let passed = along_axis(from, size, axis, &taps, outside);
+        voxels = Some(passed);
+        size[axis] = target.size[t];
+        inside[axis] = taps.iter().map(Option::is_some).collect();
+    }
+    let mut voxels = voxels.unwrap_or_default();
+    if inside.iter().flatten().any(|inside| !inside) {
+        // A later pass has summed the outside value with weights that are one only up to rounding.
+        for (at, voxel) in voxels.iter_mut().enumerate() {
+            let (i, j, k) = (at % size[0], at / size[0] % size[1], at / size[0] / size[1]);
+            if !(inside[0][i] && inside[1][j] && inside[2][k]) {
+                *voxel = outside;
             }
         }
     }
-    offsets
+    if target_of == [0, 1, 2] {
+        return voxels;
+    }
+    let mut source_stride = [0; 3];
+    let strides = [1, size[0], size[0] * size[1]];
+    for axis in 0..3 {
+        source_stride[target_of[axis]] = strides[axis];
+    }
+    let [columns, rows, _] = target.size;
+    let mut turned = vec![0.0; voxels.len()];
+    turned
+        .par_chunks_mut(columns * rows)
+        .enumerate()
+        .for_each(|(k, slice)| {
+            for (j, row) in slice.chunks_exact_mut(columns).enumerate() {
+                let base = k * source_stride[2] + j * source_stride[1];
+                for (i, voxel) in row.iter_mut().enumerate() {
+                    *voxel = voxels[base + i * source_stride[0]];
+                }
+            }
+        });
+    turned
+}
+
+/// Weighted sums along one axis of a field; `taps.len()` is the new size of that axis.
+fn along_axis(
+    field: &[f32],
+    size: [usize; 3],
+    axis: usize,
+    taps: &[Option<Taps>],
+    outside: f32,
+) -> Vec<f32> {
+    let mut new_size = size;
+    new_size[axis] = taps.len();
+    let mut result = vec![outside; new_size.iter().product()];
+    if result.is_empty() {
+        return result;
+    }
+    let (row, plane) = (size[0], size[0] * size[1]);
+    let new_plane = new_size[0] * new_size[1];
+    result
+        .par_chunks_mut(new_plane)
+        .enumerate()
+        .for_each(|(k, slice)| match axis {
+            0 => {
+                let from = &field[k * plane..(k + 1) * plane];
+                for (line, out) in from
+                    .chunks_exact(row)
+                    .zip(slice.chunks_exact_mut(taps.len()))
+                {
+                    for (taps, out) in taps.iter().zip(out) {
+                        if let Some(taps) = taps {
+                            let voxels = &line[taps.first..taps.first + taps.weights.len()];
+                            *out = voxels.iter().zip(&taps.weights).map(|(v, w)| v * w).sum();
+                        }
+                    }
+                }
+            }
+            1 => {
+                let from = &field[k * plane..(k + 1) * plane];
+                for (taps, out) in taps.iter().zip(slice.chunks_exact_mut(row)) {
+                    if let Some(taps) = taps {
+                        weigh(out, taps, |at| &from[at * row..(at + 1) * row]);
+                    }
+                }
+            }
+            _ => {
+                if let Some(taps) = &taps[k] {
+                    weigh(slice, taps, |at| &field[at * plane..(at + 1) * plane]);
+                }
+            }
+        });
+    result
+}
+
+fn weigh<'a>(out: &mut [f32], taps: &Taps, part: impl Fn(usize) -> &'a [f32]) {
+    out.fill(0.0);
+    for (tap, &weight) in taps.weights.iter().enumerate() {
+        for (out, value) in out.iter_mut().zip(part(taps.first + tap)) {
+            *out += weight * value;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::any_geometry;
     use proptest::prelude::*;
 
-    fn ramp(geometry: &Geometry, slope: Vec3) -> Volume {
-        let [nx, ny, nz] = geometry.size;
-        let mut voxels = Vec::with_capacity(geometry.len());
-        for k in 0..nz {
-            for j in 0..ny {
-                for i in 0..nx {
-                    let p = geometry.to_patient([i as f64, j as f64, k as f64]);
-                    voxels.push((slope[0] * p[0] + slope[1] * p[1] + slope[2] * p[2]) as f32);
+    /// A field that is linear in patient space: `a · position + b`.
+    fn ramp(grid: &Geometry, a: [f64; 3], b: f64) -> Volume {
+        let [columns, rows, slices] = grid.size;
+        let mut voxels = Vec::with_capacity(grid.len());
+        for k in 0..slices {
+            for j in 0..rows {
+                for i in 0..columns {
+                    voxels
+                        .push(value(grid.to_patient([i as f64, j as f64, k as f64]), a, b) as f32);
                 }
             }
         }
         Volume {
-            geometry: geometry.clone(),
+            geometry: grid.clone(),
             voxels,
         }
     }
 
+    fn value(at: [f64; 3], a: [f64; 3], b: f64) -> f64 {
+        at[0] * a[0] + at[1] * a[1] + at[2] * a[2] + b
+    }
+
+    /// Each voxel of a grid as `(offset, patient position)`.
+    fn positions(grid: &Geometry) -> impl Iterator<Item = (usize, [f64; 3])> {
+        (0..grid.len()).map(|at| {
+            let [columns, rows, _] = grid.size;
+            let ijk = [at % columns, at / columns % rows, at / columns / rows];
+            (at, grid.to_patient(ijk.map(|x| x as f64)))
+        })
+    }
+
+    /// How many voxels a position lies inside the outermost voxel centres of a grid (negative: outside).
+    fn depth(grid: &Geometry, point: [f64; 3]) -> f64 {
+        let at = grid.to_index(point);
+        (0..3)
+            .map(|axis| at[axis].min(grid.size[axis] as f64 - 1.0 - at[axis]))
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    /// The same axes in another order and with other signs, another spacing and an odd shift.
+    fn turned(
+        grid: &Geometry,
+        order: [usize; 3],
+        flip: [bool; 3],
+        factor: [f64; 3],
+        shift: [f64; 3],
+    ) -> Geometry {
+        let direction =
+            std::array::from_fn(|t| grid.direction[order[t]].map(|d| if flip[t] { -d } else { d }));
+        let size = std::array::from_fn(|t| {
+            ((grid.size[order[t]] as f64 / factor[t]).ceil() as usize + 1).max(1)
+        });
+        let start = std::array::from_fn(|axis| {
+            let at = order.iter().position(|&o| o == axis).unwrap();
+            if flip[at] {
+                grid.size[axis] as f64 - 1.0 + shift[axis]
+            } else {
+                shift[axis]
+            }
+        });
+        Geometry {
+            size,
+            spacing: std::array::from_fn(|t| grid.spacing[order[t]] * factor[t]),
+            direction,
+            origin: grid.to_patient(start),
+        }
+    }
+
+    fn any_order() -> impl Strategy<Value = [usize; 3]> {
+        Just([0usize, 1, 2]).prop_shuffle()
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
-        fn the_same_grid_gives_the_same_voxels(seed in 0u32..1000) {
-            let geometry = Geometry::axial([7, 5, 4], [1.5, 2.0, 3.0], [-3.0, 10.0, 2.0]);
-            let voxels: Vec<f32> = (0..geometry.len() as u32).map(|i| (i.wrapping_mul(seed + 7919) % 4096) as f32).collect();
-            let volume = Volume { geometry: geometry.clone(), voxels };
-            let again = volume.resampled(&geometry, 0.0);
-            for (a, b) in volume.voxels.iter().zip(&again.voxels) {
-                prop_assert!((a - b).abs() < 0.01);
+        fn on_its_own_grid_a_volume_is_itself(grid in any_geometry(), nudge in -1e-9..1e-9f64) {
+            let volume = ramp(&grid, [1.0, -2.0, 0.5], 10.0);
+            let mut same = grid.clone();
+            same.origin[0] += nudge;
+            for interpolation in [Interpolation::Linear, Interpolation::Nearest] {
+                let back = resample_onto(&volume, &same, interpolation, -1000.0);
+                for (a, b) in back.voxels.iter().zip(&volume.voxels) {
+                    prop_assert!((a - b).abs() < 1e-3, "{a} was {b}");
+                }
             }
         }
 
         #[test]
-        fn a_ramp_in_patient_space_stays_that_ramp(
-            slope in prop::array::uniform3(-2.0f64..2.0),
-            spacing in prop::array::uniform3(0.7f64..6.0),
+        fn a_constant_stays_constant_and_outside_is_outside(source in any_geometry(), target in any_geometry(), constant in -1000.0..3000.0f32) {
+            // Grids that share a corner of the patient, so that some voxels are inside and some outside.
+            let target = Geometry { origin: source.to_patient([0.5; 3]), ..target };
+            let volume = Volume { voxels: vec![constant; source.len()], geometry: source.clone() };
+            for interpolation in [Interpolation::Linear, Interpolation::Nearest] {
+                let result = resample_onto(&volume, &target, interpolation, -2000.0);
+                for (at, point) in positions(&target) {
+                    let depth = depth(&source, point);
+                    let found = result.voxels[at];
+                    if depth > -0.4999 {
+                        prop_assert!((found - constant).abs() < 1e-3 * constant.abs().max(1.0), "{found} for {constant}");
+                    } else if depth < -0.5001 {
+                        prop_assert_eq!(found, -2000.0);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_linear_ramp_is_exact_inside_on_any_oblique_grid(
+            source in any_geometry(), target in any_geometry(), a in prop::array::uniform3(-3.0..3.0f64), b in -500.0..500.0f64,
         ) {
-            let volume = ramp(&Geometry::axial([24, 20, 16], [2.0, 2.5, 3.0], [-20.0, 5.0, -9.0]), slope);
-            let grid = Geometry::axial([5, 5, 5], spacing, [-20.0 + 2.0 * spacing[0], 5.0 + 2.0 * spacing[1], -9.0 + 2.0 * spacing[2]]);
-            let resampled = volume.resampled(&grid, f32::NAN);
-            let wanted = ramp(&grid, slope);
-            for ((i, a), b) in resampled.voxels.iter().enumerate().zip(&wanted.voxels) {
-                let (x, y, z) = (i % 5, i / 5 % 5, i / 25);
-                let far = grid.to_patient([x as f64 + 0.5, y as f64 + 0.5, z as f64 + 0.5]);
-                let inside = volume.geometry.to_index(far);
-                if (0..3).all(|a| inside[a] <= volume.geometry.size[a] as f64 - 1.0) {
-                    prop_assert!((a - b).abs() < 0.02, "voxel {i}: {a} instead of {b}");
+            let source = Geometry { size: [24, 22, 20], spacing: source.spacing.map(|s| s / 4.0), ..source };
+            let target = Geometry { origin: source.to_patient([10.0, 8.0, 9.0]), ..target };
+            let result = resample_onto(&ramp(&source, a, b), &target, Interpolation::Linear, f32::NAN);
+            let reduction = VoxelMap::between(&target, &source).reduction();
+            let margin = reduction.iter().map(|&r| gaussian(r).len() as f64 / 2.0).fold(0.0, f64::max);
+            for (at, point) in positions(&target) {
+                if depth(&source, point) > margin {
+                    let expected = value(point, a, b);
+                    prop_assert!((f64::from(result.voxels[at]) - expected).abs() < 1e-2, "{} for {expected}", result.voxels[at]);
+                }
+            }
+        }
+
+        #[test]
+        fn a_linear_ramp_is_exact_inside_on_agreeing_axes(
+            source in any_geometry(), order in any_order(), flip in prop::array::uniform3(any::<bool>()),
+            factor in prop::array::uniform3(0.3..4.0f64), shift in prop::array::uniform3(-0.7..0.7f64),
+            a in prop::array::uniform3(-3.0..3.0f64),
+        ) {
+            let source = Geometry { size: [24, 20, 16], ..source };
+            let target = turned(&source, order, flip, factor, shift);
+            let map = VoxelMap::between(&target, &source);
+            prop_assert!(map.agreeing_axes(target.size).is_some(), "the fast path is taken");
+            let result = resample_onto(&ramp(&source, a, 0.0), &target, Interpolation::Linear, -9999.0);
+            let margin = map.reduction().iter().map(|&r| gaussian(r).len() as f64 / 2.0).fold(0.0, f64::max);
+            for (at, point) in positions(&target) {
+                let depth = depth(&source, point);
+                let found = f64::from(result.voxels[at]);
+                if depth > margin {
+                    let expected = value(point, a, 0.0);
+                    prop_assert!((found - expected).abs() < 1e-2, "{found} for {expected}");
+                } else if depth < -0.5001 {
+                    prop_assert_eq!(found, -9999.0);
+                }
+            }
+        }
+
+        #[test]
+        fn both_paths_agree(
+            source in any_geometry(), order in any_order(), flip in prop::array::uniform3(any::<bool>()),
+            factor in prop::array::uniform3(0.3..3.0f64), shift in prop::array::uniform3(-0.7..0.7f64), seed in any::<u64>(),
+        ) {
+            let source = Geometry { size: [12, 10, 9], ..source };
+            let target = turned(&source, order, flip, factor, shift);
+            let voxels = (0..source.len() as u64).map(|at| (at.wrapping_mul(seed | 1) >> 40) as f32 / 1e4).collect();
+            let volume = Volume { geometry: source, voxels };
+            let map = VoxelMap::between(&target, &volume.geometry);
+            let target_of = map.agreeing_axes(target.size).unwrap();
+            let fast = along_axes(&volume, &target, &map, target_of, -5.0);
+            let general = oblique(&volume, &target, &map, -5.0);
+            for (at, point) in positions(&target) {
+                // At the edge the one smooths before it clamps and the other after.
+                let margin = map.reduction().iter().map(|&r| gaussian(r).len() as f64 / 2.0).fold(0.0, f64::max);
+                if depth(&volume.geometry, point) > margin {
+                    prop_assert!((fast[at] - general[at]).abs() < 1e-2, "{} and {}", fast[at], general[at]);
+                }
+            }
+        }
+
+        #[test]
+        fn labels_follow_their_position(source in any_geometry(), order in any_order(), flip in prop::array::uniform3(any::<bool>())) {
+            // The same voxels in another order of axes: every label is where it was.
+            let target = turned(&source, order, flip, [1.0; 3], [0.0; 3]);
+            let labels: Vec<u16> = (0..source.len() as u16).map(|at| at + 1).collect();
+            let turned = LabelVolume::exclusive(source.clone(), labels).resampled(&target);
+            for (at, point) in positions(&target) {
+                let voxel = source.to_index(point).map(f64::round);
+                let inside = (0..3).all(|axis| voxel[axis] >= 0.0 && (voxel[axis] as usize) < source.size[axis]);
+                let expected = if inside {
+                    source.index(voxel[0] as usize, voxel[1] as usize, voxel[2] as usize) as u16 + 1
+                } else {
+                    0
+                };
+                prop_assert_eq!(turned.layers[0][at], expected);
+            }
+        }
+
+        #[test]
+        fn a_slice_is_the_slice_of_the_whole(source in any_geometry(), target in any_geometry()) {
+            let target = Geometry { origin: source.to_patient([0.5; 3]), spacing: source.spacing.map(|s| s / 2.0), ..target };
+            let field = ramp(&source, [1.0, 2.0, 3.0], 0.0);
+            let per_slice = target.size[0] * target.size[1];
+            let mut slice = vec![0.0; per_slice];
+            for k in 0..target.size[2] {
+                resample_slice(&field.voxels, &source, &target, k, &mut slice);
+                for (at, &found) in slice.iter().enumerate() {
+                    let point = target.to_patient([(at % target.size[0]) as f64, (at / target.size[0]) as f64, k as f64]);
+                    if depth(&source, point) > 1e-6 {
+                        prop_assert!((f64::from(found) - value(point, [1.0, 2.0, 3.0], 0.0)).abs() < 1e-2);
+                    } else if depth(&source, point) < -0.5001 {
+                        prop_assert_eq!(found, 0.0);
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn a_coarser_voxel_is_the_mean_of_the_fine_ones_in_it() {
-        let fine = Geometry::axial([8, 8, 8], [1.0; 3], [0.5; 3]);
-        let voxels = (0..fine.len())
-            .map(|i| if i % 2 == 0 { 0.0 } else { 10.0 })
+    fn stripes_too_fine_for_the_grid_become_grey_and_not_other_stripes() {
+        let fine = Geometry::axial([120, 4, 4], [1.0; 3], [0.0; 3]);
+        let stripes = (0..fine.len())
+            .map(|at| if at % 2 == 0 { 100.0 } else { 0.0 })
             .collect();
         let volume = Volume {
-            geometry: fine,
-            voxels,
+            geometry: fine.clone(),
+            voxels: stripes,
         };
-        let coarse = Geometry::axial([2, 2, 2], [4.0; 3], [2.0; 3]);
-        for value in volume.resampled(&coarse, 0.0).voxels {
-            assert!((value - 5.0).abs() < 1e-3, "{value}");
+        let coarse = volume.resampled(&fine.canonical([3.0, 1.0, 1.0]), 0.0);
+        for &voxel in &coarse.voxels[3..37] {
+            assert!((voxel - 50.0).abs() < 2.0, "{voxel}");
         }
     }
 
     #[test]
-    fn labels_keep_their_place_when_axes_are_turned() {
-        let axial = Geometry::axial([4, 5, 6], [2.0; 3], [0.0; 3]);
-        let labels: Vec<u16> = (0..axial.len() as u16).collect();
-        let volume = LabelVolume::exclusive(axial.clone(), labels);
-        // The same box seen with its axes swapped and one flipped.
-        let turned = Geometry {
-            size: [5, 4, 6],
-            spacing: [2.0; 3],
-            direction: [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]],
-            origin: [0.0, 0.0, 10.0],
+    fn a_structure_keeps_its_volume_when_the_grid_gets_coarser() {
+        let fine = Geometry::axial([60, 60, 60], [1.0; 3], [0.0; 3]);
+        let middle = [31.3, 28.6, 30.0];
+        let share = |(_, point): (usize, [f64; 3])| {
+            let square: f64 = (0..3).map(|a| (point[a] - middle[a]).powi(2)).sum();
+            f32::from(u8::from(square < 64.0))
         };
-        let there = volume.resampled(&turned);
-        assert_ne!(there.layers, volume.layers);
-        assert_eq!(there.resampled(&axial), volume);
+        let volume = Volume {
+            voxels: positions(&fine).map(share).collect(),
+            geometry: fine.clone(),
+        };
+        let coarse = volume.resampled(&fine.canonical([3.0; 3]), 0.0);
+        let before: f32 = volume.voxels.iter().sum();
+        let after = coarse.voxels.iter().sum::<f32>() * 27.0;
+        assert!(
+            (after / before - 1.0).abs() < 0.01,
+            "{before} mm3 became {after}"
+        );
     }
 }
