@@ -66,14 +66,19 @@ pub(super) async fn run(mut waiting: mpsc::Receiver<Waiting>, pool: SqlitePool, 
             tracing::error!(%reason, instances = rows.len(), "a group commit failed; its instances are refused");
         }
         for row in rows {
-            let answer = failure.clone().map_or(Ok(()), |reason| Err(ArchiveError::Commit(reason)));
+            let answer = failure
+                .clone()
+                .map_or(Ok(()), |reason| Err(ArchiveError::Commit(reason)));
             // A sender that has gone away no longer needs the answer; the instance is kept all the same.
             let _ = row.done.send(answer);
         }
     }
 }
 
-async fn insert(pool: &SqlitePool, rows: impl Iterator<Item = &InstanceRow>) -> Result<(), ArchiveError> {
+async fn insert(
+    pool: &SqlitePool,
+    rows: impl Iterator<Item = &InstanceRow>,
+) -> Result<(), ArchiveError> {
     let now = Utc::now().timestamp_millis();
     let mut transaction = pool.begin().await?;
     for row in rows {

@@ -19,7 +19,9 @@ pub enum ArchiveError {
     #[error("the index failed: {0}")]
     Index(#[from] sqlx::Error),
     /// The index was made by a newer irisnode.
-    #[error("the index has version {found}, this irisnode knows {known}; run the newer irisnode, or give it another data_dir")]
+    #[error(
+        "the index has version {found}, this irisnode knows {known}; run the newer irisnode, or give it another data_dir"
+    )]
     NewerIndex {
         /// Version found.
         found: i64,
@@ -36,7 +38,10 @@ pub enum ArchiveError {
 
 impl ArchiveError {
     /// Names the file an I/O error happened on.
-    pub(super) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn file(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }
     }

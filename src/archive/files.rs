@@ -17,8 +17,15 @@ pub(super) struct Files {
 impl Files {
     /// Makes the folders (private to the user) and empties the spool: nothing in it was acknowledged.
     pub(super) fn open(root: &Path) -> Result<Self, ArchiveError> {
-        let files = Self { root: root.to_owned() };
-        for folder in [root.to_owned(), files.instances(), files.results(), files.spool_folder()] {
+        let files = Self {
+            root: root.to_owned(),
+        };
+        for folder in [
+            root.to_owned(),
+            files.instances(),
+            files.results(),
+            files.spool_folder(),
+        ] {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -26,7 +33,8 @@ impl Files {
                 .map_err(ArchiveError::file("cannot make the folder", &folder))?;
         }
         let spool = files.spool_folder();
-        let list = fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
+        let list =
+            fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
         for entry in list.flatten() {
             let _ = fs::remove_file(entry.path());
         }
@@ -35,9 +43,13 @@ impl Files {
 
     /// The folders of an archive that is there.
     pub(super) fn existing(root: &Path) -> Result<Self, ArchiveError> {
-        fs::metadata(root.join("index.sqlite"))
-            .map_err(ArchiveError::file("there is no archive in the folder", root))?;
-        Ok(Self { root: root.to_owned() })
+        fs::metadata(root.join("index.sqlite")).map_err(ArchiveError::file(
+            "there is no archive in the folder",
+            root,
+        ))?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     fn instances(&self) -> PathBuf {
@@ -53,7 +65,10 @@ impl Files {
     }
 
     pub(super) fn free_bytes(&self) -> Result<u64, ArchiveError> {
-        fs4::available_space(&self.root).map_err(ArchiveError::file("cannot ask for free space on", &self.root))
+        fs4::available_space(&self.root).map_err(ArchiveError::file(
+            "cannot ask for free space on",
+            &self.root,
+        ))
     }
 
     /// The file of an instance by the name in its row.
@@ -78,7 +93,10 @@ impl Files {
 
     pub(super) fn keep_result(&self, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
         let digest = hex(&Sha256::digest(bytes));
-        let path = self.results().join(&digest[..2]).join(format!("{digest}.dcm"));
+        let path = self
+            .results()
+            .join(&digest[..2])
+            .join(format!("{digest}.dcm"));
         let folders = make_parent(&path)?;
         let failed = || ArchiveError::file("cannot write", &path);
         let mut file = tempfile::NamedTempFile::new_in(self.spool_folder()).map_err(failed())?;

@@ -126,27 +126,35 @@ pub(super) async fn open_for_series(
             return Ok(());
         }
         if state == JobState::Complete.as_str() || state == JobState::Routed.as_str() {
-            sqlx::query("UPDATE jobs SET state = 'skipped', reason = ?, updated_at = ? WHERE id = ?")
-                .bind("more instances of the series arrived; a later job does it whole")
-                .bind(now)
-                .bind(id)
-                .execute(&mut **transaction)
-                .await?;
+            sqlx::query(
+                "UPDATE jobs SET state = 'skipped', reason = ?, updated_at = ? WHERE id = ?",
+            )
+            .bind("more instances of the series arrived; a later job does it whole")
+            .bind(now)
+            .bind(id)
+            .execute(&mut **transaction)
+            .await?;
         }
     }
-    sqlx::query("INSERT INTO jobs (series, state, created_at, updated_at) VALUES (?, 'received', ?, ?)")
-        .bind(series)
-        .bind(now)
-        .bind(now)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO jobs (series, state, created_at, updated_at) VALUES (?, 'received', ?, ?)",
+    )
+    .bind(series)
+    .bind(now)
+    .bind(now)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
 /// At start: what was being sent when the node stopped is due again.
 pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveError> {
-    sqlx::query("UPDATE deliveries SET next_at = 0 WHERE state = 'waiting'").execute(pool).await?;
-    sqlx::query("UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')").execute(pool).await?;
+    sqlx::query("UPDATE deliveries SET next_at = 0 WHERE state = 'waiting'")
+        .execute(pool)
+        .await?;
+    sqlx::query("UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')")
+        .execute(pool)
+        .await?;
     Ok(())
 }
 
@@ -266,7 +274,12 @@ impl Archive {
     }
 
     /// Leaves a job in its state and tries it again after `wait`.
-    pub async fn try_later(&self, job: i64, reason: &str, wait: Duration) -> Result<(), ArchiveError> {
+    pub async fn try_later(
+        &self,
+        job: i64,
+        reason: &str,
+        wait: Duration,
+    ) -> Result<(), ArchiveError> {
         sqlx::query("UPDATE jobs SET attempts = attempts + 1, reason = ?, next_at = ?, updated_at = ? WHERE id = ?")
             .bind(reason)
             .bind(later(wait))
@@ -295,11 +308,20 @@ impl Archive {
     }
 
     /// A destination refused for good; the job fails, other destinations still get theirs.
-    pub async fn undeliverable(&self, delivery: &Delivery, reason: &str) -> Result<(), ArchiveError> {
+    pub async fn undeliverable(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> Result<(), ArchiveError> {
         self.settle(delivery, "failed", Some(reason)).await
     }
 
-    async fn settle(&self, delivery: &Delivery, state: &str, reason: Option<&str>) -> Result<(), ArchiveError> {
+    async fn settle(
+        &self,
+        delivery: &Delivery,
+        state: &str,
+        reason: Option<&str>,
+    ) -> Result<(), ArchiveError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
             "UPDATE deliveries SET state = ?, reason = ?, attempts = attempts + 1, delivered_at = ? WHERE id = ?",
@@ -328,14 +350,21 @@ impl Archive {
     }
 
     /// A destination cannot take it now; due again after `wait`.
-    pub async fn deliver_later(&self, delivery: &Delivery, reason: &str, wait: Duration) -> Result<(), ArchiveError> {
+    pub async fn deliver_later(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+        wait: Duration,
+    ) -> Result<(), ArchiveError> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("UPDATE deliveries SET reason = ?, attempts = attempts + 1, next_at = ? WHERE id = ?")
-            .bind(reason)
-            .bind(later(wait))
-            .bind(delivery.id)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "UPDATE deliveries SET reason = ?, attempts = attempts + 1, next_at = ? WHERE id = ?",
+        )
+        .bind(reason)
+        .bind(later(wait))
+        .bind(delivery.id)
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query("UPDATE jobs SET reason = ?, updated_at = ? WHERE id = ?")
             .bind(reason)
             .bind(now())

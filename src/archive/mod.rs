@@ -120,16 +120,22 @@ impl Archive {
 
     /// Files of a series' instances, in no particular order.
     pub async fn instances(&self, series: i64) -> Result<Vec<PathBuf>, ArchiveError> {
-        let names: Vec<(String,)> = sqlx::query_as("SELECT file FROM instances WHERE series = ? ORDER BY sop_instance_uid")
-            .bind(series)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(names.into_iter().map(|(name,)| self.files.instance(&name)).collect())
+        let names: Vec<(String,)> =
+            sqlx::query_as("SELECT file FROM instances WHERE series = ? ORDER BY sop_instance_uid")
+                .bind(series)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(names
+            .into_iter()
+            .map(|(name,)| self.files.instance(&name))
+            .collect())
     }
 
     /// How many instances are held.
     pub async fn instance_count(&self) -> Result<i64, ArchiveError> {
-        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM instances").fetch_one(&self.pool).await?;
+        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM instances")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(count)
     }
 
@@ -143,5 +149,7 @@ impl Archive {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, ArchiveError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ArchiveError::Closed)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| ArchiveError::Closed)?
 }

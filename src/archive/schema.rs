@@ -69,8 +69,13 @@ pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30));
-    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-    let (found,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&pool).await?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options)
+        .await?;
+    let (found,): (i64,) = sqlx::query_as("PRAGMA user_version")
+        .fetch_one(&pool)
+        .await?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(ArchiveError::NewerIndex { found, known });
@@ -79,7 +84,9 @@ pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {
         let mut transaction = pool.begin().await?;
         sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
         let version = format!("PRAGMA user_version = {}", number + 1);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(version)).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(version))
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
     }
     Ok(pool)

@@ -1,0 +1,213 @@
+//! Command sets of the services this node provides (PS3.7 section 9.3).
+
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
+
+const C_STORE_RQ: u16 = 0x0001;
+const C_ECHO_RQ: u16 = 0x0030;
+const C_CANCEL_RQ: u16 = 0x0FFF;
+const RESPONSE: u16 = 0x8000;
+const NO_DATA_SET: u16 = 0x0101;
+
+/// A request from a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// C-ECHO-RQ.
+    Echo {
+        /// Message ID (0000,0110).
+        message_id: u16,
+    },
+    /// C-STORE-RQ; a data set follows.
+    Store {
+        /// Message ID (0000,0110).
+        message_id: u16,
+        /// Affected SOP Class UID (0000,0002).
+        sop_class_uid: String,
+        /// Affected SOP Instance UID (0000,1000).
+        sop_instance_uid: String,
+    },
+    /// C-CANCEL-RQ: nothing here takes long enough to cancel, and it has no response.
+    Cancel,
+    /// A request for a service this node does not provide.
+    Other {
+        /// Command Field (0000,0100).
+        field: u16,
+        /// Message ID (0000,0110).
+        message_id: u16,
+        /// Whether a data set follows.
+        has_data: bool,
+    },
+}
+
+/// A command set that cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CommandError {
+    /// It is no data set in Implicit VR Little Endian.
+    #[error("the command set cannot be read")]
+    Unreadable,
+    /// A required element is missing or wrong.
+    #[error("the command set lacks {0}")]
+    Missing(&'static str),
+    /// A response without a request.
+    #[error("command {0:04X}H is a response, and nothing was asked")]
+    Response(u16),
+}
+
+/// Statuses this node answers with (PS3.7 annex C, PS3.4 table B.2-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 0000H: the instance is kept.
+    Success,
+    /// 0110H: the instance was whole, but could not be kept.
+    ProcessingFailure,
+    /// 0122H: the SOP class was not negotiated on this presentation context.
+    SopClassNotSupported,
+    /// 0211H: the service is not provided.
+    UnrecognizedOperation,
+    /// A700H: too little room.
+    OutOfResources,
+    /// A900H: the data set contradicts the command.
+    DataSetDoesNotMatchSopClass,
+    /// C000H: the data set cannot be understood.
+    CannotUnderstand,
+}
+
+impl Status {
+    /// The code of Status (0000,0900).
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Success => 0x0000,
+            Self::ProcessingFailure => 0x0110,
+            Self::SopClassNotSupported => 0x0122,
+            Self::UnrecognizedOperation => 0x0211,
+            Self::OutOfResources => 0xA700,
+            Self::DataSetDoesNotMatchSopClass => 0xA900,
+            Self::CannotUnderstand => 0xC000,
+        }
+    }
+}
+
+impl Command {
+    /// Reads a command set.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
+        let set =
+            InMemDicomObject::read_dataset_with_ts(bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
+                .map_err(|_| CommandError::Unreadable)?;
+        let number = |tag: Tag, name| {
+            set.get(tag)
+                .and_then(|element| element.to_int::<u16>().ok())
+                .ok_or(CommandError::Missing(name))
+        };
+        let uid = |tag: Tag, name| {
+            set.get(tag)
+                .and_then(|element| element.to_str().ok())
+                .map(|text| text.trim_end_matches(['\0', ' ']).to_owned())
+                .filter(|text| !text.is_empty())
+                .ok_or(CommandError::Missing(name))
+        };
+        let field = number(tags::COMMAND_FIELD, "Command Field")?;
+        if field & RESPONSE != 0 {
+            return Err(CommandError::Response(field));
+        }
+        if field == C_CANCEL_RQ {
+            return Ok(Self::Cancel);
+        }
+        let message_id = number(tags::MESSAGE_ID, "Message ID")?;
+        let has_data = number(tags::COMMAND_DATA_SET_TYPE, "Command Data Set Type")? != NO_DATA_SET;
+        match field {
+            C_ECHO_RQ if !has_data => Ok(Self::Echo { message_id }),
+            C_STORE_RQ if has_data => Ok(Self::Store {
+                message_id,
+                sop_class_uid: uid(tags::AFFECTED_SOP_CLASS_UID, "Affected SOP Class UID")?,
+                sop_instance_uid: uid(
+                    tags::AFFECTED_SOP_INSTANCE_UID,
+                    "Affected SOP Instance UID",
+                )?,
+            }),
+            C_STORE_RQ => Err(CommandError::Missing("a data set")),
+            _ => Ok(Self::Other {
+                field,
+                message_id,
+                has_data,
+            }),
+        }
+    }
+
+    /// Whether a data set follows on the same presentation context.
+    pub fn has_data(&self) -> bool {
+        match self {
+            Self::Echo { .. } | Self::Cancel => false,
+            Self::Store { .. } => true,
+            Self::Other { has_data, .. } => *has_data,
+        }
+    }
+}
+
+/// The response to a request; `None` where the request has none. The bytes are
+/// Implicit VR Little Endian, group length included (PS3.7 section 6.3.1).
+pub fn response(request: &Command, status: Status) -> Option<Vec<u8>> {
+    let (field, message_id) = match request {
+        Command::Cancel => return None,
+        Command::Echo { message_id } => (C_ECHO_RQ, *message_id),
+        Command::Store { message_id, .. } => (C_STORE_RQ, *message_id),
+        Command::Other {
+            field, message_id, ..
+        } => (*field, *message_id),
+    };
+    let us = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
+    let ui = |tag, value: &str| DataElement::new(tag, VR::UI, PrimitiveValue::from(value));
+    let mut elements = vec![
+        us(tags::COMMAND_FIELD, field | RESPONSE),
+        us(tags::MESSAGE_ID_BEING_RESPONDED_TO, message_id),
+        us(tags::COMMAND_DATA_SET_TYPE, NO_DATA_SET),
+        us(tags::STATUS, status.code()),
+    ];
+    match request {
+        Command::Echo { .. } => {
+            elements.push(ui(
+                tags::AFFECTED_SOP_CLASS_UID,
+                dicom_dictionary_std::uids::VERIFICATION,
+            ));
+        }
+        Command::Store {
+            sop_class_uid,
+            sop_instance_uid,
+            ..
+        } => elements.extend([
+            ui(tags::AFFECTED_SOP_CLASS_UID, sop_class_uid),
+            ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
+        ]),
+        _ => {}
+    }
+    let mut bytes = Vec::new();
+    InMemDicomObject::command_from_element_iter(elements)
+        .write_dataset_with_ts(&mut bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
+        .ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_response_is_no_request() {
+        let bytes = response(&Command::Echo { message_id: 7 }, Status::Success).unwrap();
+        assert_eq!(Command::decode(&bytes), Err(CommandError::Response(0x8030)));
+    }
+
+    #[test]
+    fn cancelling_has_no_response() {
+        assert!(response(&Command::Cancel, Status::Success).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Command::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One association as its acceptor: a small state machine, one handler for each command.
+
+use super::instance::{Arrived, Arriving, Refusal};
+use super::server::Shared;
+use crate::archive::NewInstance;
+use crate::dimse::{Command, Fragment, Reassembly, ReassemblyError, Status, response};
+use dicom_ul::association::Association;
+use dicom_ul::association::server::AsyncServerAssociation;
+use dicom_ul::pdu::{
+    PDataValue, PDataValueType, Pdu, PresentationContextNegotiated, PresentationContextResultReason,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// How an association ended, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AssociationError {
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(#[from] ReassemblyError),
+    #[error("the peer used presentation context {0}, which was not accepted")]
+    Context(u8),
+    #[error("the connection failed: {0}")]
+    Connection(#[from] dicom_ul::association::Error),
+    #[error("the peer said nothing for {0:?}")]
+    Idle(Duration),
+    #[error("the peer sent an unexpected PDU")]
+    UnexpectedPdu,
+    #[error("a response could not be written")]
+    Response,
+}
+
+/// The data set that is under way: being kept, or read past because it was refused at its command.
+enum Incoming {
+    Keeping(Arriving),
+    Refused(Refusal),
+    /// A data set of a service we do not provide.
+    Ignored,
+}
+
+/// A request whose data set is under way.
+struct Pending {
+    context: u8,
+    request: Command,
+    incoming: Incoming,
+}
+
+/// An association and what it has done so far.
+pub(super) struct Handler {
+    association: AsyncServerAssociation<TcpStream>,
+    shared: Arc<Shared>,
+    reassembly: Reassembly,
+    pending: Option<Pending>,
+    pub(super) stored: u64,
+    pub(super) refused: u64,
+}
+
+impl Handler {
+    pub(super) fn new(association: AsyncServerAssociation<TcpStream>, shared: Arc<Shared>) -> Self {
+        Self {
+            association,
+            shared,
+            reassembly: Reassembly::default(),
+            pending: None,
+            stored: 0,
+            refused: 0,
+        }
+    }
+
+    /// Serves until the peer releases or aborts, falls silent, breaks the protocol, or the
+    /// node shuts down and no data set is under way.
+    pub(super) async fn run(
+        &mut self,
+        shutdown: &CancellationToken,
+    ) -> Result<(), AssociationError> {
+        loop {
+            let idle = self.shared.options.idle_timeout;
+            let pdu = tokio::select! {
+                received = tokio::time::timeout(idle, self.association.receive()) => match received {
+                    Ok(received) => received?,
+                    Err(_) => return Err(AssociationError::Idle(idle)),
+                },
+                () = shutdown.cancelled(), if self.pending.is_none() => {
+                    return Ok(());
+                }
+            };
+            match pdu {
+                Pdu::PData { data } => {
+                    for value in data {
+                        self.take(value).await?;
+                    }
+                }
+                Pdu::ReleaseRQ => {
+                    self.association.send(&Pdu::ReleaseRP).await?;
+                    return Ok(());
+                }
+                Pdu::AbortRQ { .. } => return Ok(()),
+                _ => return Err(AssociationError::UnexpectedPdu),
+            }
+        }
+    }
+
+    /// Ends the association from our side.
+    pub(super) async fn abort(self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.association.abort()).await;
+    }
+
+    async fn take(&mut self, value: PDataValue) -> Result<(), AssociationError> {
+        let is_command = value.value_type == PDataValueType::Command;
+        let fragment = self.reassembly.push(
+            value.presentation_context_id,
+            is_command,
+            value.is_last,
+            &value.data,
+        )?;
+        match fragment {
+            Fragment::Partial => Ok(()),
+            Fragment::Command { context, command } => self.command(context, command).await,
+            Fragment::Data { bytes, is_last } => {
+                if let Some(pending) = &mut self.pending
+                    && let Incoming::Keeping(arriving) = &mut pending.incoming
+                    && let Err(refusal) = arriving.write(bytes)
+                {
+                    pending.incoming = Incoming::Refused(refusal);
+                }
+                if is_last {
+                    self.data_ended().await
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    async fn command(&mut self, context: u8, command: Command) -> Result<(), AssociationError> {
+        let accepted = self
+            .accepted(context)
+            .ok_or(AssociationError::Context(context))?
+            .clone();
+        match &command {
+            Command::Echo { .. } => self.respond(context, &command, Status::Success).await,
+            Command::Cancel => Ok(()),
+            Command::Store {
+                sop_class_uid,
+                sop_instance_uid,
+                ..
+            } => {
+                let incoming = match self.begin_store(&accepted, sop_class_uid, sop_instance_uid) {
+                    Ok(arriving) => Incoming::Keeping(arriving),
+                    Err(refusal) => Incoming::Refused(refusal),
+                };
+                self.pending = Some(Pending {
+                    context,
+                    request: command,
+                    incoming,
+                });
+                Ok(())
+            }
+            Command::Other { has_data: true, .. } => {
+                self.pending = Some(Pending {
+                    context,
+                    request: command,
+                    incoming: Incoming::Ignored,
+                });
+                Ok(())
+            }
+            Command::Other { .. } => {
+                self.respond(context, &command, Status::UnrecognizedOperation)
+                    .await
+            }
+        }
+    }
+
+    /// Whatever can be said before the first byte is said here: no room, wrong SOP class.
+    fn begin_store(
+        &self,
+        context: &PresentationContextNegotiated,
+        sop_class_uid: &str,
+        sop_instance_uid: &str,
+    ) -> Result<Arriving, Refusal> {
+        if context.abstract_syntax != sop_class_uid {
+            return Err(Refusal::new(
+                Status::SopClassNotSupported,
+                "the SOP class is not the one of its presentation context",
+            ));
+        }
+        let free = self.shared.archive.free_bytes()?;
+        if free < self.shared.options.min_free_bytes {
+            return Err(Refusal::new(
+                Status::OutOfResources,
+                format!("only {} MiB are free on the data folder's disk", free >> 20),
+            ));
+        }
+        Arriving::begin(
+            self.shared.archive.spool()?,
+            sop_class_uid,
+            sop_instance_uid,
+            &context.transfer_syntax,
+            self.association.peer_ae_title().trim(),
+        )
+    }
+
+    async fn data_ended(&mut self) -> Result<(), AssociationError> {
+        let Some(pending) = self.pending.take() else {
+            return Ok(());
+        };
+        let outcome = match pending.incoming {
+            Incoming::Keeping(arriving) => self.keep(arriving).await,
+            Incoming::Refused(refusal) => Err(refusal),
+            Incoming::Ignored => {
+                return self
+                    .respond(
+                        pending.context,
+                        &pending.request,
+                        Status::UnrecognizedOperation,
+                    )
+                    .await;
+            }
+        };
+        let status = match outcome {
+            Ok(()) => {
+                self.stored += 1;
+                Status::Success
+            }
+            Err(refusal) => {
+                self.refused += 1;
+                tracing::warn!(
+                    calling_ae = self.association.peer_ae_title().trim(),
+                    status = format!("{:04X}H", refusal.status.code()),
+                    reason = %refusal.reason,
+                    "an instance was refused"
+                );
+                refusal.status
+            }
+        };
+        self.respond(pending.context, &pending.request, status)
+            .await
+    }
+
+    async fn keep(&self, arriving: Arriving) -> Result<(), Refusal> {
+        let arrived: Arrived = tokio::task::spawn_blocking(move || arriving.finish())
+            .await
+            .map_err(|_| {
+                Refusal::new(
+                    Status::CannotUnderstand,
+                    "reading the data set's header failed",
+                )
+            })??;
+        let instance = NewInstance {
+            sop_class_uid: arrived.sop_class_uid,
+            sop_instance_uid: arrived.sop_instance_uid,
+            transfer_syntax: arrived.transfer_syntax,
+            study_uid: arrived.study_uid,
+            series_uid: arrived.series_uid,
+            modality: arrived.modality,
+            calling_ae: self.association.peer_ae_title().trim().to_owned(),
+            called_ae: self.association.called_ae_title().trim().to_owned(),
+            bytes: arrived.bytes,
+        };
+        Ok(self.shared.archive.store(instance).await?)
+    }
+
+    fn accepted(&self, context: u8) -> Option<&PresentationContextNegotiated> {
+        self.association
+            .presentation_contexts()
+            .iter()
+            .find(|c| c.id == context && c.reason == PresentationContextResultReason::Acceptance)
+    }
+
+    async fn respond(
+        &mut self,
+        context: u8,
+        request: &Command,
+        status: Status,
+    ) -> Result<(), AssociationError> {
+        let data = response(request, status).ok_or(AssociationError::Response)?;
+        let pdu = Pdu::PData {
+            data: vec![PDataValue {
+                presentation_context_id: context,
+                value_type: PDataValueType::Command,
+                is_last: true,
+                data,
+            }],
+        };
+        let limit = self.shared.options.idle_timeout;
+        tokio::time::timeout(limit, self.association.send(&pdu))
+            .await
+            .map_err(|_| AssociationError::Idle(limit))??;
+        Ok(())
+    }
+}
