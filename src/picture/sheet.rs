@@ -19,7 +19,7 @@ const HEADING: u32 = 44;
 const LEGEND_WIDTH: u32 = 330;
 const LEGEND_ROW: u32 = 26;
 /// A stack at least this thick is also shown from the front and from the side, mm.
-const THICK_MM: f64 = 60.0;
+const THICK_MM: f64 = 80.0;
 
 /// A segment on the sheet.
 #[derive(Debug, Clone, PartialEq)]
