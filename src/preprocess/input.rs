@@ -38,7 +38,7 @@ pub enum PreprocessError {
 
 /// Brings a volume to the network's grid and intensity scale.
 ///
-/// The grid is [`Geometry::canonical`]: axes to left, posterior and head, `spacing` in mm along them
+/// The grid is [`Geometry::canonical`]: axes nearest to left, posterior and head, `spacing` in mm along them
 /// (`IrisConfig::spacing_mm`), over all of the volume. The volume is smoothed where the grid is coarser, and
 /// what lies outside it is air (the lowest value, for modalities other than CT). Then [`normalise`].
 ///
