@@ -92,6 +92,9 @@ impl Status {
 impl Command {
     /// Reads a command set.
     pub fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
+        if !lengths_are_true(bytes) {
+            return Err(CommandError::Unreadable);
+        }
         let set =
             InMemDicomObject::read_dataset_with_ts(bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
                 .map_err(|_| CommandError::Unreadable)?;
@@ -143,6 +146,22 @@ impl Command {
             Self::Other { has_data, .. } => *has_data,
         }
     }
+}
+
+/// Whether the bytes are a flat run of group 0000 elements whose lengths fit.
+///
+/// dicom-object allocates what a length claims before it reads; a command set
+/// of 200 bytes could so ask for 4 GiB.
+fn lengths_are_true(mut bytes: &[u8]) -> bool {
+    while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
+        let group = u16::from_le_bytes([head[0], head[1]]);
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if group != 0 || length > rest.len() {
+            return false;
+        }
+        bytes = &rest[length..];
+    }
+    bytes.is_empty()
 }
 
 /// The response to a request; `None` where the request has none. The bytes are

@@ -33,7 +33,7 @@ pub(super) enum AssociationError {
 
 /// The data set that is under way: being kept, or read past because it was refused at its command.
 enum Incoming {
-    Keeping(Arriving),
+    Keeping(Box<Arriving>),
     Refused(Refusal),
     /// A data set of a service we do not provide.
     Ignored,
@@ -147,7 +147,7 @@ impl Handler {
                 ..
             } => {
                 let incoming = match self.begin_store(&accepted, sop_class_uid, sop_instance_uid) {
-                    Ok(arriving) => Incoming::Keeping(arriving),
+                    Ok(arriving) => Incoming::Keeping(Box::new(arriving)),
                     Err(refusal) => Incoming::Refused(refusal),
                 };
                 self.pending = Some(Pending {
@@ -206,7 +206,7 @@ impl Handler {
             return Ok(());
         };
         let outcome = match pending.incoming {
-            Incoming::Keeping(arriving) => self.keep(arriving).await,
+            Incoming::Keeping(arriving) => self.keep(*arriving).await,
             Incoming::Refused(refusal) => Err(refusal),
             Incoming::Ignored => {
                 return self

@@ -1,10 +1,10 @@
 //! One instance arriving: the file's head is written, the data set follows as it comes, and what it says of itself is read.
 
+use super::header;
 use crate::archive::{ArchiveError, Spool, Spooled};
 use crate::dimse::Status;
-use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use dicom_object::{FileMetaTableBuilder, OpenFileOptions};
+use dicom_object::FileMetaTableBuilder;
 
 /// Identifies irisnode in File Meta Information, PS3.10 section 7.1 (a UUID under 2.25, PS3.5 annex B.2).
 const IMPLEMENTATION_CLASS_UID: &str = "2.25.190146791043182537444806132342625375407";
@@ -17,6 +17,7 @@ pub(super) struct Arriving {
     sop_class_uid: String,
     sop_instance_uid: String,
     transfer_syntax: String,
+    data_offset: u64,
 }
 
 /// What an instance says of itself.
@@ -87,6 +88,7 @@ impl Arriving {
         })?;
         spool.write(&head)?;
         Ok(Self {
+            data_offset: head.len() as u64,
             spool,
             sop_class_uid: sop_class_uid.to_owned(),
             sop_instance_uid: sop_instance_uid.to_owned(),
@@ -104,21 +106,13 @@ impl Arriving {
     pub(super) fn finish(self) -> Result<Arrived, Refusal> {
         let bytes = self.spool.finish()?;
         let cannot = |reason: &str| Refusal::new(Status::CannotUnderstand, reason);
-        let object = OpenFileOptions::new()
-            .read_until(tags::PIXEL_DATA)
-            .open_file(bytes.path())
-            .map_err(|_| {
-                cannot("the data set is no DICOM data set in the negotiated transfer syntax")
-            })?;
-        let text = |tag: Tag| {
-            object
-                .get(tag)
-                .and_then(|element| element.to_str().ok())
-                .map(|text| text.trim_matches(['\0', ' ']).to_owned())
-                .filter(|text| !text.is_empty())
-        };
+        let found = header::read(bytes.path(), self.data_offset, &self.transfer_syntax)
+            .map_err(|reason| cannot(&format!("the data set is not understood: {reason}")))?;
         let required = |tag, name: &str| {
-            text(tag).ok_or_else(|| cannot(&format!("the data set has no {name}")))
+            found
+                .get(&tag)
+                .cloned()
+                .ok_or_else(|| cannot(&format!("the data set has no {name}")))
         };
         let mismatch = |what: &str| {
             Refusal::new(
@@ -135,7 +129,7 @@ impl Arriving {
         Ok(Arrived {
             study_uid: required(tags::STUDY_INSTANCE_UID, "Study Instance UID")?,
             series_uid: required(tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
-            modality: text(tags::MODALITY).unwrap_or_default(),
+            modality: found.get(&tags::MODALITY).cloned().unwrap_or_default(),
             sop_class_uid: self.sop_class_uid,
             sop_instance_uid: self.sop_instance_uid,
             transfer_syntax: self.transfer_syntax,

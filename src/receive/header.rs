@@ -1,0 +1,139 @@
+//! What a data set says of itself, read without trusting its lengths.
+//!
+//! dicom-object allocates what a length field claims before it reads the value,
+//! so a few bytes could ask for gigabytes. Here the elements before the pixel
+//! data are walked lazily: a value is only ever allocated when it is short and
+//! wanted, and one that claims more bytes than the file has ends the reading.
+
+use dicom_core::{Length, Tag};
+use dicom_dictionary_std::tags;
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_encoding::transfer_syntax::Codec;
+use dicom_parser::dataset::LazyDataToken;
+use dicom_parser::dataset::lazy_read::LazyDataSetReader;
+use dicom_parser::stateful::decode::StatefulDecode;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Bytes inflated of a deflated data set; what we want stands at its beginning.
+const MOST_INFLATED: u64 = 16 << 20;
+/// No UID, modality or code string we want is longer.
+const LONGEST_VALUE: u32 = 256;
+/// Sequences within sequences; deeper ones are an attack on the stack of whoever reads them.
+const DEEPEST: usize = 32;
+
+/// Attributes of the top level that are wanted.
+const WANTED: [Tag; 5] = [
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::STUDY_INSTANCE_UID,
+    tags::SERIES_INSTANCE_UID,
+    tags::MODALITY,
+];
+
+/// The attributes found, without padding. `Err` says what is wrong with the data set.
+pub(super) fn read(
+    path: &Path,
+    offset: u64,
+    transfer_syntax: &str,
+) -> Result<BTreeMap<Tag, String>, String> {
+    let syntax = TransferSyntaxRegistry
+        .get(transfer_syntax)
+        .ok_or("its transfer syntax is unknown")?;
+    let unreadable = |_| "it cannot be read back".to_owned();
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
+    match syntax.codec() {
+        Codec::Dataset(Some(adapter)) => {
+            let mut inflated = Vec::new();
+            adapter
+                .adapt_reader(Box::new(BufReader::new(file)))
+                .take(MOST_INFLATED)
+                .read_to_end(&mut inflated)
+                .map_err(|_| "it cannot be inflated".to_owned())?;
+            let length = inflated.len() as u64;
+            let reader = LazyDataSetReader::new_with_ts(Cursor::new(inflated), syntax);
+            walk(reader.map_err(|e| e.to_string())?, length)
+        }
+        Codec::Dataset(None) => Err("its transfer syntax cannot be read".into()),
+        _ => {
+            let reader = LazyDataSetReader::new_with_ts(BufReader::new(file), syntax);
+            walk(reader.map_err(|e| e.to_string())?, length)
+        }
+    }
+}
+
+fn walk<S>(mut reader: LazyDataSetReader<S>, length: u64) -> Result<BTreeMap<Tag, String>, String>
+where
+    S: StatefulDecode,
+    for<'s> &'s mut S: StatefulDecode,
+{
+    let broken = || "it is no data set in the negotiated transfer syntax".to_owned();
+    let mut found = BTreeMap::new();
+    let mut depth = 0usize;
+    let mut last = Tag(0, 0);
+    while let Some(token) = reader.advance() {
+        match token.map_err(|_| broken())? {
+            LazyDataToken::SequenceStart { tag, .. } => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(format!("its sequences are nested more than {DEEPEST} deep"));
+                }
+                if depth == 1 {
+                    last = in_order(last, tag).ok_or_else(broken)?;
+                }
+            }
+            LazyDataToken::SequenceEnd => depth = depth.saturating_sub(1),
+            LazyDataToken::PixelSequenceStart => break,
+            LazyDataToken::ElementHeader(header) if depth == 0 => {
+                last = in_order(last, header.tag).ok_or_else(broken)?;
+                if last >= tags::PIXEL_DATA {
+                    return match header.len {
+                        Length(claimed) if u64::from(claimed) > length => {
+                            Err("its pixel data is cut short".into())
+                        }
+                        _ => Ok(found),
+                    };
+                }
+            }
+            LazyDataToken::LazyValue { header, decoder } => {
+                let claimed = header.len.get().ok_or_else(broken)?;
+                if u64::from(claimed) > length {
+                    return Err("a value claims more bytes than came".into());
+                }
+                if depth == 0 && claimed <= LONGEST_VALUE && WANTED.contains(&header.tag) {
+                    let value = LazyDataToken::LazyValue { header, decoder }
+                        .into_value()
+                        .map_err(|_| broken())?;
+                    let text = value.to_str().trim_matches(['\0', ' ']).to_owned();
+                    if !text.is_empty() {
+                        found.insert(header.tag, text);
+                    }
+                } else {
+                    LazyDataToken::LazyValue { header, decoder }
+                        .skip()
+                        .map_err(|_| broken())?;
+                }
+            }
+            LazyDataToken::LazyItemValue { len, decoder } => {
+                if u64::from(len) > length {
+                    return Err("an item claims more bytes than came".into());
+                }
+                LazyDataToken::LazyItemValue { len, decoder }
+                    .skip()
+                    .map_err(|_| broken())?;
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Elements stand in ascending order (PS3.5 section 7.1); text taken for a data set does not.
+fn in_order(last: Tag, tag: Tag) -> Option<Tag> {
+    (tag > last).then_some(tag)
+}
