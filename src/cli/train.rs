@@ -2,7 +2,8 @@
 
 use crate::iris::choose_device;
 use crate::iris::train::{Progress, TrainConfig, Trainer};
-use crate::phantom::PhantomEpisodes;
+use crate::phantom::{PhantomEpisodes, Scene};
+use crate::volume::LabelVolume;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, WrapErr};
 use std::collections::BTreeMap;
@@ -37,6 +38,12 @@ pub struct Args {
     /// Stop after this many minutes, with a checkpoint
     #[arg(long)]
     minutes: Option<f64>,
+    /// NIfTI label map of a real body to draw further scenes from (its shapes; no real intensities)
+    #[arg(long, value_name = "FILE", requires = "map_names")]
+    map: Vec<PathBuf>,
+    /// Names of the maps' labels: lines of a label value and a name, tab separated
+    #[arg(long, value_name = "FILE")]
+    map_names: Option<PathBuf>,
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -67,6 +74,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         seed: config.seed,
         spacing_mm: config.network.spacing_mm,
         scale: 1.0,
+        maps: maps(&args)?,
     });
     let mut log = std::fs::OpenOptions::new()
         .create(true)
@@ -152,6 +160,29 @@ fn configuration(args: &Args) -> miette::Result<TrainConfig> {
     config.schedule.steps = args.steps.unwrap_or(config.schedule.steps);
     config.seed = args.seed.unwrap_or(config.seed);
     Ok(config)
+}
+
+fn maps(args: &Args) -> miette::Result<Vec<Arc<Scene>>> {
+    let Some(names) = &args.map_names else {
+        return Ok(Vec::new());
+    };
+    let text = std::fs::read_to_string(names)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot read {}", names.display()))?;
+    let names: BTreeMap<u16, String> = text
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .filter_map(|(value, name)| Some((value.trim().parse().ok()?, name.trim().to_owned())))
+        .collect();
+    args.map
+        .iter()
+        .map(|path| {
+            let map = LabelVolume::read_nifti(path).into_diagnostic()?;
+            Scene::from_labels(&map, &names)
+                .map(Arc::new)
+                .ok_or_else(|| miette::miette!("{} has no labels", path.display()))
+        })
+        .collect()
 }
 
 fn save_weights(trainer: &Trainer, config: &TrainConfig, path: &Path) -> miette::Result<String> {

@@ -28,16 +28,19 @@ pub struct IrisConfig {
 
 impl IrisConfig {
     /// The shipped size: trains on two CPU cores in about an hour.
+    ///
+    /// 5 mm and a stride of 8 are what that hour allows: half the voxels of
+    /// 4 mm, and bottleneck cells (40 mm) not larger than the organs.
     pub fn small() -> Self {
         Self {
-            channels: vec![8, 16, 32, 64, 128],
+            channels: vec![16, 32, 64, 128],
             query_tokens: 8,
             heads: 4,
             decoder_blocks: 2,
             shuffle: 2,
             readout_channels: 16,
-            spacing_mm: [4.0, 4.0, 4.0],
-            patch: [64, 64, 64],
+            spacing_mm: [5.0, 5.0, 5.0],
+            patch: [16, 64, 80],
         }
     }
 

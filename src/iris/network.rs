@@ -61,7 +61,12 @@ impl Iris {
 
     /// The task embedding of references: `image [B, 1, D, H, W]`, `masks [B, K, D, H, W]` → `T [B, K, m+1, C]`.
     pub fn encode_task(&self, image: &Tensor, masks: &Tensor) -> Tensor {
-        self.task_encoder.forward(&self.encode(image), masks)
+        self.embed(&self.encode(image), masks)
+    }
+
+    /// [`Iris::encode_task`] from features already encoded.
+    pub fn embed(&self, features: &[Tensor], masks: &Tensor) -> Tensor {
+        self.task_encoder.forward(features, masks)
     }
 
     /// The foreground branch alone: encoder features, `masks [B, K, D, H, W]` → `T_f [B, K, C]`.

@@ -4,21 +4,23 @@ use super::{Contrast, Phantom, Scene};
 use crate::iris::train::{Episode, EpisodeSource};
 use crate::preprocess::normalise;
 use crate::volume::Geometry;
-use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use tch::Tensor;
 
 /// A class must have this many voxels in reference and query.
-const LEAST_VOXELS: usize = 24;
+const LEAST_VOXELS: usize = 20;
 /// Most classes of an episode.
-const MOST_CLASSES: usize = 6;
+const MOST_CLASSES: usize = 8;
 /// Columns, rows and slices of a patch, about one budget of voxels: whole
 /// bodies in thin slabs, as scanners send them, and cubes.
-const PATCHES: [[usize; 3]; 4] = [[112, 96, 16], [96, 80, 32], [80, 80, 48], [64, 64, 64]];
+const PATCHES: [[usize; 3]; 4] = [[88, 64, 8], [80, 56, 16], [64, 48, 24], [40, 40, 40]];
+/// Patches are multiples of this along each axis.
+const CELL: f64 = 8.0;
 
-/// Episodes of phantoms: three of four torsos, the others random shapes.
-#[derive(Debug, Clone)]
+/// Episodes of phantoms: seven of ten bodies, the others random shapes.
+#[derive(Debug, Clone, Default)]
 pub struct PhantomEpisodes {
     /// Seed of all episodes.
     pub seed: u64,
@@ -26,6 +28,8 @@ pub struct PhantomEpisodes {
     pub spacing_mm: [f64; 3],
     /// The patches' largest voxel count relative to the usual; 1 for training, less for tests.
     pub scale: f64,
+    /// Scenes from label maps; where there are any, about half of the bodies are theirs.
+    pub maps: Vec<Arc<Scene>>,
 }
 
 impl EpisodeSource for PhantomEpisodes {
@@ -43,21 +47,42 @@ impl EpisodeSource for PhantomEpisodes {
 impl PhantomEpisodes {
     /// One draw; `None` when reference and query share no class large enough.
     fn draw(&self, rng: &mut ChaCha8Rng) -> Option<Episode> {
-        let torso = rng.random_bool(0.75);
-        let scene = if torso {
-            Scene::torso()
-        } else {
-            Scene::shapes(rng)
+        let body = rng.random_bool(0.7);
+        let map = match self.maps.as_slice() {
+            maps @ [_, ..] if body && rng.random_bool(0.5) => {
+                Some(&maps[rng.random_range(0..maps.len())])
+            }
+            _ => None,
+        };
+        let scene = match map {
+            Some(map) => Scene::clone(map),
+            None if body => Scene::torso(),
+            None => Scene::shapes(rng),
         };
         let (reference_contrast, query_contrast) = contrasts(rng);
         let shape = PATCHES[rng.random_range(0..PATCHES.len())];
-        let center = place(shape, self.spacing_mm, torso, rng);
-        let shifted = std::array::from_fn(|a| {
-            let reach = if a == 2 { 30.0 } else { 14.0 };
-            center[a] + rng.random_range(-reach..reach)
+        let heights = match &scene.atlas {
+            // As much beyond the map's ends as its last slices may stand for.
+            Some(atlas) => {
+                let half = self.grid(shape, [0.0; 3]).size[2] as f64 * self.spacing_mm[2] / 2.0;
+                let room = (atlas.reach()[2] + 10.0 - half).max(8.0);
+                -room..room
+            }
+            None if body => -150.0..130.0,
+            None => -60.0..60.0,
+        };
+        let center = place(shape, self.spacing_mm, body, heights.clone(), rng);
+        let shifted = std::array::from_fn(|a| match a {
+            2 => (center[a] + rng.random_range(-25.0..25.0)).clamp(heights.start, heights.end),
+            _ => center[a] + rng.random_range(-14.0..14.0),
         });
-        let reference = scene.subject(rng.random(), &self.grid(shape, center), reference_contrast);
-        let query = scene.subject(rng.random(), &self.grid(shape, shifted), query_contrast);
+        let mut reference =
+            scene.subject(rng.random(), &self.grid(shape, center), reference_contrast);
+        let mut query = scene.subject(rng.random(), &self.grid(shape, shifted), query_contrast);
+        if rng.random_bool(0.5) {
+            // The spine as one: its pieces look alike, and alone they teach little.
+            scene.merge("vertebrae", &mut [&mut reference, &mut query]);
+        }
 
         let counts = |phantom: &Phantom| {
             let mut counts = vec![0usize; scene.structures.len() + 1];
@@ -78,8 +103,17 @@ impl PhantomEpisodes {
         if classes.is_empty() {
             return None;
         }
-        classes.shuffle(rng);
-        classes.truncate(rng.random_range(2..=MOST_CLASSES));
+        // Drawn with weights (Efraimidis & Spirakis, 2006).
+        let mut drawn: Vec<(f64, u16)> = classes
+            .drain(..)
+            .map(|class| {
+                let weight = interest(&scene.structures[usize::from(class) - 1].name);
+                (rng.random_range(0.0f64..1.0).powf(1.0 / weight), class)
+            })
+            .collect();
+        drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
+        drawn.truncate(rng.random_range(2..=MOST_CLASSES));
+        classes.extend(drawn.into_iter().map(|(_, class)| class));
         let (reference, reference_masks) = tensors(reference, &classes, reference_contrast, rng);
         let (query, query_masks) = tensors(query, &classes, query_contrast, rng);
         Some(Episode {
@@ -91,7 +125,7 @@ impl PhantomEpisodes {
     }
 
     fn grid(&self, shape: [usize; 3], center: [f64; 3]) -> Geometry {
-        let size = shape.map(|n| (((n as f64 * self.scale) / 16.0).round().max(1.0) as usize) * 16);
+        let size = shape.map(|n| ((n as f64 * self.scale / CELL).round().max(1.0) * CELL) as usize);
         let origin =
             std::array::from_fn(|a| center[a] - (size[a] as f64 - 1.0) / 2.0 * self.spacing_mm[a]);
         Geometry::axial(size, self.spacing_mm, origin)
@@ -111,19 +145,30 @@ fn contrasts(rng: &mut impl Rng) -> (Contrast, Contrast) {
     }
 }
 
+/// How often a structure is asked for, relative to others.
+fn interest(name: &str) -> f64 {
+    match name {
+        "liver" | "spleen" | "stomach" | "aorta" | "kidney_left" | "kidney_right" => 1.6,
+        name if name.starts_with("vertebrae") => 0.6,
+        name if name.starts_with("adrenal") || name.starts_with("portal") => 0.4,
+        _ => 1.0,
+    }
+}
+
 /// Where a patch lies: the body's axis for patches that span it, off it for smaller ones.
-fn place(shape: [usize; 3], spacing_mm: [f64; 3], torso: bool, rng: &mut impl Rng) -> [f64; 3] {
-    let half = if torso { [150.0, 100.0] } else { [80.0, 60.0] };
+fn place(
+    shape: [usize; 3],
+    spacing_mm: [f64; 3],
+    body: bool,
+    heights: std::ops::Range<f64>,
+    rng: &mut impl Rng,
+) -> [f64; 3] {
+    let half = if body { [150.0, 100.0] } else { [80.0, 60.0] };
     let room = |a: usize| (half[a] - shape[a] as f64 * spacing_mm[a] / 2.0).max(0.0) + 12.0;
-    let height = if torso {
-        (-150.0, 130.0)
-    } else {
-        (-60.0, 60.0)
-    };
     [
         rng.random_range(-room(0)..room(0)),
         rng.random_range(-room(1)..room(1)),
-        rng.random_range(height.0..height.1),
+        rng.random_range(heights),
     ]
 }
 

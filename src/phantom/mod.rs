@@ -6,6 +6,8 @@
 //! intensity law per structure (domain randomisation), so that one network
 //! learns from both.
 
+mod atlas;
+mod dicom;
 mod episodes;
 mod field;
 mod render;
@@ -15,6 +17,8 @@ mod shapes;
 mod subject;
 mod torso;
 
+pub use atlas::Atlas;
+pub use dicom::SeriesError;
 pub use episodes::PhantomEpisodes;
 pub use render::{Contrast, Phantom};
 pub use scene::{Scene, Structure};

@@ -1,6 +1,9 @@
 //! What a kind of subject consists of.
 
+use super::atlas::Atlas;
+use super::render::Phantom;
 use super::shape::Shape;
+use std::sync::Arc;
 
 /// A structure of a scene: its shapes and its usual density.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,34 @@ pub struct Structure {
 pub struct Scene {
     /// The structures; number `i` gets label `i + 1`.
     pub structures: Vec<Structure>,
+    /// A label map that gives the structures' places instead of their shapes.
+    pub atlas: Option<Arc<Atlas>>,
+}
+
+impl Scene {
+    /// The segment number of a structure.
+    pub fn number(&self, name: &str) -> Option<u16> {
+        let at = self.structures.iter().position(|s| s.name == name)?;
+        u16::try_from(at + 1).ok()
+    }
+
+    /// Gives all structures whose name starts with `prefix` the number of the first of them.
+    pub(super) fn merge(&self, prefix: &str, phantoms: &mut [&mut Phantom]) {
+        let all: Vec<u16> = (1u16..)
+            .zip(&self.structures)
+            .filter(|(_, s)| s.name.starts_with(prefix))
+            .map(|(number, _)| number)
+            .collect();
+        let Some(&first) = all.first() else { return };
+        for label in phantoms
+            .iter_mut()
+            .flat_map(|p| p.labels.layers.iter_mut().flatten())
+        {
+            if all.contains(label) {
+                *label = first;
+            }
+        }
+    }
 }
 
 impl Structure {

@@ -50,7 +50,10 @@ impl Scene {
                 shapes,
             ));
         }
-        Self { structures }
+        Self {
+            structures,
+            atlas: None,
+        }
     }
 }
 

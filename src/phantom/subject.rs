@@ -1,11 +1,13 @@
 //! One subject of a scene: every structure moved, scaled, turned and bent on its own.
 
+use super::atlas::Atlas;
 use super::field::Field;
 use super::scene::Scene;
 use super::shape::Shape;
 use crate::volume::{Geometry, Vec3};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
+use std::sync::Arc;
 
 /// Extent of the deformation's lattice around the body's middle, mm.
 const EXTENT: f64 = 560.0;
@@ -18,6 +20,7 @@ pub(super) struct Subject {
     turn: [Vec3; 3],
     shift: Vec3,
     bend: [[Field; 3]; 2],
+    atlas: Option<Arc<Atlas>>,
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {
@@ -65,7 +68,11 @@ impl Subject {
         let mut fields = |pitch: f64, amplitude: f64| -> [Field; 3] {
             std::array::from_fn(|_| Field::new(rng, pitch, EXTENT, amplitude))
         };
-        let bend = [fields(80.0, 9.0), fields(30.0, 3.0)];
+        // Structures of a map cannot wander on their own: they are bent more.
+        let bend = match scene.atlas {
+            None => [fields(80.0, 9.0), fields(30.0, 3.0)],
+            Some(_) => [fields(80.0, 13.0), fields(35.0, 5.0)],
+        };
         Self {
             shapes,
             size: [
@@ -76,12 +83,21 @@ impl Subject {
             turn: small_turn(rng, 0.06),
             shift: [normal(rng) * 10.0, normal(rng) * 10.0, normal(rng) * 8.0],
             bend,
+            atlas: scene.atlas.clone(),
         }
     }
 
     /// The label at every voxel of a grid, column index fastest.
     pub(super) fn label_map(&self, geometry: &Geometry) -> Vec<u16> {
         let mut labels = vec![0u16; geometry.len()];
+        if let Some(atlas) = &self.atlas {
+            for (at, label) in labels.iter_mut().enumerate() {
+                let [columns, rows, _] = geometry.size;
+                let ijk = [at % columns, at / columns % rows, at / (columns * rows)];
+                *label = atlas.at(self.body_point(geometry.to_patient(ijk.map(|n| n as f64))));
+            }
+            return labels;
+        }
         let mut near: Vec<&(u16, Shape, (Vec3, Vec3))> = Vec::new();
         for k in 0..geometry.size[2] {
             for j in 0..geometry.size[1] {

@@ -310,7 +310,10 @@ impl Scene {
             10.0,
             vec![tube(&[[0.0, 74.0, -140.0], [0.0, 74.0, 260.0]], 8.0)],
         ));
-        Self { structures: s }
+        Self {
+            structures: s,
+            atlas: None,
+        }
     }
 }
 

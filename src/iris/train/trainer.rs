@@ -44,17 +44,17 @@ impl Default for TrainConfig {
             network: IrisConfig::small(),
             seed: 1,
             schedule: Schedule {
-                peak: 2e-3,
-                warm_up: 100,
-                steps: 4000,
+                peak: 1e-3,
+                warm_up: 50,
+                steps: 3000,
             },
             weight_decay: 1e-5,
             clip: 1.0,
-            mean_decay: 0.995,
+            mean_decay: 0.99,
             perturbation: 0.05,
             threads: 2,
-            validation: 16,
-            validate_every: 200,
+            validation: 12,
+            validate_every: 150,
         }
     }
 }
@@ -218,16 +218,26 @@ impl Trainer {
         let device = self.iris.device();
         // Perturbations depend on the step alone, so that a resumed run goes the same way.
         tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ self.step) as i64);
-        let embedding = self.iris.encode_task(
-            &episode.reference.to_device(device),
-            &episode.reference_masks.to_device(device),
+        let (reference, query) = (
+            episode.reference.to_device(device),
+            episode.query.to_device(device),
         );
-        let spread = tch::no_grad(|| embedding.std(false) * self.config.perturbation);
-        let embedding = &embedding + embedding.randn_like() * spread;
-        let masks = episode.query_masks.to_device(device);
-        let logits = self
-            .iris
-            .forward(&episode.query.to_device(device), &embedding);
+        let (reference_masks, query_masks) = (
+            episode.reference_masks.to_device(device),
+            episode.query_masks.to_device(device),
+        );
+        let (logits, masks) = if reference.size() == query.size() {
+            // Both ways round: each image teaches the other, from one pass of the encoder.
+            let features = self.iris.encode(&Tensor::cat(&[reference, query], 0));
+            let masks = Tensor::cat(&[reference_masks, query_masks], 0);
+            let embedding = self
+                .perturbed(&self.iris.embed(&features, &masks))
+                .flip([0]);
+            (self.iris.decode(&features, &embedding), masks)
+        } else {
+            let embedding = self.perturbed(&self.iris.encode_task(&reference, &reference_masks));
+            (self.iris.forward(&query, &embedding), query_masks)
+        };
         let loss = dice_cross_entropy(&logits, &masks);
         for (_, weight) in weights {
             let mut gradient = weight.grad();
@@ -243,6 +253,12 @@ impl Trainer {
         self.average(weights);
         let dice = tch::no_grad(|| hard_dice(&logits, &masks).mean(None::<Kind>));
         Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+    }
+
+    /// A task embedding with noise, so that the decoder does not rely on its last digit.
+    fn perturbed(&self, embedding: &Tensor) -> Tensor {
+        let spread = tch::no_grad(|| embedding.std(false) * self.config.perturbation);
+        embedding + embedding.randn_like() * spread
     }
 
     /// Moves the running mean toward the weights; faster at first, when they change most.
