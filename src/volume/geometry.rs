@@ -177,13 +177,24 @@ impl Geometry {
         }
         best
     }
+
+    /// Whether sizes, spacing and axes describe a grid that can be computed with.
+    pub fn is_valid(&self) -> bool {
+        let [u, v, w] = self.direction;
+        self.size.iter().all(|&n| n > 0)
+            && self.spacing.iter().all(|s| s.is_finite() && *s > 0.0)
+            && self.origin.iter().all(|o| o.is_finite())
+            && dot(u, cross(v, w)).abs() > 1e-3
+    }
 }
 
-pub(super) fn dot(a: Vec3, b: Vec3) -> f64 {
+/// Scalar product.
+pub fn dot(a: Vec3, b: Vec3) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-pub(super) fn cross(a: Vec3, b: Vec3) -> Vec3 {
+/// Vector product.
+pub fn cross(a: Vec3, b: Vec3) -> Vec3 {
     [
         a[1] * b[2] - a[2] * b[1],
         a[2] * b[0] - a[0] * b[2],
@@ -191,7 +202,8 @@ pub(super) fn cross(a: Vec3, b: Vec3) -> Vec3 {
     ]
 }
 
-pub(super) fn norm(a: Vec3) -> f64 {
+/// Length.
+pub fn norm(a: Vec3) -> f64 {
     dot(a, a).sqrt()
 }
 

@@ -15,7 +15,7 @@ mod voxel_map;
 
 #[cfg(test)]
 use any_geometry::any_geometry;
-pub use geometry::{Geometry, Vec3};
+pub use geometry::{Geometry, Vec3, cross, dot, norm};
 pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;
 pub use resample::{Interpolation, resample_onto, resample_slice};
