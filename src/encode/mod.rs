@@ -1,1 +1,16 @@
 //! DICOM Segmentation objects (PS3.3 A.51), written and read.
+
+mod color;
+mod element;
+mod error;
+mod frames;
+mod functional_groups;
+mod modules;
+mod segment;
+mod segment_sequence;
+mod uid;
+mod write;
+
+pub use error::EncodeError;
+pub use segment::{Provenance, SegInstance, Segment, WrittenSegment};
+pub use write::write_seg;
