@@ -76,7 +76,7 @@ fn segment(number: u16, label: &str) -> Segment {
         number,
         description: SegmentDescription {
             label: label.to_owned(),
-            category: Code::new("123037004", "SCT", "Anatomical Structure"),
+            category: Code::new("91723000", "SCT", "Anatomical Structure"),
             property_type: Code::new("78961009", "SCT", "Spleen"),
             property_type_modifier: None,
             anatomic_region: None,

@@ -45,9 +45,19 @@ pub(super) fn code(tag: Tag, code: &Code) -> InMemElement {
 
 /// The item of a code.
 pub(super) fn code_item(code: &Code) -> InMemDicomObject {
+    // A code of more than 16 characters has an attribute of its own.
+    let value = if code.value.chars().count() <= 16 {
+        text(tags::CODE_VALUE, VR::SH, limited(&code.value, 16))
+    } else {
+        text(tags::LONG_CODE_VALUE, VR::UC, limited(&code.value, 1024))
+    };
     item([
-        text(tags::CODE_VALUE, VR::SH, &code.value),
-        text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, &code.scheme),
+        value,
+        text(
+            tags::CODING_SCHEME_DESIGNATOR,
+            VR::SH,
+            limited(&code.scheme, 16),
+        ),
         text(tags::CODE_MEANING, VR::LO, limited(&code.meaning, 64)),
     ])
 }

@@ -86,7 +86,7 @@ fn algorithm(name: &str, version: &str, weights_hash: &str) -> InMemDicomObject 
     let mut algorithm = item([
         code(
             tags::ALGORITHM_FAMILY_CODE_SEQUENCE,
-            &Code::new("123109", "DCM", "Artificial Intelligence"),
+            &Code::new("123110", "DCM", "Artificial Intelligence"),
         ),
         text(tags::ALGORITHM_VERSION, VR::LO, version),
         text(tags::ALGORITHM_NAME, VR::LO, name),

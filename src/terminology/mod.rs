@@ -1,5 +1,7 @@
 //! Coded concepts (SNOMED CT and DCM) and the description of a segment that viewers show.
 
+mod structures;
+
 /// A coded concept: Code Value, Coding Scheme Designator, Code Meaning (PS3.3 section 8.8).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Code {
