@@ -5,6 +5,7 @@ mod echo;
 mod evaluate;
 mod explain;
 mod images;
+mod jobs;
 mod known;
 mod library;
 mod overlay;
@@ -30,6 +31,7 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Jobs(jobs::Args),
     Check(check::Args),
     Explain(explain::Args),
     Task(task::Args),
@@ -47,6 +49,7 @@ impl Cli {
     pub fn run(self) -> miette::Result<()> {
         match self.command {
             Command::Serve(args) => serve::run(args),
+            Command::Jobs(args) => jobs::run(args),
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Task(args) => task::run(args),

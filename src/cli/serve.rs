@@ -1,10 +1,87 @@
-//! `irisnode serve`: Run the node: receive, segment, deliver.
+//! `irisnode serve`: Run the node.
+
+use crate::config::ConfigFile;
+use crate::node;
+use miette::IntoDiagnostic;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 /// Run the node: receive, segment, deliver.
+///
+/// Stops in good order on Ctrl-C or SIGTERM; what is not finished goes on at the next start.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:
+  irisnode serve --config irisnode.toml
+  IRISNODE_LOG=debug irisnode serve --config irisnode.toml --log json")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", env = "IRISNODE_CONFIG", default_value = "irisnode.toml")]
+    config: PathBuf,
+    /// How the log is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
 
 /// Runs the subcommand.
-pub fn run(_args: Args) -> miette::Result<()> {
-    miette::bail!("not built yet")
+pub fn run(args: Args) -> miette::Result<()> {
+    let file = ConfigFile::read_complete(&args.config)?;
+    start_log(args.log);
+    if let Some(warnings) = file.warnings() {
+        for line in warnings.lines() {
+            tracing::warn!("{line}");
+        }
+    }
+    let config = file.into_config();
+    let ae_title = config.node.ae_title.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?;
+    runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt()).into_diagnostic()?,
+            signal(SignalKind::terminate()).into_diagnostic()?,
+        );
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping: finishing what is under way");
+            stop.cancel();
+        });
+        node::run(config, shutdown, |address| {
+            tracing::info!(%address, ae_title, "listening");
+        })
+        .await
+        .into_diagnostic()?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+fn start_log(format: LogFormat) {
+    // libraries below us warn about ordinary peers' ordinary mistakes
+    let filter = EnvFilter::try_from_env("IRISNODE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,dicom_ul=error,sqlx=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second initialisation is impossible here: this is the only one.
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
 }

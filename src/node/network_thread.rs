@@ -1,0 +1,134 @@
+//! The one thread that owns the network and every tensor; requests reach it over a bounded channel.
+
+use crate::config::{Device, NodeConfig};
+use crate::iris::{Iris, choose_device};
+use crate::segment::{SegmentOptions, Segmented, segment_volume};
+use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
+use crate::volume::Volume;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// A volume to be segmented.
+struct Request {
+    volume: Arc<Volume>,
+    modality: String,
+    tasks: Vec<String>,
+    reply: oneshot::Sender<Result<Answer, NetworkError>>,
+}
+
+/// What the network found, and what found it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) segmented: Segmented,
+    /// Name and version of each task that ran.
+    pub(super) tasks: Vec<(String, String)>,
+    /// SHA-256 of the weights.
+    pub(super) weights_hash: String,
+}
+
+/// Why the network gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NetworkError {
+    /// The series, the tasks or the weights are at fault: trying again would not help.
+    #[error("{0}")]
+    Refused(String),
+    /// The thread has ended.
+    #[error("the network's thread has ended")]
+    Gone,
+}
+
+/// A handle to the thread.
+#[derive(Debug)]
+pub(super) struct NetworkThread {
+    requests: mpsc::Sender<Request>,
+}
+
+impl NetworkThread {
+    /// Loads the network on its thread; the error is a sentence.
+    pub(super) async fn start(node: &NodeConfig) -> Result<Self, String> {
+        let (requests, waiting) = mpsc::channel(1);
+        let (started, start) = oneshot::channel();
+        let (weights, folder, device) = (node.weights.clone(), node.task_dir.clone(), node.device);
+        std::thread::Builder::new()
+            .name("network".into())
+            .spawn(move || match load(&weights, folder, device) {
+                Ok((iris, library)) => {
+                    let _ = started.send(Ok(()));
+                    serve(&iris, &library, waiting);
+                }
+                Err(reason) => {
+                    let _ = started.send(Err(reason));
+                }
+            })
+            .map_err(|error| format!("its thread cannot be started: {error}"))?;
+        start.await.unwrap_or_else(|_| Err("its thread ended at once".into()))?;
+        Ok(Self { requests })
+    }
+
+    /// Segments a volume by tasks.
+    pub(super) async fn segment(
+        &self,
+        volume: Arc<Volume>,
+        modality: String,
+        tasks: Vec<String>,
+    ) -> Result<Answer, NetworkError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            volume,
+            modality,
+            tasks,
+            reply,
+        };
+        self.requests.send(request).await.map_err(|_| NetworkError::Gone)?;
+        answer.await.map_err(|_| NetworkError::Gone)?
+    }
+}
+
+fn load(weights: &std::path::Path, tasks: PathBuf, device: Device) -> Result<(Iris, TaskLibrary), String> {
+    let device = match device {
+        Device::Auto => choose_device("cuda").or_else(|_| choose_device("cpu")),
+        named => choose_device(&named.to_string()),
+    }
+    .map_err(|error| error.to_string())?;
+    let iris = Iris::load(weights, device).map_err(|error| error.to_string())?;
+    let library = TaskLibrary::open(tasks).map_err(|error| error.to_string())?;
+    tracing::info!(weights = &iris.weights_hash()[..12], ?device, "network loaded");
+    Ok((iris, library))
+}
+
+fn serve(iris: &Iris, library: &TaskLibrary, mut waiting: mpsc::Receiver<Request>) {
+    while let Some(request) = waiting.blocking_recv() {
+        // libtorch reports some failures by exceptions that tch turns into
+        // panics: one poisonous series must not end the node.
+        let answer = catch_unwind(AssertUnwindSafe(|| segment(iris, library, &request)))
+            .unwrap_or_else(|_| Err("the network failed on this series".into()));
+        let _ = request.reply.send(answer.map_err(NetworkError::Refused));
+    }
+}
+
+fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answer, String> {
+    // Tasks are read anew for each series: embeddings are a few kilobytes, and
+    // a task taught a minute ago is then used without a restart.
+    let tasks: Vec<LoadedTask> = request
+        .tasks
+        .iter()
+        .map(|name| library.load(name, iris))
+        .collect::<Result<_, TaskError>>()
+        .map_err(|error| error.to_string())?;
+    let segmented = segment_volume(
+        &request.volume,
+        &request.modality,
+        &tasks,
+        iris,
+        &SegmentOptions::default(),
+        &mut |_, _| {},
+    )
+    .map_err(|error| error.to_string())?;
+    Ok(Answer {
+        segmented,
+        tasks: tasks.into_iter().map(|task| (task.name, task.version)).collect(),
+        weights_hash: iris.weights_hash().to_owned(),
+    })
+}

@@ -1,0 +1,101 @@
+//! complete → routed: which rules match, what they want, and where it goes.
+
+use super::plan::PlannedRule;
+use super::{Rooms, pace};
+use crate::archive::{ArchiveError, Job, JobState};
+use crate::route::{SeriesContext, decide, destinations};
+use dicom_dictionary_std::tags;
+use dicom_object::{InMemDicomObject, OpenFileOptions};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What becomes of a job.
+enum Outcome {
+    Routed { plan: Vec<PlannedRule>, priority: i32 },
+    Skipped(String),
+    Failed(String),
+}
+
+pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        match rooms.archive.next_job(JobState::Complete).await {
+            Ok(Some(job)) => {
+                if let Err(error) = route(&rooms, &job).await {
+                    tracing::error!(job = job.id, %error, "a job could not be routed; trying again");
+                    pace::change(&rooms.archive, &shutdown).await;
+                }
+            }
+            Ok(None) => {
+                pace::change(&rooms.archive, &shutdown).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the index cannot be read; trying again");
+                pace::change(&rooms.archive, &shutdown).await;
+            }
+        }
+    }
+}
+
+async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
+    let files = rooms.archive.instances(job.series).await?;
+    let outcome = match first_attributes(files).await {
+        Ok(attributes) => choose(rooms, job, &attributes),
+        Err(reason) => Outcome::Failed(reason),
+    };
+    match outcome {
+        Outcome::Routed { plan, priority } => {
+            let rules: Vec<&str> = plan.iter().map(|rule| rule.rule.as_str()).collect();
+            tracing::info!(job = job.id, rules = rules.join(", "), "routed");
+            let plan = serde_json::to_string(&plan).unwrap_or_default();
+            rooms.archive.routed(job.id, &plan, priority).await
+        }
+        Outcome::Skipped(reason) => {
+            tracing::info!(job = job.id, reason, "skipped");
+            rooms.archive.skipped(job.id, &reason).await
+        }
+        Outcome::Failed(reason) => {
+            tracing::warn!(job = job.id, reason, "failed");
+            rooms.archive.failed(job.id, &reason).await
+        }
+    }
+}
+
+fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
+    let series = SeriesContext {
+        attributes,
+        calling_ae: &job.calling_ae,
+        called_ae: &job.called_ae,
+    };
+    let decisions = decide(&rooms.config.rules, &series);
+    if decisions.matched.is_empty() {
+        return Outcome::Skipped("no rule matched; `irisnode explain` shows why".into());
+    }
+    let mut plan = Vec::new();
+    for rule in &decisions.matched {
+        match destinations(rule, &rooms.config.peers, &job.calling_ae) {
+            Ok(peers) => plan.push(PlannedRule {
+                rule: rule.name.clone(),
+                tasks: rule.tasks.clone(),
+                destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
+            }),
+            Err(error) => return Outcome::Failed(error.to_string()),
+        }
+    }
+    let priority = decisions.matched.iter().map(|rule| rule.priority).max().unwrap_or(0);
+    Outcome::Routed { plan, priority }
+}
+
+/// The data set of one instance, pixel data left where it is.
+async fn first_attributes(files: Vec<PathBuf>) -> Result<InMemDicomObject, String> {
+    let first = files.into_iter().next().ok_or("the series has no instances")?;
+    tokio::task::spawn_blocking(move || {
+        OpenFileOptions::new()
+            .read_until(tags::PIXEL_DATA)
+            .open_file(first)
+            .map(dicom_object::FileDicomObject::into_inner)
+            .map_err(|_| "an instance of the series cannot be read back from disk".to_owned())
+    })
+    .await
+    .unwrap_or_else(|_| Err("reading an instance of the series failed".into()))
+}

@@ -1,0 +1,162 @@
+//! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
+
+use super::network_thread::{Answer, NetworkError};
+use super::plan::PlannedRule;
+use super::{Rooms, pace};
+use crate::archive::{ArchiveError, Job, JobState, NewResult};
+use crate::assemble::{Series, SourceSeries, read_series};
+use crate::encode::{EncodeError, Provenance, SegInstance, Segment, write_seg};
+use dicom_dictionary_std::tags;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Why a job makes no results.
+enum Obstacle {
+    /// The sentence for the job's record.
+    Failed(String),
+    /// Nothing was found: an answer, not a failure.
+    NothingFound(String),
+    /// The node's own trouble; the job is tried again.
+    Archive(ArchiveError),
+    /// The node is going down; the next start does the job.
+    GoingDown,
+}
+
+impl From<ArchiveError> for Obstacle {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let step = match rooms.archive.next_job(JobState::Routed).await {
+            Ok(Some(job)) => do_job(&rooms, &job).await,
+            Ok(None) => {
+                pace::change(&rooms.archive, &shutdown).await;
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = step {
+            tracing::error!(%error, "the archive failed; trying again");
+            pace::change(&rooms.archive, &shutdown).await;
+        }
+    }
+}
+
+async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
+    let start = Instant::now();
+    match results(rooms, job).await {
+        Ok(results) => {
+            let took = rooms.archive.segmented(job.id, &results).await?;
+            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), "segmented");
+            Ok(())
+        }
+        Err(Obstacle::Failed(reason)) => {
+            tracing::warn!(job = job.id, reason, "failed");
+            rooms.archive.failed(job.id, &reason).await
+        }
+        Err(Obstacle::NothingFound(reason)) => {
+            tracing::info!(job = job.id, reason, "nothing to send");
+            rooms.archive.skipped(job.id, &reason).await
+        }
+        Err(Obstacle::Archive(error)) => Err(error),
+        Err(Obstacle::GoingDown) => Ok(()),
+    }
+}
+
+async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
+    let plan: Vec<PlannedRule> = job
+        .plan
+        .as_deref()
+        .and_then(|plan| serde_json::from_str(plan).ok())
+        .ok_or_else(|| Obstacle::Failed("the job's record of what to do is damaged; send the series again".into()))?;
+    let series = assemble(rooms.archive.instances(job.series).await?).await?;
+    let modality = modality(&series.source);
+    let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
+    let mut results = Vec::new();
+    let mut nothing = Vec::new();
+    // Rules are done one by one: what a rule's result says must not depend on
+    // which other rules happened to match.
+    for rule in plan {
+        let answer = rooms
+            .network
+            .segment(Arc::clone(&volume), modality.clone(), rule.tasks.clone())
+            .await
+            .map_err(|error| match error {
+                NetworkError::Refused(reason) => Obstacle::Failed(reason),
+                NetworkError::Gone => Obstacle::GoingDown,
+            })?;
+        match encode(answer, Arc::clone(&source), rule.rule.clone()).await? {
+            Ok(seg) => {
+                let file = rooms.archive.keep_result(seg.bytes).await?;
+                results.extend(rule.destinations.iter().map(|destination| NewResult {
+                    rule: rule.rule.clone(),
+                    destination: destination.clone(),
+                    file: file.clone(),
+                    sop_instance_uid: seg.sop_instance_uid.clone(),
+                }));
+            }
+            Err(reason) => nothing.push(reason),
+        }
+    }
+    if results.is_empty() {
+        return Err(Obstacle::NothingFound(nothing.join("; ")));
+    }
+    Ok(results)
+}
+
+async fn assemble(files: Vec<PathBuf>) -> Result<Series, Obstacle> {
+    let failed = || Obstacle::Failed("assembling the series failed".into());
+    tokio::task::spawn_blocking(move || read_series(&files))
+        .await
+        .map_err(|_| failed())?
+        .map_err(|error| Obstacle::Failed(error.to_string()))
+}
+
+/// The DICOM-SEG, or (inner error) the sentence that nothing was found.
+async fn encode(
+    answer: Answer,
+    source: Arc<SourceSeries>,
+    rule: String,
+) -> Result<Result<SegInstance, String>, Obstacle> {
+    let encoded = tokio::task::spawn_blocking(move || {
+        let segments: Vec<Segment> = answer
+            .segmented
+            .segments
+            .iter()
+            .map(|segment| Segment {
+                number: segment.number,
+                description: segment.description.clone(),
+                algorithm_name: segment.task.clone(),
+                algorithm_version: segment.task_version.clone(),
+            })
+            .collect();
+        let provenance = Provenance {
+            series_description: format!("irisnode: {rule}"),
+            rule,
+            tasks: answer.tasks,
+            weights_hash: answer.weights_hash,
+        };
+        write_seg(&answer.segmented.labels, &segments, &source, &provenance)
+    })
+    .await
+    .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;
+    match encoded {
+        Ok(seg) => Ok(Ok(seg)),
+        Err(nothing @ EncodeError::NothingFound { .. }) => Ok(Err(nothing.to_string())),
+        Err(error) => Err(Obstacle::Failed(error.to_string())),
+    }
+}
+
+fn modality(source: &SourceSeries) -> String {
+    source
+        .attributes
+        .get(tags::MODALITY)
+        .and_then(|element| element.to_str().ok())
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
