@@ -1,8 +1,21 @@
 //! From the instances of a series to a [`Volume`] in Hounsfield units (or the
 //! modality's own), or a sentence why not.
 
+mod codestream;
+mod dicom_file;
+mod error;
+mod pixels;
+mod read_series;
+mod series_files;
+mod slice_header;
+mod stacking;
+
 use crate::volume::Volume;
 use dicom_object::InMemDicomObject;
+
+pub use error::AssembleError;
+pub use read_series::{MOST_VOXELS, read_series, read_series_within};
+pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
 
 /// A series that is one consistent stack of slices.
 #[derive(Debug, Clone)]

@@ -14,7 +14,13 @@ use std::path::PathBuf;
   irisnode jobs --config irisnode.toml --most 500 --json")]
 pub struct Args {
     /// The node's configuration.
-    #[arg(long, short, value_name = "FILE", env = "IRISNODE_CONFIG", default_value = "irisnode.toml")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "IRISNODE_CONFIG",
+        default_value = "irisnode.toml"
+    )]
     config: PathBuf,
     /// How many, the newest first.
     #[arg(long, default_value_t = 50)]
@@ -27,16 +33,39 @@ pub struct Args {
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
     let config = ConfigFile::read(&args.config)?.into_config();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .into_diagnostic()?;
     let jobs = runtime
-        .block_on(async { Archive::open_index(&config.node.data_dir).await?.jobs(args.most).await })
+        .block_on(async {
+            Archive::open_index(&config.node.data_dir)
+                .await?
+                .jobs(args.most)
+                .await
+        })
         .into_diagnostic()?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&jobs).into_diagnostic()?);
     } else if jobs.is_empty() {
         println!("no series has arrived yet");
     } else {
-        print!("{}", table(&["job", "moved", "from", "modality", "instances", "sent", "state", "reason"], &rows(&jobs)));
+        print!(
+            "{}",
+            table(
+                &[
+                    "job",
+                    "moved",
+                    "from",
+                    "modality",
+                    "instances",
+                    "sent",
+                    "state",
+                    "reason"
+                ],
+                &rows(&jobs)
+            )
+        );
     }
     Ok(())
 }

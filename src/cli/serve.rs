@@ -18,7 +18,13 @@ use tracing_subscriber::EnvFilter;
   IRISNODE_LOG=debug irisnode serve --config irisnode.toml --log json")]
 pub struct Args {
     /// The configuration.
-    #[arg(long, short, value_name = "FILE", env = "IRISNODE_CONFIG", default_value = "irisnode.toml")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "IRISNODE_CONFIG",
+        default_value = "irisnode.toml"
+    )]
     config: PathBuf,
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -45,7 +51,10 @@ pub fn run(args: Args) -> miette::Result<()> {
     }
     let config = file.into_config();
     let ae_title = config.node.ae_title.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .into_diagnostic()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
@@ -73,8 +82,9 @@ pub fn run(args: Args) -> miette::Result<()> {
 
 fn start_log(format: LogFormat) {
     // libraries below us warn about ordinary peers' ordinary mistakes
-    let filter = EnvFilter::try_from_env("IRISNODE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,dicom_ul=error,sqlx=warn"));
+    let filter = EnvFilter::try_from_env("IRISNODE_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,dicom_ul=error,sqlx=warn,jpeg2k=warn,openjp2=warn")
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

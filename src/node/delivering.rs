@@ -40,8 +40,15 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 
 async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError> {
     let config = &rooms.config;
-    let Some(peer) = config.peers.iter().find(|peer| peer.name == delivery.destination) else {
-        let reason = format!("there is no [[peer]] named `{}` any more", delivery.destination);
+    let Some(peer) = config
+        .peers
+        .iter()
+        .find(|peer| peer.name == delivery.destination)
+    else {
+        let reason = format!(
+            "there is no [[peer]] named `{}` any more",
+            delivery.destination
+        );
         return rooms.archive.undeliverable(delivery, &reason).await;
     };
     let file = [PathBuf::from(&delivery.file)];
@@ -54,24 +61,38 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
             rooms.archive.delivered(delivery).await
         }
         Some(Err(error)) if error.is_transient() => {
-            let failures = u32::try_from(delivery.attempts).unwrap_or(u32::MAX).saturating_add(1);
+            let failures = u32::try_from(delivery.attempts)
+                .unwrap_or(u32::MAX)
+                .saturating_add(1);
             let policy = RetryPolicy::from(&config.delivery);
             let waited: Duration = (1..failures).map(|n| policy.pause_after(n)).sum();
             if waited >= config.delivery.give_up_after {
                 tracing::warn!(job, destination = delivery.destination, %error, "gave up delivering");
-                return rooms.archive.undeliverable(delivery, &error.to_string()).await;
+                return rooms
+                    .archive
+                    .undeliverable(delivery, &error.to_string())
+                    .await;
             }
             let pause = policy.pause_after(failures);
             tracing::warn!(job, destination = delivery.destination, %error, ?pause, "not delivered yet; trying again");
-            rooms.archive.deliver_later(delivery, &error.to_string(), pause).await
+            rooms
+                .archive
+                .deliver_later(delivery, &error.to_string(), pause)
+                .await
         }
         Some(Err(error)) => {
             tracing::warn!(job, destination = delivery.destination, %error, "refused for good");
-            rooms.archive.undeliverable(delivery, &error.to_string()).await
+            rooms
+                .archive
+                .undeliverable(delivery, &error.to_string())
+                .await
         }
         None => {
             let reason = "the result could not be sent";
-            rooms.archive.deliver_later(delivery, reason, config.delivery.longest_pause).await
+            rooms
+                .archive
+                .deliver_later(delivery, reason, config.delivery.longest_pause)
+                .await
         }
     }
 }

@@ -61,7 +61,9 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), NodeError> {
     let archive = Arc::new(Archive::open(&config.node.data_dir).await?);
-    let network = NetworkThread::start(&config.node).await.map_err(NodeError::Network)?;
+    let network = NetworkThread::start(&config.node)
+        .await
+        .map_err(NodeError::Network)?;
     let server = Server::bind(receive_options(&config), Arc::clone(&archive)).await?;
     let address = server.local_addr()?;
     let rooms = Arc::new(Rooms {
@@ -86,8 +88,13 @@ fn receive_options(config: &Config) -> ReceiveOptions {
     ReceiveOptions {
         ae_title: node.ae_title.clone(),
         listen: node.listen,
-        callers: (!node.accept_unknown_callers)
-            .then(|| config.peers.iter().map(|peer| peer.ae_title.clone()).collect()),
+        callers: (!node.accept_unknown_callers).then(|| {
+            config
+                .peers
+                .iter()
+                .map(|peer| peer.ae_title.clone())
+                .collect()
+        }),
         max_associations: node.max_associations,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,

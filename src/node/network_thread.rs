@@ -63,7 +63,9 @@ impl NetworkThread {
                 }
             })
             .map_err(|error| format!("its thread cannot be started: {error}"))?;
-        start.await.unwrap_or_else(|_| Err("its thread ended at once".into()))?;
+        start
+            .await
+            .unwrap_or_else(|_| Err("its thread ended at once".into()))?;
         Ok(Self { requests })
     }
 
@@ -81,12 +83,19 @@ impl NetworkThread {
             tasks,
             reply,
         };
-        self.requests.send(request).await.map_err(|_| NetworkError::Gone)?;
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| NetworkError::Gone)?;
         answer.await.map_err(|_| NetworkError::Gone)?
     }
 }
 
-fn load(weights: &std::path::Path, tasks: PathBuf, device: Device) -> Result<(Iris, TaskLibrary), String> {
+fn load(
+    weights: &std::path::Path,
+    tasks: PathBuf,
+    device: Device,
+) -> Result<(Iris, TaskLibrary), String> {
     let device = match device {
         Device::Auto => choose_device("cuda").or_else(|_| choose_device("cpu")),
         named => choose_device(&named.to_string()),
@@ -94,7 +103,11 @@ fn load(weights: &std::path::Path, tasks: PathBuf, device: Device) -> Result<(Ir
     .map_err(|error| error.to_string())?;
     let iris = Iris::load(weights, device).map_err(|error| error.to_string())?;
     let library = TaskLibrary::open(tasks).map_err(|error| error.to_string())?;
-    tracing::info!(weights = &iris.weights_hash()[..12], ?device, "network loaded");
+    tracing::info!(
+        weights = &iris.weights_hash()[..12],
+        ?device,
+        "network loaded"
+    );
     Ok((iris, library))
 }
 
@@ -128,7 +141,10 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
     .map_err(|error| error.to_string())?;
     Ok(Answer {
         segmented,
-        tasks: tasks.into_iter().map(|task| (task.name, task.version)).collect(),
+        tasks: tasks
+            .into_iter()
+            .map(|task| (task.name, task.version))
+            .collect(),
         weights_hash: iris.weights_hash().to_owned(),
     })
 }

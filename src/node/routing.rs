@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// What becomes of a job.
 enum Outcome {
-    Routed { plan: Vec<PlannedRule>, priority: i32 },
+    Routed {
+        plan: Vec<PlannedRule>,
+        priority: i32,
+    },
     Skipped(String),
     Failed(String),
 }
@@ -82,13 +85,21 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             Err(error) => return Outcome::Failed(error.to_string()),
         }
     }
-    let priority = decisions.matched.iter().map(|rule| rule.priority).max().unwrap_or(0);
+    let priority = decisions
+        .matched
+        .iter()
+        .map(|rule| rule.priority)
+        .max()
+        .unwrap_or(0);
     Outcome::Routed { plan, priority }
 }
 
 /// The data set of one instance, pixel data left where it is.
 async fn first_attributes(files: Vec<PathBuf>) -> Result<InMemDicomObject, String> {
-    let first = files.into_iter().next().ok_or("the series has no instances")?;
+    let first = files
+        .into_iter()
+        .next()
+        .ok_or("the series has no instances")?;
     tokio::task::spawn_blocking(move || {
         OpenFileOptions::new()
             .read_until(tags::PIXEL_DATA)

@@ -73,7 +73,11 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
         .plan
         .as_deref()
         .and_then(|plan| serde_json::from_str(plan).ok())
-        .ok_or_else(|| Obstacle::Failed("the job's record of what to do is damaged; send the series again".into()))?;
+        .ok_or_else(|| {
+            Obstacle::Failed(
+                "the job's record of what to do is damaged; send the series again".into(),
+            )
+        })?;
     let series = assemble(rooms.archive.instances(job.series).await?).await?;
     let modality = modality(&series.source);
     let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));

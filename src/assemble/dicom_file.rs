@@ -1,0 +1,120 @@
+//! Opening what may be a DICOM file, with or without preamble and file meta.
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use dicom_core::Tag;
+use dicom_dictionary_std::uids;
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_object::file::ReadPreamble;
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+use super::AssembleError;
+
+/// Everything from here on is pixel data.
+const PIXEL_DATA_GROUP: Tag = Tag(0x7FE0, 0x0000);
+
+/// How a file begins.
+enum Beginning {
+    /// Preamble, `DICM`, file meta (PS3.10).
+    Standard,
+    /// `DICM` and file meta.
+    NoPreamble,
+    /// File meta at once.
+    NoMagic,
+    /// A data set without file meta, in explicit or implicit VR little endian.
+    Bare { explicit: bool },
+    /// Something else.
+    Other,
+}
+
+fn beginning(bytes: &[u8]) -> Beginning {
+    if bytes.get(128..132) == Some(b"DICM") {
+        return Beginning::Standard;
+    }
+    if bytes.starts_with(b"DICM") {
+        return Beginning::NoPreamble;
+    }
+    let Some(&[group, 0, element, 0, vr0, vr1, ..]) = bytes.get(..8) else {
+        return Beginning::Other;
+    };
+    let explicit = vr0.is_ascii_uppercase() && vr1.is_ascii_uppercase();
+    match (group, element) {
+        (2, 0..=3) if explicit => Beginning::NoMagic,
+        // Group length to Instance Creator: what a data set can begin with.
+        (8, 0..=0x20) => Beginning::Bare { explicit },
+        _ => Beginning::Other,
+    }
+}
+
+/// Reads all of a file but its pixel data. `None` when it is not DICOM at all.
+pub(super) fn read_header(path: &Path) -> Result<Option<DefaultDicomObject>, AssembleError> {
+    read(path, Some(PIXEL_DATA_GROUP))
+}
+
+/// Reads a whole file.
+pub(super) fn read_whole(path: &Path) -> Result<DefaultDicomObject, AssembleError> {
+    read(path, None)?.ok_or_else(|| AssembleError::NotDicom { path: path.into() })
+}
+
+fn read(path: &Path, until: Option<Tag>) -> Result<Option<DefaultDicomObject>, AssembleError> {
+    let unreadable = |reason: String| AssembleError::Unreadable {
+        path: path.into(),
+        reason,
+    };
+    let mut file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    let mut start = Vec::with_capacity(132);
+    let begun = file.by_ref().take(132).read_to_end(&mut start);
+    begun
+        .and_then(|_| file.rewind())
+        .map_err(|e| unreadable(e.to_string()))?;
+    let options = |preamble| {
+        let options = OpenFileOptions::new().read_preamble(preamble);
+        match until {
+            Some(tag) => options.read_until(tag),
+            None => options,
+        }
+    };
+    let object = match beginning(&start) {
+        Beginning::Other => return Ok(None),
+        Beginning::Standard => options(ReadPreamble::Always).from_reader(BufReader::new(file)),
+        Beginning::NoPreamble => options(ReadPreamble::Never).from_reader(BufReader::new(file)),
+        Beginning::NoMagic => {
+            let with_magic = Cursor::new(b"DICM").chain(BufReader::new(file));
+            options(ReadPreamble::Never).from_reader(with_magic)
+        }
+        Beginning::Bare { explicit } => {
+            let uid = if explicit {
+                uids::EXPLICIT_VR_LITTLE_ENDIAN
+            } else {
+                uids::IMPLICIT_VR_LITTLE_ENDIAN
+            };
+            return bare(file, uid).map(Some).map_err(unreadable);
+        }
+    };
+    object.map(Some).map_err(|e| unreadable(with_causes(&e)))
+}
+
+fn bare(file: File, transfer_syntax: &str) -> Result<DefaultDicomObject, String> {
+    let syntax = TransferSyntaxRegistry
+        .get(transfer_syntax)
+        .ok_or("its transfer syntax is unknown")?;
+    let object = InMemDicomObject::read_dataset_with_ts(BufReader::new(file), syntax)
+        .map_err(|e| with_causes(&e))?;
+    object
+        .with_meta(FileMetaTableBuilder::new().transfer_syntax(transfer_syntax))
+        .map_err(|e| with_causes(&e))
+}
+
+/// An error and what it came from, in one sentence.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        sentence = format!("{sentence}: {error}");
+        cause = error.source();
+    }
+    sentence
+}

@@ -1,0 +1,247 @@
+//! From the pixel data of an instance to modality values.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dicom_core::value::Value;
+use dicom_dictionary_std::tags;
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_object::DefaultDicomObject;
+use dicom_pixeldata::PixelDecoder;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+use super::AssembleError;
+use super::codestream::stated_size;
+use super::dicom_file::with_causes;
+use super::slice_header::{SliceHeader, StoredPixels};
+
+/// Marks a padding pixel until the lowest value of the series is known.
+pub(super) const PADDING: f32 = f32::NAN;
+
+/// Decodes one slice of an instance into `voxels` (columns times rows of them): modality values, and [`PADDING`].
+pub(super) fn decode(
+    object: &DefaultDicomObject,
+    slice: &SliceHeader,
+    voxels: &mut [f32],
+) -> Result<(), AssembleError> {
+    let failed = |reason: String| AssembleError::Pixels {
+        slice: slice.name(),
+        transfer_syntax: transfer_syntax_name(object),
+        reason,
+    };
+    let frame = slice.frame.map_or(0, |frame| frame - 1);
+    check_stated_size(object, slice, frame).map_err(failed)?;
+    // Code stream decoders are given what came over the network: should one panic, it is this slice that fails.
+    let decoded = catch_unwind(AssertUnwindSafe(|| object.decode_pixel_data_frame(frame)));
+    let decoded = match decoded {
+        Ok(decoded) => decoded.map_err(|e| failed(with_causes(&e)))?,
+        Err(_) => return Err(failed("the code stream is damaged".into())),
+    };
+    let cell = slice.stored.bits_allocated as usize / 8;
+    let expected = voxels.len() * cell;
+    let Some(bytes) = decoded.data().get(..expected) else {
+        let found = decoded.data().len();
+        return Err(failed(format!(
+            "{found} bytes of pixels instead of {expected}"
+        )));
+    };
+    let encapsulated = matches!(
+        object.get(tags::PIXEL_DATA).map(|e| e.value()),
+        Some(Value::PixelSequence(_))
+    );
+    let cells = Cells::new(&slice.stored, encapsulated);
+    let (slope, intercept) = (slice.rescale.slope, slice.rescale.intercept);
+    for (voxel, bytes) in voxels.iter_mut().zip(bytes.chunks_exact(cell)) {
+        *voxel = match cells.value(bytes) {
+            Some(value) => (value as f64 * slope + intercept) as f32,
+            None => PADDING,
+        };
+    }
+    Ok(())
+}
+
+fn transfer_syntax_name(object: &DefaultDicomObject) -> String {
+    let uid = object.meta().transfer_syntax();
+    match TransferSyntaxRegistry.get(uid) {
+        Some(syntax) => syntax.name().to_owned(),
+        None => uid.to_owned(),
+    }
+}
+
+/// A code stream must not claim another size than Rows and Columns: it would be allocated.
+fn check_stated_size(
+    object: &DefaultDicomObject,
+    slice: &SliceHeader,
+    frame: u32,
+) -> Result<(), String> {
+    let Some(element) = object.get(tags::PIXEL_DATA) else {
+        return Err("there is no Pixel Data".into());
+    };
+    let Value::PixelSequence(sequence) = element.value() else {
+        return Ok(());
+    };
+    let fragments = sequence.fragments();
+    // One fragment per frame is the rule; else the first tells at least of the first.
+    let fragment = fragments.get(frame as usize).or(fragments.first());
+    match fragment.and_then(|fragment| stated_size(fragment)) {
+        Some(stated) if stated != slice.size => {
+            let [columns, rows] = slice.size;
+            Err(format!(
+                "the code stream is of {} x {} pixels and the image of {columns} x {rows}",
+                stated[0], stated[1]
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a pixel cell becomes a stored value.
+struct Cells {
+    shift: u32,
+    bits_stored: u32,
+    signed: bool,
+    cell_mask: u64,
+    padding: Option<[i64; 2]>,
+    /// Sum of the lowest and the highest storable value, to mirror values in.
+    mirror: Option<i64>,
+}
+
+impl Cells {
+    fn new(stored: &StoredPixels, encapsulated: bool) -> Self {
+        let span = 1i64 << stored.bits_stored;
+        Self {
+            // A decoder gives numbers, wherever the high bit was.
+            shift: if encapsulated {
+                0
+            } else {
+                stored.high_bit + 1 - stored.bits_stored
+            },
+            bits_stored: stored.bits_stored,
+            signed: stored.signed,
+            cell_mask: u64::MAX >> (64 - stored.bits_allocated),
+            padding: stored.padding,
+            mirror: stored
+                .inverted
+                .then_some(if stored.signed { -1 } else { span - 1 }),
+        }
+    }
+
+    /// The stored value; `None` for padding.
+    fn value(&self, bytes: &[u8]) -> Option<i64> {
+        let mut le = [0; 8];
+        le[..bytes.len()].copy_from_slice(bytes);
+        let cell = u64::from_le_bytes(le);
+        let bits = (cell >> self.shift) & (u64::MAX >> (64 - self.bits_stored));
+        let sign = 1u64 << (self.bits_stored - 1);
+        let value = if self.signed && bits & sign != 0 {
+            bits as i64 - (1i64 << self.bits_stored)
+        } else {
+            bits as i64
+        };
+        if let Some([low, high]) = self.padding {
+            // Some writers fill the whole cell with a padding value that the stored bits cannot hold.
+            let whole_cell = low == high && cell == low as u64 & self.cell_mask;
+            if whole_cell || (low..=high).contains(&value) {
+                return None;
+            }
+        }
+        Some(self.mirror.map_or(value, |mirror| mirror - value))
+    }
+}
+
+/// Gives padding pixels the lowest value of the rest.
+pub(super) fn fill_padding(voxels: &mut [f32]) {
+    use rayon::prelude::*;
+    let any = voxels.par_iter().any(|v| v.is_nan());
+    if !any {
+        return;
+    }
+    let lowest = voxels.par_iter().copied().reduce(|| f32::NAN, f32::min);
+    let lowest = if lowest.is_nan() { 0.0 } else { lowest };
+    voxels
+        .par_iter_mut()
+        .filter(|v| v.is_nan())
+        .for_each(|v| *v = lowest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stored(bits_allocated: u32, bits_stored: u32, signed: bool) -> StoredPixels {
+        StoredPixels {
+            bits_allocated,
+            bits_stored,
+            high_bit: bits_stored - 1,
+            signed,
+            inverted: false,
+            padding: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_storable_value_survives_whatever_lies_in_the_other_bits(
+            (bits_allocated, bits_stored) in prop_oneof![Just((8u32, 8u32)), Just((16, 8)), Just((16, 10)), Just((16, 12)), Just((16, 16)), Just((32, 20)), Just((32, 32))],
+            shift_up in 0u32..4, signed in any::<bool>(), raw in any::<u64>(), junk in any::<u64>(),
+        ) {
+            let shift = shift_up.min(bits_allocated - bits_stored);
+            let span = 1i64 << bits_stored;
+            let value = (raw % span as u64) as i64 - if signed { span / 2 } else { 0 };
+            let mask = (u64::MAX >> (64 - bits_stored)) << shift;
+            let cell = ((value as u64) << shift & mask) | (junk & !mask);
+            let stored = StoredPixels { high_bit: bits_stored - 1 + shift, ..stored(bits_allocated, bits_stored, signed) };
+            let cells = Cells::new(&stored, false);
+            prop_assert_eq!(cells.value(&cell.to_le_bytes()[..bits_allocated as usize / 8]), Some(value));
+        }
+    }
+
+    #[test]
+    fn padding_is_found_in_the_stored_bits_and_in_the_whole_cell() {
+        let range = StoredPixels {
+            padding: Some([-2048, -2000]),
+            ..stored(16, 16, true)
+        };
+        let cells = Cells::new(&range, false);
+        assert_eq!(cells.value(&(-2000i16).to_le_bytes()), None);
+        assert_eq!(cells.value(&(-1999i16).to_le_bytes()), Some(-1999));
+        // -2000 in the cell of an unsigned 12-bit image, as some scanners have it.
+        let odd = StoredPixels {
+            padding: Some([63536, 63536]),
+            ..stored(16, 12, false)
+        };
+        let cells = Cells::new(&odd, false);
+        assert_eq!(cells.value(&63536u16.to_le_bytes()), None);
+        assert_eq!(cells.value(&2096u16.to_le_bytes()), Some(2096));
+    }
+
+    #[test]
+    fn inverted_values_are_mirrored_in_what_can_be_stored() {
+        let cells = Cells::new(
+            &StoredPixels {
+                inverted: true,
+                ..stored(16, 12, false)
+            },
+            false,
+        );
+        assert_eq!(cells.value(&0u16.to_le_bytes()), Some(4095));
+        let cells = Cells::new(
+            &StoredPixels {
+                inverted: true,
+                ..stored(16, 12, true)
+            },
+            false,
+        );
+        assert_eq!(cells.value(&(-2048i16).to_le_bytes()), Some(2047));
+    }
+
+    #[test]
+    fn padding_becomes_the_lowest_value() {
+        let mut voxels = [PADDING, 5.0, -3.0, PADDING];
+        fill_padding(&mut voxels);
+        assert_eq!(voxels, [-3.0, 5.0, -3.0, -3.0]);
+        let mut nothing = [PADDING; 2];
+        fill_padding(&mut nothing);
+        assert_eq!(nothing, [0.0; 2]);
+    }
+}
