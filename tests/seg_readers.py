@@ -1,11 +1,14 @@
 """Reads a DICOM-SEG with highdicom and with dcmqi and compares every voxel with what was meant.
 
 usage: seg_readers.py SEG FOLDER
+       seg_readers.py SEG
 
 FOLDER holds expected.json (size, spacing, direction, origin of the grid; number of each segment by label) and
 layers.raw (unsigned 16-bit label numbers, column index fastest). Voxels are compared in patient coordinates:
 each voxel that a reader finds set is carried by that reader's own geometry into the patient, and from there onto
 the expected grid. Exit status 0 when both readers agree with what was meant.
+
+Without FOLDER, prints the grid that the frames of a SEG span and the pixels of each segment, as pydicom has them.
 """
 
 import json
@@ -19,6 +22,9 @@ import pydicom
 
 
 def main():
+    if len(sys.argv) == 2:
+        print(json.dumps(described(Path(sys.argv[1]))))
+        return
     seg, folder = Path(sys.argv[1]), Path(sys.argv[2])
     expected = json.loads((folder / "expected.json").read_text())
     grid = Grid(expected)
@@ -36,6 +42,36 @@ def main():
                 f"{reader.__name__}: {label} has {len(found[label])} voxels, {len(where)} are meant, "
                 f"{len(found[label] & where)} of them agree"
             )
+
+
+def described(path):
+    """Grid and counts of a SEG, read with nothing but pydicom and numpy."""
+    data_set = pydicom.dcmread(path)
+    pixels = data_set.pixel_array.reshape(-1, data_set.Rows, data_set.Columns)
+    shared = data_set.SharedFunctionalGroupsSequence[0]
+    cosines = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float).reshape(2, 3)
+    measures = shared.PixelMeasuresSequence[0]
+    normal = np.cross(*cosines)
+    frames = data_set.PerFrameFunctionalGroupsSequence
+    positions = np.array([f.PlanePositionSequence[0].ImagePositionPatient for f in frames], float)
+    heights = positions @ normal
+    between = float(measures.get("SpacingBetweenSlices", measures.get("SliceThickness", 1)))
+    counts = {}
+    for frame, groups in zip(pixels, frames):
+        if data_set.SegmentationType == "LABELMAP":
+            for number in set(np.unique(frame).tolist()) - {0}:
+                counts[number] = counts.get(number, 0) + int((frame == number).sum())
+        else:
+            number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+            least = data_set.get("MaximumFractionalValue", 1) / 2
+            counts[number] = counts.get(number, 0) + int((frame >= least).sum())
+    return {
+        "size": [data_set.Columns, data_set.Rows, int(round(np.ptp(heights) / between)) + 1],
+        "spacing": [float(measures.PixelSpacing[1]), float(measures.PixelSpacing[0]), between],
+        "direction": [*cosines.tolist(), normal.tolist()],
+        "origin": positions[np.argmin(heights)].tolist(),
+        "counts": counts,
+    }
 
 
 class Grid:

@@ -33,3 +33,45 @@ pub(super) fn cielab(rgb: [u8; 3]) -> [u16; 3] {
 
 /// CIE XYZ of D65.
 const WHITE: [f64; 3] = [0.95047, 1.0, 1.08883];
+
+/// The sRGB colour of a stored CIELab value; colours beyond sRGB go to its edge.
+pub(super) fn srgb(stored: [u16; 3]) -> [u8; 3] {
+    let [l, a, b] = stored.map(|v| f64::from(v) / 65535.0);
+    let (l, a, b) = (l * 100.0, a * 255.0 - 128.0, b * 255.0 - 128.0);
+    let y = (l + 16.0) / 116.0;
+    let [x, y, z] = [y + a / 500.0, y, y - b / 200.0].map(|c| {
+        if c > 6.0 / 29.0 {
+            c.powi(3)
+        } else {
+            (c - 4.0 / 29.0) * 108.0 / 841.0
+        }
+    });
+    let (x, z) = (x * WHITE[0], z * WHITE[2]);
+    // The inverse of the matrix above.
+    [
+        3.240_625_5 * x - 1.537_208_0 * y - 0.498_628_6 * z,
+        -0.968_930_7 * x + 1.875_756_1 * y + 0.041_517_5 * z,
+        0.055_710_1 * x - 0.204_021_1 * y + 1.056_995_9 * z,
+    ]
+    .map(|c| {
+        let c = if c > 0.003_130_8 {
+            1.055 * c.powf(1.0 / 2.4) - 0.055
+        } else {
+            12.92 * c
+        };
+        (c * 255.0).round().clamp(0.0, 255.0) as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_colour_comes_back_as_it_went(rgb in any::<[u8; 3]>()) {
+            prop_assert_eq!(srgb(cielab(rgb)), rgb);
+        }
+    }
+}
