@@ -12,9 +12,12 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use irisnode::assemble::{SourceSeries, SourceSlice};
-use irisnode::encode::{EncodeError, Provenance, SegInstance, Segment, write_seg};
+use irisnode::encode::{
+    EncodeError, Provenance, ReadSegError, SegInstance, SegObject, Segment, read_seg, write_seg,
+};
 use irisnode::terminology::{Code, SegmentDescription};
 use irisnode::volume::{Geometry, LabelVolume, cross};
+use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -164,6 +167,7 @@ fn assert_read_by_others(path: &Path, labels: &LabelVolume, segments: &[Segment]
         "spacing": grid.spacing,
         "direction": grid.direction,
         "origin": grid.origin,
+        "colors": segments.iter().map(|s| (s.description.label.clone(), s.description.color)).collect::<std::collections::BTreeMap<_, _>>(),
         "segments": segments.iter().map(|s| (s.description.label.clone(), s.number)).collect::<std::collections::BTreeMap<_, _>>(),
     });
     std::fs::write(
@@ -196,6 +200,369 @@ fn an_oblique_series_of_odd_size_is_read_by_everyone() {
     assert_eq!(seg.written_segments.len(), 3);
     assert_conformant(&path);
     assert_read_by_others(&path, &labels, &segments);
+}
+
+/// Reads bytes as a file.
+fn read_bytes(bytes: &[u8]) -> Result<SegObject, String> {
+    let object = dicom_object::from_reader(bytes).map_err(|e| e.to_string())?;
+    SegObject::from_object(&object).map_err(|e| e.to_string())
+}
+
+/// Our reader gives back every segment, voxel by voxel, and what it is.
+fn assert_read_back(seg: &SegInstance, labels: &LabelVolume, segments: &[Segment]) {
+    let read = read_bytes(&seg.bytes).expect("our own file");
+    let (found, listed) = read.onto(&labels.geometry).expect("our own grid");
+    assert_eq!(listed.len(), seg.written_segments.len());
+    for (written, listed) in seg.written_segments.iter().zip(&listed) {
+        let meant = segments
+            .iter()
+            .find(|s| s.number == written.source_number)
+            .unwrap();
+        assert_eq!(listed.description, meant.description);
+        assert_eq!(listed.algorithm_name, meant.algorithm_name);
+        assert_eq!(listed.algorithm_version, meant.algorithm_version);
+        let mask = |volume: &LabelVolume, number: u16| -> Vec<bool> {
+            (0..volume.geometry.len())
+                .map(|at| volume.layers.iter().any(|layer| layer[at] == number))
+                .collect()
+        };
+        assert_eq!(
+            mask(&found, listed.number),
+            mask(labels, written.source_number),
+            "{}",
+            written.label
+        );
+    }
+}
+
+#[test]
+fn one_slice_is_a_segmentation_of_one_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let geometry = oblique([37, 29, 1]);
+    let mut only = vec![0; geometry.len()];
+    only[geometry.index(36, 28, 0)] = 1;
+    let labels = LabelVolume::exclusive(geometry, only);
+    let segments = [segment(1, "a corner")];
+    let (seg, path) = written(&labels, &segments, folder.path());
+    assert_conformant(&path);
+    assert_read_by_others(&path, &labels, &segments);
+    assert_read_back(&seg, &labels, &segments);
+}
+
+#[test]
+fn an_organ_and_its_lesion_overlap() {
+    let folder = tempfile::tempdir().unwrap();
+    let geometry = oblique([37, 29, 5]);
+    let organ = blobs(&geometry, 1);
+    let lesion = organ
+        .iter()
+        .enumerate()
+        .map(|(at, &label)| if at % 3 == 0 { label * 7 } else { 0 })
+        .collect();
+    let labels = LabelVolume {
+        geometry,
+        layers: vec![organ, lesion],
+    };
+    let segments = [segment(7, "lesion"), segment(1, "organ")];
+    let (seg, path) = written(&labels, &segments, folder.path());
+    let numbers: Vec<_> = seg
+        .written_segments
+        .iter()
+        .map(|s| (s.number, s.source_number))
+        .collect();
+    assert_eq!(numbers, [(1, 7), (2, 1)]);
+    assert_conformant(&path);
+    assert_read_by_others(&path, &labels, &segments);
+    assert_read_back(&seg, &labels, &segments);
+    let object = dicom_object::open_file(&path).unwrap();
+    assert_eq!(
+        object
+            .element(tags::SEGMENTS_OVERLAP)
+            .unwrap()
+            .to_str()
+            .unwrap(),
+        "YES"
+    );
+}
+
+#[test]
+fn more_than_a_hundred_segments_are_read_by_everyone() {
+    let folder = tempfile::tempdir().unwrap();
+    let geometry = oblique([37, 29, 12]);
+    let labels: Vec<u16> = (0..geometry.len())
+        .map(|at| (at * 7 / 90 % 131) as u16)
+        .collect();
+    let labels = LabelVolume::exclusive(geometry, labels);
+    let segments: Vec<_> = (1..=130)
+        .map(|n| segment(n, &format!("structure {n}")))
+        .collect();
+    let (seg, path) = written(&labels, &segments, folder.path());
+    assert_eq!(seg.written_segments.len(), 130);
+    assert_conformant(&path);
+    assert_read_by_others(&path, &labels, &segments);
+    assert_read_back(&seg, &labels, &segments);
+}
+
+#[test]
+fn a_multi_frame_source_is_referenced_by_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let geometry = oblique([37, 29, 3]);
+    let labels = LabelVolume::exclusive(geometry.clone(), vec![1; geometry.len()]);
+    let mut source = source(3);
+    for (k, slice) in source.slices.iter_mut().enumerate() {
+        slice.sop_class_uid = uids::ENHANCED_CT_IMAGE_STORAGE.to_owned();
+        slice.sop_instance_uid = format!("{SERIES}.1");
+        slice.frame = Some(3 - k as u32);
+    }
+    let seg = write_seg(&labels, &[segment(1, "all")], &source, &provenance()).unwrap();
+    let path = folder.path().join("seg.dcm");
+    std::fs::write(&path, &seg.bytes).unwrap();
+    assert_conformant(&path);
+    let object = dicom_object::open_file(&path).unwrap();
+    let frames: Vec<u32> = object
+        .element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+        .unwrap()
+        .items()
+        .unwrap()
+        .iter()
+        .map(|frame| {
+            let first = |item: &InMemDicomObject, tag| {
+                item.element(tag).unwrap().items().unwrap()[0].clone()
+            };
+            let derivation = first(frame, tags::DERIVATION_IMAGE_SEQUENCE);
+            first(&derivation, tags::SOURCE_IMAGE_SEQUENCE)
+                .element(tags::REFERENCED_FRAME_NUMBER)
+                .unwrap()
+                .to_int()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(frames, [3, 2, 1]);
+    let series = &object
+        .element(tags::REFERENCED_SERIES_SEQUENCE)
+        .unwrap()
+        .items()
+        .unwrap()[0];
+    let instances = series.element(tags::REFERENCED_INSTANCE_SEQUENCE).unwrap();
+    assert_eq!(instances.items().unwrap().len(), 1);
+}
+
+#[test]
+fn a_source_without_frame_of_reference_or_dates_still_gives_a_conformant_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let geometry = oblique([37, 29, 3]);
+    let labels = LabelVolume::exclusive(geometry.clone(), vec![1; geometry.len()]);
+    let mut source = source(3);
+    for tag in [
+        tags::FRAME_OF_REFERENCE_UID,
+        tags::STUDY_DATE,
+        tags::PATIENT_NAME,
+        tags::SLICE_THICKNESS,
+        tags::SERIES_NUMBER,
+    ] {
+        source.attributes.remove_element(tag);
+    }
+    let seg = write_seg(&labels, &[segment(1, "all")], &source, &provenance()).unwrap();
+    let path = folder.path().join("seg.dcm");
+    std::fs::write(&path, &seg.bytes).unwrap();
+    assert_conformant(&path);
+    source.attributes.remove_element(tags::STUDY_INSTANCE_UID);
+    let error = write_seg(&labels, &[segment(1, "all")], &source, &provenance()).unwrap_err();
+    assert!(error.to_string().contains("Study Instance UID"), "{error}");
+}
+
+#[test]
+fn a_patient_name_keeps_its_letters() {
+    let geometry = oblique([5, 5, 1]);
+    let labels = LabelVolume::exclusive(geometry.clone(), vec![1; geometry.len()]);
+    let seg = write_seg(&labels, &[segment(1, "all")], &source(1), &provenance()).unwrap();
+    let object = dicom_object::from_reader(seg.bytes.as_slice()).unwrap();
+    let name = object.element(tags::PATIENT_NAME).unwrap();
+    assert_eq!(name.to_str().unwrap(), "M\u{fc}ller^Test");
+}
+
+#[test]
+fn frames_are_placed_by_position_on_a_grid_turned_over() {
+    let geometry = oblique([37, 29, 4]);
+    let labels = LabelVolume::exclusive(geometry.clone(), blobs(&geometry, 2));
+    let segments = [segment(1, "one"), segment(2, "two")];
+    let seg = write_seg(&labels, &segments, &source(4), &provenance()).unwrap();
+    let read = read_bytes(&seg.bytes).unwrap();
+    assert_eq!(read.referenced_series_uid.as_deref(), Some(SERIES));
+    assert_eq!(read.referenced_instance_uids.len(), 4);
+    // The same slices counted from the other end.
+    let [row, column, across] = geometry.direction;
+    let turned = Geometry {
+        direction: [row, column, across.map(|v| -v)],
+        origin: geometry.to_patient([0.0, 0.0, 3.0]),
+        ..geometry.clone()
+    };
+    let (found, _) = read.onto(&turned).unwrap();
+    assert_eq!(found.layers, labels.resampled(&turned).layers);
+    // Rows and columns swapped: no longer pixel on pixel, still voxel on voxel.
+    let swapped = Geometry {
+        size: [29, 37, 4],
+        spacing: [1.3, 0.9, 2.5],
+        direction: [column, row, across],
+        ..geometry.clone()
+    };
+    let (found, _) = read.onto(&swapped).unwrap();
+    assert_eq!(found.layers, labels.resampled(&swapped).layers);
+}
+
+#[test]
+fn a_finer_image_takes_the_nearest_pixel() {
+    let coarse = Geometry::axial([6, 5, 3], [2.0, 2.0, 4.0], [1.0, 1.0, 2.0]);
+    let labels = LabelVolume::exclusive(coarse.clone(), vec![1; coarse.len()]);
+    let seg = write_seg(&labels, &[segment(1, "all")], &source(3), &provenance()).unwrap();
+    let fine = Geometry::axial([16, 14, 16], [1.0; 3], [-1.5, -1.5, -1.5]);
+    let (found, _) = read_bytes(&seg.bytes).unwrap().onto(&fine).unwrap();
+    // 12 x 10 x 12 mm of 1 mm voxels.
+    assert_eq!(found.voxel_count(1), 12 * 10 * 12);
+    assert_eq!(found.layers[0][fine.index(1, 2, 2)], 0);
+    assert_eq!(found.layers[0][fine.index(2, 2, 2)], 1);
+}
+
+#[test]
+fn a_segmentation_of_another_place_is_refused() {
+    let geometry = oblique([9, 9, 3]);
+    let labels = LabelVolume::exclusive(geometry.clone(), vec![1; geometry.len()]);
+    let seg = write_seg(&labels, &[segment(1, "all")], &source(3), &provenance()).unwrap();
+    let elsewhere = Geometry::axial([9, 9, 3], [1.0; 3], [5000.0; 3]);
+    let read = read_bytes(&seg.bytes).unwrap();
+    assert!(matches!(read.onto(&elsewhere), Err(ReadSegError::Outside)));
+}
+
+#[test]
+fn an_image_is_not_a_segmentation() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = support::CtSlice::new("1.2.3").write(folder.path());
+    assert!(matches!(read_seg(&image), Err(ReadSegError::OtherClass(_))));
+    assert!(matches!(
+        read_seg(&folder.path().join("nothing.dcm")),
+        Err(ReadSegError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn segmentations_of_other_writers_have_the_right_counts() {
+    let Some(shared) = support::shared_data() else {
+        return;
+    };
+    for file in [
+        "dcmqi/liver.dcm",
+        "dcmqi/partial_overlaps.dcm",
+        "dcmqi/sparse-labelmap-ppv5.dcm",
+        "dcmqi/sparse-labelmap-noppv.dcm",
+        "dcmqi/24x38x3/seg/label.seg",
+        "dcmqi/23x38x3/seg/label.seg",
+        "highdicom/seg_image_ct_binary.dcm",
+        "highdicom/seg_image_ct_binary_overlap.dcm",
+        "highdicom/seg_image_ct_binary_fractional.dcm",
+        "highdicom/seg_image_ct_true_fractional.dcm",
+        "highdicom/seg_image_ct_binary_single_frame.dcm",
+    ] {
+        let path = shared.join("seg").join(file);
+        let (ok, report) = output(
+            Command::new(support::python())
+                .arg(support::root().join("tests/seg_readers.py"))
+                .arg(&path),
+        );
+        assert!(ok, "{file}: {report}");
+        let known: serde_json::Value = serde_json::from_str(report.trim()).expect(&report);
+        let grid = Geometry {
+            size: serde_json::from_value(known["size"].clone()).unwrap(),
+            spacing: serde_json::from_value(known["spacing"].clone()).unwrap(),
+            direction: serde_json::from_value(known["direction"].clone()).unwrap(),
+            origin: serde_json::from_value(known["origin"].clone()).unwrap(),
+        };
+        let read = read_seg(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(read.referenced_series_uid.is_some(), "{file}");
+        let (labels, segments) = read.onto(&grid).unwrap_or_else(|e| panic!("{file}: {e}"));
+        for segment in segments {
+            let meant = known["counts"][segment.number.to_string()]
+                .as_u64()
+                .unwrap_or(0);
+            assert_eq!(
+                labels.voxel_count(segment.number) as u64,
+                meant,
+                "{file}, segment {}",
+                segment.number
+            );
+        }
+    }
+    // Microscopy and plain radiographs have no place in a patient's space.
+    for file in ["seg_image_sm_numbers.dcm", "seg_image_cr_binary.dcm"] {
+        let error = read_seg(&shared.join("seg/highdicom").join(file)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ReadSegError::NoPlace { .. } | ReadSegError::Malformed(_)
+            ),
+            "{file}: {error}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_written_is_read(
+        size in (1usize..20, 1usize..20, 1usize..8),
+        shear in -0.4f64..0.4,
+        layers in 1usize..4,
+        seed in any::<u64>(),
+    ) {
+        let mut geometry = oblique([size.0, size.1, size.2]);
+        // A tilted gantry: the stack leans along the columns.
+        let column = geometry.direction[1];
+        let leaning: [f64; 3] = std::array::from_fn(|a| geometry.direction[2][a] + shear * column[a]);
+        let length = leaning.iter().map(|v| v * v).sum::<f64>().sqrt();
+        geometry.direction[2] = leaning.map(|v| v / length);
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 33
+        };
+        let layers: Vec<Vec<u16>> = (0..layers)
+            .map(|layer| (0..geometry.len()).map(|_| match next() % 5 {
+                n @ 1..=3 => (layer as u64 * 3 + n) as u16,
+                _ => 0,
+            }).collect())
+            .collect();
+        let labels = LabelVolume { geometry, layers };
+        let segments: Vec<_> = (1..=9).map(|n| segment(n, &format!("s{n}"))).collect();
+        match write_seg(&labels, &segments, &source(size.2), &provenance()) {
+            Ok(seg) => assert_read_back(&seg, &labels, &segments),
+            Err(error) => {
+                let nothing = matches!(error, EncodeError::NothingFound { .. });
+                prop_assert!(nothing);
+                prop_assert!(labels.layers.iter().flatten().all(|&label| label == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_read_but_no_panic(
+        cut in prop::option::of(0.0f64..1.0),
+        damage in prop::collection::vec((0.0f64..1.0, any::<u8>()), 0..6),
+    ) {
+        let geometry = oblique([7, 5, 3]);
+        let labels = LabelVolume::exclusive(geometry.clone(), blobs(&geometry, 2));
+        let segments = [segment(1, "one"), segment(2, "two")];
+        let mut bytes = write_seg(&labels, &segments, &source(3), &provenance()).unwrap().bytes;
+        for (at, byte) in damage {
+            let at = (at * bytes.len() as f64) as usize;
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate((cut * bytes.len() as f64) as usize);
+        }
+        if let Ok(read) = read_bytes(&bytes) {
+            let _ = read.onto(&geometry);
+        }
+    }
 }
 
 #[test]

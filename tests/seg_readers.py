@@ -34,6 +34,7 @@ def main():
         for label, number in expected["segments"].items()
         if np.any(layers == number)
     }
+    assert_colors(seg, expected["colors"])
     for reader in (by_highdicom, by_dcmqi):
         found = reader(seg, grid)
         assert sorted(found) == sorted(wanted), (reader.__name__, sorted(found), sorted(wanted))
@@ -42,6 +43,17 @@ def main():
                 f"{reader.__name__}: {label} has {len(found[label])} voxels, {len(where)} are meant, "
                 f"{len(found[label] & where)} of them agree"
             )
+
+
+def assert_colors(path, colors):
+    """The CIELab values are those that highdicom would write."""
+    from highdicom.color import CIELabColor
+
+    for item in pydicom.dcmread(path, stop_before_pixels=True).SegmentSequence:
+        theirs = CIELabColor.from_rgb(*colors[item.SegmentLabel]).value
+        ours = item.RecommendedDisplayCIELabValue
+        # Theirs is cut to whole numbers, ours is rounded.
+        assert np.abs(np.subtract(theirs, ours, dtype=int)).max() <= 1, (item.SegmentLabel, ours, theirs)
 
 
 def described(path):
