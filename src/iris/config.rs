@@ -67,6 +67,29 @@ impl IrisConfig {
         1 << self.channels.len().saturating_sub(1)
     }
 
+    /// Weights that a network like this has at the very least: a lower bound, quick to know.
+    pub(super) fn least_weights(&self) -> u64 {
+        let product = |factors: &[i64]| {
+            factors.iter().fold(1u64, |product, &n| {
+                product.saturating_mul(u64::try_from(n).unwrap_or(0))
+            })
+        };
+        let convolutions = self
+            .channels
+            .iter()
+            .fold(0u64, |sum, &c| sum.saturating_add(product(&[27, c, c])));
+        // Three attentions of 4 C² and two feed-forwards of 4 C² a block.
+        let c = self.bottleneck();
+        convolutions
+            .saturating_add(product(&[20, c, c, self.decoder_blocks]))
+            .saturating_add(product(&[2, c, self.query_tokens]))
+            .saturating_add(product(&[
+                self.readout_channels,
+                c,
+                self.channels.len() as i64,
+            ]))
+    }
+
     /// Why no network can be built like this, if so.
     pub fn problem(&self) -> Option<String> {
         let c = self.bottleneck();

@@ -24,7 +24,7 @@ impl Default for SlidingWindow {
 /// Why a tensor cannot be segmented or embedded.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
-    /// A tensor has the wrong number of axes, or an axis of no length.
+    /// A tensor has the wrong number of axes, or an axis of the wrong length.
     #[error("expected {expected}, found a tensor of shape {found:?}")]
     Shape {
         /// What was expected.
@@ -57,9 +57,19 @@ impl Iris {
     /// Segments a volume of any size.
     ///
     /// `image [D, H, W]` at the network's spacing, `embedding` of `K` classes
-    /// → probabilities `[K, D, H, W]` on the CPU. Memory beside the input:
-    /// `(K + 1)·D·H·W` floats for the sum of windows, and one window's pass.
+    /// → probabilities `[K, D, H, W]` on the CPU.
     /// `progress(done, all)` is called after each window.
+    ///
+    /// A volume that fits [`SlidingWindow::max_voxels`] is one window: rounded
+    /// up to the stride at its far ends (its border repeated), segmented, cut
+    /// back. A larger one is covered by windows of one size, run one at a time,
+    /// whose probabilities are averaged with Gaussian weights.
+    ///
+    /// Memory beside the input is bounded: `(2·K + 1)·D·H·W` floats on the CPU
+    /// for the sum, its weights and the result, whatever the number of
+    /// windows, and on the device one window's pass, whose largest tensors hold
+    /// `channels[0]` features and `K` logits for each of at most `max_voxels`
+    /// voxels (or of the training patch, where that is more).
     pub fn segment(
         &self,
         image: &Tensor,
@@ -71,9 +81,17 @@ impl Iris {
         if embedding.weights_hash() != self.weights_hash() {
             return Err(InferenceError::OtherWeights);
         }
+        let shape = embedding.tensor().size();
+        let classes = shape[0];
+        if classes < 1 || shape[1..] != [self.config().query_tokens + 1, self.config().bottleneck()]
+        {
+            return Err(InferenceError::Shape {
+                expected: "an embedding [K, m+1, C] of this network",
+                found: shape,
+            });
+        }
         let _guard = tch::no_grad_guard();
         let tokens = embedding.tensor().to_device(self.device()).unsqueeze(0);
-        let classes = embedding.tensor().size()[0];
 
         let window = self.window_size(size, options.max_voxels);
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
@@ -90,9 +108,11 @@ impl Iris {
                 .unsqueeze(0)
                 .unsqueeze(0)
                 .to_device(self.device());
-            let logits = self.forward(&patch, &tokens).squeeze_dim(0);
-            let probabilities = logits.f_sigmoid()?.to_device(Device::Cpu);
-            let _ = cut(&sum, *place).f_add_(&(probabilities * &weight))?;
+            let weighted = attempt(|| {
+                let logits = self.forward(&patch, &tokens).squeeze_dim(0);
+                logits.sigmoid().to_device(Device::Cpu) * &weight
+            })?;
+            let _ = cut(&sum, *place).f_add_(&weighted)?;
             let _ = cut(&weights, *place).f_add_(&weight)?;
             progress(index + 1, windows.len());
         }
@@ -154,10 +174,11 @@ impl Iris {
                 .unsqueeze(0)
                 .unsqueeze(0)
                 .to_device(self.device());
-            let tokens = self
-                .encode_task(&patch, &mask.unsqueeze(0).to_device(self.device()))
-                .squeeze_dim(0)
-                .to_device(Device::Cpu);
+            let tokens = attempt(|| {
+                self.encode_task(&patch, &mask.unsqueeze(0).to_device(self.device()))
+                    .squeeze_dim(0)
+                    .to_device(Device::Cpu)
+            })?;
             let weighted = tokens * voxels.reshape([-1, 1, 1]);
             sum = Some(match sum {
                 Some(sum) => sum + weighted,
@@ -178,9 +199,11 @@ impl Iris {
     }
 
     /// The window for a volume: along each axis the volume rounded up to the
-    /// stride while the whole fits `max_voxels`, so that a thin stack is not
-    /// padded to a cube and a body is seen whole where memory allows; else
-    /// shrunk toward the training patch, the longest axis first.
+    /// stride, so that a thin stack is not padded to a cube and a body is seen
+    /// whole where memory allows. At least two strides long (one for the slices
+    /// of a stack not thicker than a stride). While it has more than
+    /// `max_voxels`, its longest axis (the last of equals) loses one stride,
+    /// down to the training patch or 64, whichever is less.
     fn window_size(&self, size: [i64; 3], max_voxels: i64) -> [i64; 3] {
         let stride = self.config().stride();
         let patch = self.config().patch;
@@ -201,6 +224,21 @@ impl Iris {
         }
         window
     }
+}
+
+/// Runs the network, whose tch calls panic with libtorch's message, and gives that message as an error.
+///
+/// The panic starts in tch, after the C++ exception was caught, and no tensor
+/// is left half written that is used again.
+fn attempt<T>(pass: impl FnOnce() -> T) -> Result<T, InferenceError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(pass)).map_err(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "no reason was given".to_owned());
+        InferenceError::Torch(tch::TchError::Torch(message))
+    })
 }
 
 fn volume_size(image: &Tensor) -> Result<[i64; 3], InferenceError> {

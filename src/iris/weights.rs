@@ -42,7 +42,7 @@ impl Iris {
     /// Loads a network: the architecture from the file's metadata, then every weight.
     ///
     /// Fails, and never panics, on a file that is missing, truncated, of
-    /// another architecture, or lacks a weight.
+    /// another architecture, lacks a weight, or holds one too many or NaN.
     pub fn load(path: &Path, device: Device) -> Result<Self, WeightsError> {
         let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
             path: path.to_owned(),
@@ -67,9 +67,26 @@ impl Iris {
         if let Some(problem) = config.problem() {
             return Err(not_iris(problem));
         }
+        // Before any memory is asked for: a few bytes of metadata could name terabytes.
+        if config.least_weights().saturating_mul(4) > bytes.len() as u64 {
+            return Err(not_iris(
+                "it is too small for the network that its metadata describes".into(),
+            ));
+        }
         let mut iris = Self::new(config, device);
+        let expected = iris.vs.variables();
+        if let Some(other) = file
+            .names()
+            .into_iter()
+            .filter(|name| !expected.contains_key(*name))
+            .min()
+        {
+            return Err(not_iris(format!("it holds the unknown weight `{other}`")));
+        }
         tch::no_grad(|| {
-            for (name, mut weight) in iris.vs.variables() {
+            let mut expected: Vec<(String, Tensor)> = expected.into_iter().collect();
+            expected.sort_by(|a, b| a.0.cmp(&b.0));
+            for (name, mut weight) in expected {
                 let view = file
                     .tensor(&name)
                     .map_err(|_| not_iris(format!("the weight `{name}` is missing")))?;
@@ -86,6 +103,11 @@ impl Iris {
                     .chunks_exact(4)
                     .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
                     .collect();
+                if !values.iter().all(|value| value.is_finite()) {
+                    return Err(not_iris(format!(
+                        "the weight `{name}` holds values that are no numbers"
+                    )));
+                }
                 weight.copy_(&Tensor::from_slice(&values).reshape(&shape));
             }
             Ok(())
