@@ -1,6 +1,6 @@
 //! Residual blocks of the 3D UNet.
 
-use super::layers::conv;
+use super::layers::{Conv, conv};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -22,15 +22,14 @@ impl InstanceNorm {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.instance_norm(
+        // One group a channel is instance normalisation. libtorch's CPU kernel
+        // for groups is nearly twice as fast as the one for instances.
+        x.group_norm(
+            x.size()[1],
             Some(&self.weight),
             Some(&self.bias),
-            None::<&Tensor>,
-            None::<&Tensor>,
-            true,
-            0.0,
             NORM_EPSILON,
-            false,
+            true,
         )
     }
 }
@@ -40,11 +39,11 @@ impl InstanceNorm {
 /// `[B, in, D, H, W] → [B, out, D/stride, H/stride, W/stride]`.
 #[derive(Debug)]
 pub(super) struct Residual {
-    conv1: nn::Conv3D,
+    conv1: Conv,
     norm1: InstanceNorm,
-    conv2: nn::Conv3D,
+    conv2: Conv,
     norm2: InstanceNorm,
-    shortcut: Option<nn::Conv3D>,
+    shortcut: Option<Conv>,
 }
 
 impl Residual {
@@ -87,7 +86,7 @@ pub(super) fn resize(x: &Tensor, size: &[i64]) -> Tensor {
 
 /// Coordinates of the cells of a `d × h × w` grid in [-1, 1], `[d·h·w, 3]`, depth first.
 ///
-/// The paper does not say how its attention knows positions. A grid of one cell along an axis gets 0.
+/// The paper does not say how its attention knows positions. A grid of one cell along an axis gets 0. Float32, on the device of `like`.
 pub(super) fn positions(size: &[i64], like: &Tensor) -> Tensor {
     let options = (Kind::Float, like.device());
     let axes: Vec<Tensor> = size
@@ -98,7 +97,5 @@ pub(super) fn positions(size: &[i64], like: &Tensor) -> Tensor {
         })
         .collect();
     let grid = Tensor::meshgrid_indexing(&axes, "ij");
-    Tensor::stack(&grid, -1)
-        .reshape([-1, 3])
-        .to_kind(like.kind())
+    Tensor::stack(&grid, -1).reshape([-1, 3])
 }

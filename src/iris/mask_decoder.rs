@@ -3,7 +3,7 @@
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
 use super::blocks::{Residual, positions, resize};
-use super::layers::{conv, linear};
+use super::layers::{Conv, conv, exact, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -23,7 +23,7 @@ struct Exchange {
 /// Matches the features of one decoder stage with the classes' tokens.
 #[derive(Debug)]
 struct Readout {
-    features: nn::Conv3D,
+    features: Conv,
     norm: nn::LayerNorm,
     hidden: nn::Linear,
     class: nn::Linear,
@@ -33,7 +33,7 @@ struct Readout {
 /// One step up the UNet decoder.
 #[derive(Debug)]
 struct UpStage {
-    reduce: nn::Conv3D,
+    reduce: Conv,
     merge: Residual,
 }
 
@@ -139,7 +139,7 @@ impl MaskDecoder {
         let (batch, classes, per_class, c) = (size[0], size[1], size[2], size[3]);
         let grid = bottleneck.size();
         let mut tokens = (embedding + &self.token_kinds).reshape([batch, -1, c]);
-        let mut cells = bottleneck.flatten(2, -1).transpose(1, 2)
+        let mut cells = exact(bottleneck).flatten(2, -1).transpose(1, 2)
             + self.place.forward(&positions(&grid[2..], bottleneck));
         for block in &self.exchanges {
             tokens = block.tokens_from_features.forward(&tokens, &cells);
@@ -151,7 +151,8 @@ impl MaskDecoder {
         let tokens = tokens.reshape([batch, classes, per_class, c]);
         // The foreground token counts beside the mean of all: it is the one that names the class.
         let class = tokens.mean_dim([2i64].as_slice(), false, None) + tokens.select(2, 0);
-        (cells.transpose(1, 2).reshape(&grid), class)
+        let cells = cells.transpose(1, 2).reshape(&grid);
+        (cells.to_kind(bottleneck.kind()), class)
     }
 }
 
@@ -162,7 +163,7 @@ impl Readout {
     /// decoder stage: the coarse ones have channels enough to tell classes
     /// apart, the fine ones draw the border.
     fn forward(&self, features: &Tensor, classes: &Tensor) -> Tensor {
-        let key = self.features.forward(features);
+        let key = exact(&self.features.forward(features));
         let size = key.size();
         let class = self.class.forward(
             &self

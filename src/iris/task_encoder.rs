@@ -3,7 +3,7 @@
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
 use super::blocks::{positions, resize};
-use super::layers::{conv, linear};
+use super::layers::{Conv, conv, exact, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -61,7 +61,7 @@ pub fn foreground_pool_naive(features: &Tensor, masks: &Tensor) -> Tensor {
 #[derive(Debug)]
 pub(super) struct TaskEncoder {
     foreground: Vec<nn::Linear>,
-    fuse: nn::Conv3D,
+    fuse: Conv,
     place: nn::Linear,
     queries: Tensor,
     read: Attention,
@@ -96,7 +96,9 @@ impl TaskEncoder {
     pub(super) fn forward(&self, features: &[Tensor], masks: &Tensor) -> Tensor {
         let foreground = self.foreground(features, masks).unsqueeze(2);
         match features.last() {
-            Some(bottleneck) => Tensor::cat(&[foreground, self.context(bottleneck, masks)], 2),
+            Some(bottleneck) => {
+                Tensor::cat(&[foreground, self.context(&exact(bottleneck), masks)], 2)
+            }
             None => foreground,
         }
     }
@@ -111,7 +113,7 @@ impl TaskEncoder {
         self.foreground
             .iter()
             .zip(features)
-            .map(|(project, stage)| project.forward(&foreground_pool(stage, masks)))
+            .map(|(project, stage)| project.forward(&foreground_pool(&exact(stage), masks)))
             .reduce(|sum, term| sum + term)
             .unwrap_or_else(|| masks.shallow_clone())
     }

@@ -12,4 +12,4 @@ pub use checkpoint::CheckpointError;
 pub use episode::{Episode, EpisodeSource, Episodes};
 pub use loss::{dice_cross_entropy, hard_dice};
 pub use schedule::Schedule;
-pub use trainer::{Progress, TrainConfig, TrainError, Trainer};
+pub use trainer::{Precision, Progress, TrainConfig, TrainError, Trainer};

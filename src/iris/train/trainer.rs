@@ -30,12 +30,35 @@ pub struct TrainConfig {
     pub mean_decay: f64,
     /// Standard deviation of the noise on the task embedding, relative to its own.
     pub perturbation: f64,
+    /// What convolutions compute in; weights, attention and the loss stay float32.
+    #[serde(default)]
+    pub precision: Precision,
     /// Threads that draw episodes.
     pub threads: usize,
     /// Validation episodes.
     pub validation: u64,
     /// Steps between validations.
     pub validate_every: u64,
+}
+
+/// What convolutions compute in while training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Full precision.
+    #[default]
+    Float32,
+    /// Mixed precision: half the memory, and more than twice the speed where the processor has bfloat16.
+    Bfloat16,
+}
+
+impl Precision {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Float32 => Kind::Float,
+            Self::Bfloat16 => Kind::BFloat16,
+        }
+    }
 }
 
 impl Default for TrainConfig {
@@ -52,6 +75,7 @@ impl Default for TrainConfig {
             clip: 1.0,
             mean_decay: 0.99,
             perturbation: 0.05,
+            precision: Precision::Bfloat16,
             threads: 2,
             validation: 12,
             validate_every: 150,
@@ -218,10 +242,12 @@ impl Trainer {
         let device = self.iris.device();
         // Perturbations depend on the step alone, so that a resumed run goes the same way.
         tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ self.step) as i64);
-        let (reference, query) = (
-            episode.reference.to_device(device),
-            episode.query.to_device(device),
-        );
+        let there = |image: &Tensor| {
+            image
+                .to_device(device)
+                .to_kind(self.config.precision.kind())
+        };
+        let (reference, query) = (there(&episode.reference), there(&episode.query));
         let (reference_masks, query_masks) = (
             episode.reference_masks.to_device(device),
             episode.query_masks.to_device(device),
