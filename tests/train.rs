@@ -1,0 +1,145 @@
+//! Training as its user needs it: it learns, it can be killed, and what goes on is the same run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use irisnode::iris::train::{Precision, Progress, Schedule, TrainConfig, Trainer};
+use irisnode::iris::{Iris, IrisConfig};
+use irisnode::phantom::PhantomEpisodes;
+use tch::Device;
+
+/// libtorch has one random sequence for the process: runs take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn config(precision: Precision, steps: u64) -> TrainConfig {
+    TrainConfig {
+        network: IrisConfig::tiny(),
+        schedule: Schedule {
+            peak: 3e-3,
+            warm_up: 5,
+            steps,
+        },
+        mean_decay: 0.9,
+        precision,
+        validation: 0,
+        validate_every: 0,
+        ..TrainConfig::default()
+    }
+}
+
+fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
+    Arc::new(PhantomEpisodes {
+        seed: config.seed,
+        spacing_mm: config.network.spacing_mm,
+        scale: 0.4,
+        maps: Vec::new(),
+    })
+}
+
+/// Trains until step `until` (or the schedule's end) and gives every step's report.
+fn train(trainer: &mut Trainer, config: &TrainConfig, until: u64) -> Vec<Progress> {
+    let mut reports = Vec::new();
+    trainer
+        .run(episodes(config), Duration::ZERO, &mut |trainer, progress| {
+            reports.push(progress.clone());
+            trainer.steps_done() < until
+        })
+        .unwrap();
+    reports
+}
+
+fn weights(iris: &Iris) -> BTreeMap<String, Vec<f32>> {
+    iris.variables()
+        .variables()
+        .into_iter()
+        .map(|(name, tensor)| (name, Vec::try_from(tensor.flatten(0, -1)).unwrap()))
+        .collect()
+}
+
+fn mean_loss(reports: &[Progress]) -> f64 {
+    reports.iter().map(|report| report.loss).sum::<f64>() / reports.len() as f64
+}
+
+#[test]
+fn the_loss_falls_in_either_precision() {
+    let _turn = turn();
+    for precision in [Precision::Float32, Precision::Bfloat16] {
+        let config = config(precision, 60);
+        let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+        let reports = train(&mut trainer, &config, 60);
+        assert_eq!(reports.len(), 60);
+        let (first, last) = (mean_loss(&reports[..15]), mean_loss(&reports[45..]));
+        assert!(
+            last < first - 0.05,
+            "{precision:?}: loss {first:.3} at first, {last:.3} in the end"
+        );
+        let kept = weights(trainer.mean());
+        assert!(kept.values().flatten().all(|weight| weight.is_finite()));
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
+    let _turn = turn();
+    let config = config(Precision::Float32, 12);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+
+    let mut whole = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    train(&mut whole, &config, 12);
+
+    let mut stopped = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    train(&mut stopped, &config, 7);
+    stopped.save(&checkpoint).unwrap();
+    drop(stopped);
+    let mut resumed = Trainer::resume(config.clone(), Device::Cpu, &checkpoint).unwrap();
+    assert_eq!(resumed.steps_done(), 7);
+    train(&mut resumed, &config, 12);
+
+    assert_eq!(resumed.steps_done(), whole.steps_done());
+    let (resumed, whole) = (weights(resumed.mean()), weights(whole.mean()));
+    for (name, expected) in &whole {
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert!(
+            bits(&resumed[name]) == bits(expected),
+            "`{name}` is not the same to the last bit"
+        );
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_network_or_none_at_all_is_refused_with_the_reason() {
+    let _turn = turn();
+    let config = config(Precision::Float32, 4);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    let trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    trainer.save(&checkpoint).unwrap();
+
+    let mut other = config.clone();
+    other.network.query_tokens += 1;
+    let said = refusal(other, &checkpoint);
+    assert!(said.contains("the network"), "{said}");
+
+    let mut other = config.clone();
+    other.seed += 1;
+    let said = refusal(other, &checkpoint);
+    assert!(said.contains("the seed"), "{said}");
+
+    let whole = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
+    let said = refusal(config, &checkpoint);
+    assert!(said.contains("cannot use the checkpoint"), "{said}");
+}
+
+fn refusal(config: TrainConfig, checkpoint: &Path) -> String {
+    Trainer::resume(config, Device::Cpu, checkpoint)
+        .unwrap_err()
+        .to_string()
+}
