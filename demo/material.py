@@ -56,6 +56,7 @@ def real_material(shared, out):
         reference_labels=shared / "ct_a/labels.nii.gz",
         series=series,
         known_labels=shared / "ct_b/labels.nii.gz",
+        # T12 and not L1: labels.tsv calls value 31 vertebrae_L1, and subject B has none of it.
         segments={"spleen": 1, "liver": 5, "stomach": 6, "aorta": 52, "vertebrae_T12": 32},
     )
 
