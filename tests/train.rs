@@ -46,10 +46,14 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
 fn train(trainer: &mut Trainer, config: &TrainConfig, until: u64) -> Vec<Progress> {
     let mut reports = Vec::new();
     trainer
-        .run(episodes(config), Duration::ZERO, &mut |trainer, progress| {
-            reports.push(progress.clone());
-            trainer.steps_done() < until
-        })
+        .run(
+            episodes(config),
+            Duration::ZERO,
+            &mut |trainer, progress| {
+                reports.push(progress.clone());
+                trainer.steps_done() < until
+            },
+        )
         .unwrap();
     reports
 }

@@ -95,6 +95,8 @@ impl Scene {
                 labels: LabelVolume::exclusive(grid, labels),
                 center,
             })),
+            surroundings: Vec::new(),
+            hollow: Vec::new(),
         })
     }
 }

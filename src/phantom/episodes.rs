@@ -54,11 +54,14 @@ impl PhantomEpisodes {
             }
             _ => None,
         };
-        let scene = match map {
+        let mut scene = match map {
             Some(map) => Scene::clone(map),
             None if body => Scene::torso(),
             None => Scene::shapes(rng),
         };
+        if body {
+            scene.as_scanned(rng);
+        }
         let (reference_contrast, query_contrast) = contrasts(rng);
         let shape = PATCHES[rng.random_range(0..PATCHES.len())];
         let heights = match &scene.atlas {
@@ -85,7 +88,7 @@ impl PhantomEpisodes {
         }
 
         let counts = |phantom: &Phantom| {
-            let mut counts = vec![0usize; scene.structures.len() + 1];
+            let mut counts = vec![0usize; scene.structures.len() + scene.surroundings.len() + 1];
             for &label in &phantom.labels.layers[0] {
                 counts[usize::from(label)] += 1;
             }

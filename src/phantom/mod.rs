@@ -15,6 +15,7 @@ mod scene;
 mod shape;
 mod shapes;
 mod subject;
+mod surroundings;
 mod torso;
 
 pub use atlas::Atlas;

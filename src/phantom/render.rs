@@ -30,6 +30,9 @@ impl Contrast {
     }
 }
 
+/// Gas in the gut, HU.
+const GAS_HU: f64 = -950.0;
+
 /// A labelled volume of one subject.
 #[derive(Debug, Clone)]
 pub struct Phantom {
@@ -66,12 +69,47 @@ impl Scene {
         means.extend(
             self.structures
                 .iter()
+                .chain(&self.surroundings)
                 .map(|s| s.hu + s.hu_spread * normal(rng)),
         );
+        let filled = self.with_gas(labels, geometry, means.len() as u16, rng);
+        let labels = filled.as_deref().unwrap_or(labels);
+        means.push(GAS_HU);
         let amplitude = rng.random_range(2.0..9.0);
         let texture = Field::new(rng, 14.0, 420.0, amplitude);
         let noise = rng.random_range(4.0..24.0);
         paint(labels, geometry, &means, &texture, noise, rng)
+    }
+
+    /// The labels with `gas` where hollow structures hold it: all that lies before a level
+    /// (a patient lies on the back), which hides up to two thirds of each. None where nothing is hollow.
+    fn with_gas(
+        &self,
+        labels: &[u16],
+        geometry: &Geometry,
+        gas: u16,
+        rng: &mut impl Rng,
+    ) -> Option<Vec<u16>> {
+        let mut filled: Option<Vec<u16>> = None;
+        for &number in &self.hollow {
+            let share: f64 = rng.random_range(-0.3..0.66);
+            let depth = |at: usize| geometry.to_patient(unravel(at, geometry))[1];
+            let places: Vec<usize> = (0..labels.len())
+                .filter(|&at| labels[at] == number)
+                .collect();
+            let mut depths: Vec<f64> = places.iter().map(|&at| depth(at)).collect();
+            depths.sort_by(f64::total_cmp);
+            let Some(&level) = depths.get((share.max(0.0) * depths.len() as f64) as usize) else {
+                continue;
+            };
+            let filled = filled.get_or_insert_with(|| labels.to_vec());
+            for at in places {
+                if depth(at) < level {
+                    filled[at] = gas;
+                }
+            }
+        }
+        filled
     }
 
     fn random(
@@ -88,7 +126,7 @@ impl Scene {
             sequence.random_range(0.0..1.0)
         };
         let mut means = vec![air];
-        means.extend(self.structures.iter().map(|_| {
+        means.extend(self.structures.iter().chain(&self.surroundings).map(|_| {
             let mean: f64 = sequence.random_range(0.05..1.0);
             let own: f64 = StandardNormal.sample(rng);
             mean + own * 0.04

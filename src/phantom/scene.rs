@@ -31,6 +31,10 @@ pub struct Scene {
     pub structures: Vec<Structure>,
     /// A label map that gives the structures' places instead of their shapes.
     pub atlas: Option<Arc<Atlas>>,
+    /// What lies outside the body; number `i` gets the label after the last structure's plus `i`.
+    pub surroundings: Vec<Structure>,
+    /// Numbers of structures that may hold gas in their upper (anterior) part.
+    pub hollow: Vec<u16>,
 }
 
 impl Scene {

@@ -53,6 +53,8 @@ impl Scene {
         Self {
             structures,
             atlas: None,
+            surroundings: Vec::new(),
+            hollow: Vec::new(),
         }
     }
 }

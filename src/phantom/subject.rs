@@ -47,7 +47,12 @@ fn small_turn(rng: &mut impl Rng, angle: f64) -> [Vec3; 3] {
 impl Subject {
     pub(super) fn draw(scene: &Scene, rng: &mut impl Rng) -> Self {
         let mut shapes = Vec::new();
-        for (index, structure) in scene.structures.iter().enumerate() {
+        // What surrounds the body comes first: everything in the body covers it.
+        let inside = scene.structures.len();
+        let numbered = (inside..)
+            .zip(&scene.surroundings)
+            .chain(scene.structures.iter().enumerate());
+        for (index, structure) in numbered {
             let label = index as u16 + 1;
             if rng.random_bool(structure.missing.clamp(0.0, 1.0)) {
                 continue;
@@ -94,7 +99,17 @@ impl Subject {
             for (at, label) in labels.iter_mut().enumerate() {
                 let [columns, rows, _] = geometry.size;
                 let ijk = [at % columns, at / columns % rows, at / (columns * rows)];
-                *label = atlas.at(self.body_point(geometry.to_patient(ijk.map(|n| n as f64))));
+                let point = self.body_point(geometry.to_patient(ijk.map(|n| n as f64)));
+                *label = atlas.at(point);
+                if *label == 0 {
+                    let around = self.shapes.iter().rev();
+                    *label = around
+                        .filter(|(_, _, (from, to))| {
+                            (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a])
+                        })
+                        .find(|(_, shape, _)| shape.contains(point))
+                        .map_or(0, |(label, ..)| *label);
+                }
             }
             return labels;
         }

@@ -313,6 +313,8 @@ impl Scene {
         Self {
             structures: s,
             atlas: None,
+            surroundings: Vec::new(),
+            hollow: Vec::new(),
         }
     }
 }

@@ -3,8 +3,6 @@
 use tch::{Kind, Reduction, Tensor};
 
 const SMOOTH: f64 = 1.0;
-/// Most that a foreground voxel counts in the cross-entropy, relative to background.
-const MOST_WEIGHT: f64 = 12.0;
 
 /// Mean over classes of (1 - soft Dice) plus the weighted mean of binary cross-entropy.
 ///
@@ -12,9 +10,10 @@ const MOST_WEIGHT: f64 = 12.0;
 /// sigmoid, since a task's classes may overlap (an organ and its lesion).
 ///
 /// A foreground voxel counts `√(background / foreground)` in the cross-entropy,
-/// 12 at most: unweighted, an organ of one voxel in three hundred is best
-/// served, at first, by finding nothing at all, and training stays there.
-pub fn dice_cross_entropy(logits: &Tensor, masks: &Tensor) -> Tensor {
+/// `most_weight` at most: unweighted, an organ of one voxel in three hundred is
+/// best served, at first, by finding nothing at all, and training stays there.
+/// Once it finds them, the weight only makes them too large.
+pub fn dice_cross_entropy(logits: &Tensor, masks: &Tensor, most_weight: f64) -> Tensor {
     let space = [2i64, 3, 4];
     let probability = logits.sigmoid();
     let both = (&probability * masks).sum_dim_intlist(space.as_slice(), false, None);
@@ -25,7 +24,7 @@ pub fn dice_cross_entropy(logits: &Tensor, masks: &Tensor) -> Tensor {
     let voxels: i64 = masks.size()[2..].iter().product();
     let weight = ((voxels as f64 - &foreground) / foreground.clamp_min(1.0))
         .sqrt()
-        .clamp(1.0, MOST_WEIGHT);
+        .clamp(1.0, most_weight.max(1.0));
     let weight = masks * (weight - 1.0) + 1.0;
     let cross_entropy =
         logits.binary_cross_entropy_with_logits(masks, Some(&weight), None, Reduction::Sum)

@@ -30,6 +30,9 @@ pub struct TrainConfig {
     pub mean_decay: f64,
     /// Standard deviation of the noise on the task embedding, relative to its own.
     pub perturbation: f64,
+    /// Most that a foreground voxel counts in the cross-entropy at first; it falls to 1 over the run.
+    #[serde(default = "most_weight_at_first")]
+    pub most_weight: f64,
     /// What convolutions compute in; weights, attention and the loss stay float32.
     #[serde(default)]
     pub precision: Precision,
@@ -61,6 +64,10 @@ impl Precision {
     }
 }
 
+fn most_weight_at_first() -> f64 {
+    12.0
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -75,6 +82,7 @@ impl Default for TrainConfig {
             clip: 1.0,
             mean_decay: 0.99,
             perturbation: 0.05,
+            most_weight: most_weight_at_first(),
             precision: Precision::Bfloat16,
             threads: 2,
             validation: 12,
@@ -264,7 +272,7 @@ impl Trainer {
             let embedding = self.perturbed(&self.iris.encode_task(&reference, &reference_masks));
             (self.iris.forward(&query, &embedding), query_masks)
         };
-        let loss = dice_cross_entropy(&logits, &masks);
+        let loss = dice_cross_entropy(&logits, &masks, self.most_weight());
         for (_, weight) in weights {
             let mut gradient = weight.grad();
             if gradient.defined() {
@@ -279,6 +287,12 @@ impl Trainer {
         self.average(weights);
         let dice = tch::no_grad(|| hard_dice(&logits, &masks).mean(None::<Kind>));
         Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+    }
+
+    /// What a foreground voxel may count in this step.
+    fn most_weight(&self) -> f64 {
+        let done = (self.step as f64 / self.config.schedule.steps.max(1) as f64).min(1.0);
+        self.config.most_weight + (1.0 - self.config.most_weight) * done
     }
 
     /// A task embedding with noise, so that the decoder does not rely on its last digit.
