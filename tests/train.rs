@@ -1,14 +1,18 @@
 //! Training as its user needs it: it learns, it can be killed, and what goes on is the same run.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use irisnode::iris::train::{Precision, Progress, Schedule, TrainConfig, Trainer};
+use irisnode::iris::train::{
+    Optimiser, Precision, Progress, Schedule, TrainConfig, Trainer, UpdateRule,
+};
 use irisnode::iris::{Iris, IrisConfig};
 use irisnode::phantom::PhantomEpisodes;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 /// libtorch has one random sequence for the process: runs take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -140,6 +144,78 @@ fn a_checkpoint_of_another_network_or_none_at_all_is_refused_with_the_reason() {
     std::fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
     let said = refusal(config, &checkpoint);
     assert!(said.contains("cannot use the checkpoint"), "{said}");
+}
+
+/// Shapes of the weights that the optimisers are tried on; the last starts as zeros, as biases do.
+const SHAPES: [&[i64]; 3] = [&[4, 3, 3], &[7], &[5]];
+const STEPS: usize = 12;
+
+#[test]
+fn lamb_and_adamw_step_as_their_papers_say() {
+    let _turn = turn();
+    tch::manual_seed(3);
+    let folder = tempfile::tempdir().unwrap();
+    let (given, found) = (folder.path().join("given"), folder.path().join("found"));
+    let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+    let mut start: Vec<Tensor> = SHAPES.iter().map(|shape| random(shape)).collect();
+    let _ = start[2].zero_();
+    // Small ones and large ones, so that some steps are clipped and some are not.
+    let gradients: Vec<Vec<Tensor>> = (0..STEPS)
+        .map(|step| {
+            let size = if step % 3 == 0 { 2.0 } else { 0.05 };
+            SHAPES.iter().map(|shape| random(shape) * size).collect()
+        })
+        .collect();
+    let mut tensors = Vec::new();
+    for (n, weight) in start.iter().enumerate() {
+        tensors.push((format!("weight.{n}"), weight.shallow_clone()));
+        for (step, gradients) in gradients.iter().enumerate() {
+            tensors.push((format!("gradient.{n}.{step}"), gradients[n].shallow_clone()));
+        }
+    }
+    let named: Vec<(&str, Tensor)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor.shallow_clone()))
+        .collect();
+    Tensor::write_safetensors(&named, &given).unwrap();
+    let status = std::process::Command::new(support::python())
+        .arg(support::root().join("tests/oracle/optimiser_oracle.py"))
+        .args([&given, &found])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let expected: BTreeMap<String, Tensor> = Tensor::read_safetensors(&found)
+        .unwrap()
+        .into_iter()
+        .collect();
+
+    for (name, rule) in [("lamb", UpdateRule::Lamb), ("adamw", UpdateRule::AdamW)] {
+        let weights: Vec<(String, Tensor)> = start
+            .iter()
+            .enumerate()
+            .map(|(n, weight)| (n.to_string(), weight.copy().set_requires_grad(true)))
+            .collect();
+        let mut optimiser = Optimiser::new(rule);
+        for (step, gradients) in gradients.iter().enumerate() {
+            for ((_, weight), gradient) in weights.iter().zip(gradients) {
+                let mut old = weight.grad();
+                if old.defined() {
+                    let _ = old.detach_().zero_();
+                }
+                (weight * gradient).sum(Kind::Float).backward();
+            }
+            optimiser.step(&weights, 2e-2, 1e-2, 1.0);
+            for (n, (_, weight)) in weights.iter().enumerate() {
+                let difference = (weight.detach() - &expected[&format!("{name}.{n}.{step}")])
+                    .abs()
+                    .max();
+                assert!(
+                    f64::try_from(difference).unwrap() < 2e-6,
+                    "{name}: weight {n} after step {step}"
+                );
+            }
+        }
+    }
 }
 
 fn refusal(config: TrainConfig, checkpoint: &Path) -> String {

@@ -1,6 +1,6 @@
 //! Checkpoints: weights, their running mean, the optimiser's moments and the step, in one file.
 
-use super::{AdamW, TrainConfig};
+use super::{Optimiser, TrainConfig};
 use crate::iris::Iris;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -39,7 +39,7 @@ pub(super) fn save(
     config: &TrainConfig,
     iris: &Iris,
     mean: &Iris,
-    optimiser: &AdamW,
+    optimiser: &Optimiser,
     step: u64,
 ) -> Result<(), CheckpointError> {
     let failed = failed(path);
@@ -80,7 +80,7 @@ pub(super) fn load(
     config: &TrainConfig,
     iris: &Iris,
     mean: &Iris,
-) -> Result<(AdamW, u64), CheckpointError> {
+) -> Result<(Optimiser, u64), CheckpointError> {
     let failed = failed(path);
     let tensors: std::collections::BTreeMap<String, Tensor> = Tensor::read_safetensors(path)
         .map_err(|e| failed(&e))?
@@ -103,14 +103,15 @@ pub(super) fn load(
     if made_by.seed != config.seed {
         return Err(other("the seed"));
     }
+    if made_by.optimiser != config.optimiser {
+        return Err(other("the optimiser"));
+    }
     let counters = Vec::<i64>::try_from(get("counters")?).map_err(|e| failed(&e))?;
     let &[step, steps] = counters.as_slice() else {
         return Err(failed(&"its counters are damaged"));
     };
-    let mut optimiser = AdamW {
-        steps: steps.max(0) as u64,
-        ..Default::default()
-    };
+    let mut optimiser = Optimiser::new(config.optimiser);
+    optimiser.steps = steps.max(0) as u64;
     tch::no_grad(|| {
         for (prefix, network) in [("weight", iris), ("mean", mean)] {
             for (name, mut weight) in network.variables().variables() {

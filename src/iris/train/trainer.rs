@@ -1,7 +1,10 @@
 //! The training loop.
 
 use super::checkpoint::{self, CheckpointError};
-use super::{AdamW, Episode, EpisodeSource, Episodes, Schedule, dice_cross_entropy, hard_dice};
+use super::{
+    Episode, EpisodeSource, Episodes, Optimiser, Schedule, UpdateRule, dice_cross_entropy,
+    hard_dice,
+};
 use crate::iris::{Iris, IrisConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,6 +25,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Learning rate over the run.
     pub schedule: Schedule,
+    /// How gradients become steps.
+    #[serde(default)]
+    pub optimiser: UpdateRule,
     /// Decoupled weight decay.
     pub weight_decay: f64,
     /// Gradient norm above which the gradient is scaled down.
@@ -78,6 +84,7 @@ impl Default for TrainConfig {
                 warm_up: 50,
                 steps: 3000,
             },
+            optimiser: UpdateRule::AdamW,
             weight_decay: 1e-5,
             clip: 1.0,
             mean_decay: 0.99,
@@ -131,7 +138,7 @@ pub struct Trainer {
     config: TrainConfig,
     iris: Iris,
     mean: Iris,
-    optimiser: AdamW,
+    optimiser: Optimiser,
     step: u64,
 }
 
@@ -152,11 +159,12 @@ impl Trainer {
                 }
             }
         });
+        let optimiser = Optimiser::new(config.optimiser);
         Ok(Self {
             config,
             iris,
             mean,
-            optimiser: AdamW::default(),
+            optimiser,
             step: 0,
         })
     }
