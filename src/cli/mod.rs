@@ -19,6 +19,7 @@ mod serve;
 mod table;
 mod task;
 mod train;
+mod tune;
 
 /// A DICOM node that gives any PACS automatic 3D segmentation by example.
 #[derive(Debug, clap::Parser)]

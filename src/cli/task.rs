@@ -1,4 +1,4 @@
-//! `irisnode task`: Add, list, show and remove tasks.
+//! `irisnode task`: add, list, show, tune and remove tasks.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ Examples:
   irisnode task add abdomen --add-reference --image other/ --label other-seg.dcm
   irisnode task show abdomen";
 
-/// Add, list, show and remove tasks.
+/// Add, list, show, tune and remove tasks.
 ///
 /// A task is what the network is asked to find: named segments, taught by one
 /// or a few reference images in which they are labelled. No training is
@@ -38,6 +38,7 @@ enum Command {
     List(ListArgs),
     /// Show a task: its segments with their codes, its references, its embeddings.
     Show(ShowArgs),
+    Tune(super::tune::Args),
     /// Remove a task with its references and embeddings.
     Remove(RemoveArgs),
 }
@@ -111,6 +112,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         Command::Add(args) => add(args),
         Command::List(args) => list(&args),
         Command::Show(args) => show(&args),
+        Command::Tune(args) => super::tune::run(&args),
         Command::Remove(args) => {
             args.library
                 .places()?

@@ -48,9 +48,9 @@ pub enum InferenceError {
 
 /// One window: where it starts and how large it is, in voxels of the (padded) volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Window {
-    start: [i64; 3],
-    size: [i64; 3],
+pub(super) struct Window {
+    pub(super) start: [i64; 3],
+    pub(super) size: [i64; 3],
 }
 
 impl Iris {
@@ -204,7 +204,7 @@ impl Iris {
     /// of a stack not thicker than a stride). While it has more than
     /// `max_voxels`, its longest axis (the last of equals) loses one stride,
     /// down to the training patch or 64, whichever is less.
-    fn window_size(&self, size: [i64; 3], max_voxels: i64) -> [i64; 3] {
+    pub(super) fn window_size(&self, size: [i64; 3], max_voxels: i64) -> [i64; 3] {
         let stride = self.config().stride();
         let patch = self.config().patch;
         // Instance normalisation needs more than one cell at the bottleneck.
@@ -241,7 +241,7 @@ fn attempt<T>(pass: impl FnOnce() -> T) -> Result<T, InferenceError> {
     })
 }
 
-fn volume_size(image: &Tensor) -> Result<[i64; 3], InferenceError> {
+pub(super) fn volume_size(image: &Tensor) -> Result<[i64; 3], InferenceError> {
     match image.size().as_slice() {
         &[d, h, w] if d > 0 && h > 0 && w > 0 => Ok([d, h, w]),
         other => Err(InferenceError::Shape {
@@ -252,7 +252,7 @@ fn volume_size(image: &Tensor) -> Result<[i64; 3], InferenceError> {
 }
 
 /// Pads the last three axes at their ends, repeating the border: an edge of zeros would look like anatomy.
-fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, InferenceError> {
+pub(super) fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, InferenceError> {
     let now = x.size();
     let now = &now[now.len() - 3..];
     let missing: Vec<i64> = (0..3).rev().flat_map(|a| [0, size[a] - now[a]]).collect();
@@ -271,14 +271,14 @@ fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, InferenceError> {
 }
 
 /// A view of a window of the last three axes.
-fn cut(x: &Tensor, window: Window) -> Tensor {
+pub(super) fn cut(x: &Tensor, window: Window) -> Tensor {
     (0..3).fold(x.shallow_clone(), |x, a| {
         x.narrow(a as i64 - 3, window.start[a], window.size[a])
     })
 }
 
 /// Windows that cover the volume, evenly spread, overlapping by at least `overlap`.
-fn windows(volume: [i64; 3], window: [i64; 3], overlap: f64) -> Vec<Window> {
+pub(super) fn windows(volume: [i64; 3], window: [i64; 3], overlap: f64) -> Vec<Window> {
     let starts = |axis: usize| -> Vec<i64> {
         let room = volume[axis] - window[axis];
         let step = (window[axis] as f64 * (1.0 - overlap.clamp(0.0, 0.9))).max(1.0);

@@ -17,6 +17,7 @@ mod mask_decoder;
 mod network;
 mod task_encoder;
 pub mod train;
+mod tuning;
 mod unet;
 mod weights;
 
@@ -26,4 +27,5 @@ pub use embedding::{EmbeddingError, TaskEmbedding};
 pub use inference::{InferenceError, SlidingWindow};
 pub use network::Iris;
 pub use task_encoder::{foreground_pool, foreground_pool_naive};
+pub use tuning::{TuneOptions, TuningPair};
 pub use weights::WeightsError;

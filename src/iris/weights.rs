@@ -113,6 +113,8 @@ impl Iris {
             Ok(())
         })?;
         iris.weights_hash = hex_digest(&bytes);
+        // A loaded network is used, not trained: tuning an embedding then costs no gradient of the weights.
+        iris.vs.freeze();
         Ok(iris)
     }
 

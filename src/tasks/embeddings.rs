@@ -6,7 +6,7 @@ use super::reference::masks;
 use super::storage::TaskFolder;
 use super::{Task, TaskError, TaskLibrary, TaskReference};
 use crate::iris::{Iris, TaskEmbedding};
-use crate::preprocess;
+use crate::preprocess::{self, NetworkInput};
 use crate::terminology::SegmentDescription;
 
 /// The hash of weights that were never saved; embeddings of them cannot be told apart, so none is kept.
@@ -23,7 +23,8 @@ pub struct LoadedTask {
     pub exclusive: bool,
     /// Its segments, one for each class of the embedding.
     pub segments: Vec<SegmentDescription>,
-    /// The mean of its references' embeddings (the paper's context ensemble), class by class.
+    /// The mean of its references' embeddings (the paper's context ensemble), class by class, or what tuning
+    /// made of it.
     pub embedding: TaskEmbedding,
 }
 
@@ -37,11 +38,17 @@ pub enum EmbeddingState {
 }
 
 impl TaskLibrary {
-    /// Loads a task for a network. Embeddings that are not kept for its weights are computed and kept.
+    /// Loads a task for a network. Embeddings that are not kept for its weights are computed and kept. Where the
+    /// task was tuned for these weights and references, its embedding is the tuned one.
     ///
     /// # Errors
     /// When the task is unknown or damaged, a segment is in none of the references, or the network fails.
     pub fn load(&self, name: &str, iris: &Iris) -> Result<LoadedTask, TaskError> {
+        self.tuned(self.load_untuned(name, iris)?, iris)
+    }
+
+    /// The task with the mean of its references' embeddings.
+    pub(super) fn load_untuned(&self, name: &str, iris: &Iris) -> Result<LoadedTask, TaskError> {
         let folder = self.existing(name)?;
         let task = folder.read()?;
         let mut of_class: Vec<Vec<Tensor>> = task.segments.iter().map(|_| Vec::new()).collect();
@@ -107,7 +114,7 @@ impl TaskLibrary {
 }
 
 /// Numbers of the segments that a reference shows.
-fn shown(reference: &TaskReference) -> Vec<u16> {
+pub(super) fn shown(reference: &TaskReference) -> Vec<u16> {
     let numbered = reference.voxels.iter().zip(1u16..);
     numbered
         .filter(|(voxels, _)| **voxels > 0)
@@ -116,12 +123,26 @@ fn shown(reference: &TaskReference) -> Vec<u16> {
 }
 
 fn file_name(reference: &TaskReference, weights_hash: &str) -> String {
+    embedding_name(reference.folder(), weights_hash)
+}
+
+/// The file of an embedding: what it stands for, the weights and the preprocessing that made it.
+pub(super) fn embedding_name(what: &str, weights_hash: &str) -> String {
     let weights = weights_hash.get(..16).unwrap_or(weights_hash);
-    format!(
-        "{}-{weights}-p{}.safetensors",
-        reference.folder(),
-        preprocess::VERSION
-    )
+    format!("{what}-{weights}-p{}.safetensors", preprocess::VERSION)
+}
+
+/// A reference as the network sees it: its input, and masks `[k, D, H, W]` of the segments it shows.
+pub(super) fn reference_input(
+    folder: &TaskFolder,
+    reference: &TaskReference,
+    shown: &[u16],
+    iris: &Iris,
+) -> Result<(NetworkInput, Tensor), TaskError> {
+    let (image, labels) = folder.read_reference(reference.folder())?;
+    let input = preprocess::network_input(&image, &reference.modality, iris.config().spacing_mm)?;
+    let masks = masks(&labels, shown, &input.geometry)?;
+    Ok((input, masks))
 }
 
 fn reference_embedding(
@@ -136,9 +157,7 @@ fn reference_embedding(
     if keep && let Some(kept) = kept(folder, &name, shown.len(), iris) {
         return Ok(kept);
     }
-    let (image, labels) = folder.read_reference(reference.folder())?;
-    let input = preprocess::network_input(&image, &reference.modality, iris.config().spacing_mm)?;
-    let masks = masks(&labels, shown, &input.geometry)?;
+    let (input, masks) = reference_input(folder, reference, shown, iris)?;
     let embedding = iris
         .embed_reference(&input.image, &masks)
         .map_err(|source| TaskError::Inference {
@@ -159,7 +178,12 @@ fn reference_embedding(
 }
 
 /// The embedding that is kept, unless it is damaged or another's.
-fn kept(folder: &TaskFolder, name: &str, classes: usize, iris: &Iris) -> Option<TaskEmbedding> {
+pub(super) fn kept(
+    folder: &TaskFolder,
+    name: &str,
+    classes: usize,
+    iris: &Iris,
+) -> Option<TaskEmbedding> {
     let path = folder.embedding_path(name);
     let bytes = std::fs::read(&path).ok()?;
     match TaskEmbedding::from_bytes(&bytes) {

@@ -6,6 +6,7 @@ mod library;
 mod reference;
 mod storage;
 mod task;
+mod tuned;
 
 pub use embeddings::{EmbeddingState, LoadedTask};
 pub use error::TaskError;

@@ -1,0 +1,173 @@
+//! In-context tuning: the network stays as it is, only the task embedding is optimised (paper section 3.4).
+
+use super::inference::{InferenceError, Window, cut, pad_to, volume_size, windows};
+use super::train::{Optimiser, UpdateRule, dice_cross_entropy};
+use super::{Iris, TaskEmbedding};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Kind, Tensor};
+
+/// How an embedding is tuned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneOptions {
+    /// Optimiser steps; each sees one augmented copy of one reference.
+    pub steps: u64,
+    /// Learning rate, relative to the spread (standard deviation) of the embedding's values.
+    pub rate: f64,
+    /// Seed of the augmentation: the same seed gives the same embedding.
+    pub seed: u64,
+}
+
+impl Default for TuneOptions {
+    fn default() -> Self {
+        Self {
+            steps: 150,
+            rate: 0.02,
+            seed: 1,
+        }
+    }
+}
+
+/// A reference to tune on.
+#[derive(Debug)]
+pub struct TuningPair {
+    /// `[D, H, W]`, preprocessed, at the network's spacing.
+    pub image: Tensor,
+    /// `[k, D, H, W]` in [0, 1], of the classes that this reference shows.
+    pub masks: Tensor,
+    /// Which rows of the embedding those are.
+    pub classes: Vec<i64>,
+}
+
+impl Iris {
+    /// Tunes `start` on augmented copies of the references.
+    ///
+    /// Every step draws a reference, turns, scales and shifts it a little,
+    /// changes its intensities, and moves the embedding of its classes down the
+    /// gradient of the training loss. With one reference the copies stand in
+    /// for the subjects that are not there. Returned is the mean over the second
+    /// half of the steps, which does not depend on the last copy drawn.
+    ///
+    /// `progress(done, all, loss)` is called after each step.
+    pub fn tune(
+        &self,
+        start: &TaskEmbedding,
+        pairs: &[TuningPair],
+        options: &TuneOptions,
+        progress: &mut dyn FnMut(u64, u64, f64),
+    ) -> Result<TaskEmbedding, InferenceError> {
+        if start.weights_hash() != self.weights_hash() {
+            return Err(InferenceError::OtherWeights);
+        }
+        for pair in pairs {
+            let (size, shape) = (volume_size(&pair.image)?, pair.masks.size());
+            let classes = pair.classes.len() as i64;
+            if classes == 0 || shape != [classes, size[0], size[1], size[2]] {
+                return Err(InferenceError::Shape {
+                    expected: "masks [k, D, H, W] of the pair's classes on the image's grid",
+                    found: shape,
+                });
+            }
+        }
+        if pairs.is_empty() || options.steps == 0 {
+            return Ok(TaskEmbedding::new(start.tensor(), start.weights_hash())?);
+        }
+        let tokens = start.tensor().to_device(self.device());
+        let spread = f64::try_from(tokens.std(false))?;
+        let tokens = tokens.copy().set_requires_grad(true);
+        let mut optimiser = Optimiser::new(UpdateRule::AdamW);
+        let tuned = [("embedding".to_owned(), tokens.shallow_clone())];
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        let (mut sum, mut count) = (tokens.zeros_like(), 0.0);
+        for step in 0..options.steps {
+            let pair = &pairs[rng.random_range(0..pairs.len())];
+            let (image, masks) = self.copy_of(pair, &mut rng)?;
+            let mut gradient = tokens.grad();
+            if gradient.defined() {
+                let _ = gradient.f_detach_()?.f_zero_()?;
+            }
+            let features = tch::no_grad(|| self.encode(&image));
+            let rows = tokens.f_index_select(
+                0,
+                &Tensor::from_slice(&pair.classes).to_device(self.device()),
+            )?;
+            let logits = self.decode(&features, &rows.unsqueeze(0));
+            let loss = dice_cross_entropy(&logits, &masks, 1.0);
+            loss.f_backward()?;
+            // Falls to a tenth, so that the second half settles.
+            let rate = options.rate * (1.0 - 0.9 * step as f64 / options.steps as f64);
+            optimiser.step(&tuned, rate * spread, 0.0, 1.0);
+            if step >= options.steps / 2 {
+                tch::no_grad(|| sum += &tokens);
+                count += 1.0;
+            }
+            progress(step + 1, options.steps, f64::try_from(&loss)?);
+        }
+        Ok(TaskEmbedding::new(&(sum / count), self.weights_hash())?)
+    }
+
+    /// An augmented window of a reference: `[1, 1, D, H, W]` and `[1, k, D, H, W]` on the device.
+    fn copy_of(
+        &self,
+        pair: &TuningPair,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Tensor, Tensor), InferenceError> {
+        let _guard = tch::no_grad_guard();
+        let size = volume_size(&pair.image)?;
+        // The size it was trained on: large enough, and a step is then a second or less on a CPU.
+        let window = self.window_size(size, self.config().patch.iter().product());
+        let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
+        let image = pad_to(&pair.image.to_kind(Kind::Float), padded)?;
+        let masks = pad_to(&pair.masks.to_kind(Kind::Float), padded)?;
+        let seen: Vec<Window> = windows(padded, window, 0.5)
+            .into_iter()
+            .filter(|&place| cut(&masks, place).sum(Kind::Float).double_value(&[]) > 0.0)
+            .collect();
+        let place = match seen.len() {
+            0 => Window {
+                start: [0; 3],
+                size: window,
+            },
+            count => seen[rng.random_range(0..count)],
+        };
+        let image = cut(&image, place).unsqueeze(0).unsqueeze(0);
+        let masks = cut(&masks, place).unsqueeze(0);
+        let theta = affine(window, rng);
+        let grid = Tensor::f_affine_grid_generator(
+            &theta,
+            [1, 1, window[0], window[1], window[2]],
+            false,
+        )?;
+        // 0: linear; 1: the border goes on, 0: nothing is labelled beyond it.
+        let image = image.f_grid_sampler(&grid, 0, 1, false)?;
+        let masks = masks.f_grid_sampler(&grid, 0, 0, false)?;
+        let (gain, shift) = (rng.random_range(0.9..1.1), rng.random_range(-0.1..0.1));
+        tch::manual_seed(rng.random::<u32>().into());
+        let noise = image.randn_like() * rng.random_range(0.0..0.08);
+        let there = |x: Tensor| x.to_device(self.device());
+        Ok((there(image * gain + shift + noise), there(masks)))
+    }
+}
+
+/// A small random turn, scale and shift, `[1, 3, 4]`, from the copy's normalised coordinates to the window's.
+fn affine(window: [i64; 3], rng: &mut impl Rng) -> Tensor {
+    // Coordinates run -1 to 1 along x (W), y (H), z (D): turns are made in voxels.
+    let half = [window[2], window[1], window[0]].map(|n| n as f64 / 2.0);
+    let mut turn = [[0.0; 3]; 3];
+    for (a, row) in turn.iter_mut().enumerate() {
+        row[a] = rng.random_range(0.88..1.14);
+    }
+    for [a, b] in [[0usize, 1], [0, 2], [1, 2]] {
+        let angle: f64 = rng.random_range(-0.12..0.12);
+        turn[a][b] += angle;
+        turn[b][a] -= angle;
+    }
+    let mut values = Vec::with_capacity(12);
+    for a in 0..3 {
+        values.extend((0..3).map(|b| (turn[a][b] * half[b] / half[a]) as f32));
+        values.push(rng.random_range(-0.08f32..0.08));
+    }
+    Tensor::from_slice(&values)
+        .reshape([1, 3, 4])
+        .to_device(Device::Cpu)
+}
