@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 use sha2::{Digest, Sha256};
 
-use super::images::{read_image, read_labels};
+use super::images::{ImageArgs, read_image, read_labels};
 use super::library::{LibraryArgs, Places};
-use super::selection::SegmentArg;
+use super::selection::{SegmentArg, selections};
 use super::table::table;
-use crate::tasks::{EmbeddingState, Reference, Selection, Task, TaskLibrary};
+use crate::tasks::{EmbeddingState, Reference, Task, TaskLibrary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,7 +51,7 @@ enum Command {
 struct AddArgs {
     /// Name of the task, the one rules use.
     name: String,
-    /// A folder of one DICOM series, or a NIfTI file.
+    /// A folder of one DICOM series, a multi-frame DICOM file, or a NIfTI file.
     #[arg(long, value_name = "DIR|FILE")]
     image: PathBuf,
     /// A DICOM-SEG, or a NIfTI label map.
@@ -70,9 +70,8 @@ struct AddArgs {
     /// Add a further reference to a task that exists.
     #[arg(long, conflicts_with = "overlapping")]
     add_reference: bool,
-    /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
-    #[arg(long, value_name = "CT|MR|...")]
-    modality: Option<String>,
+    #[command(flatten)]
+    reading: ImageArgs,
     #[command(flatten)]
     library: LibraryArgs,
 }
@@ -126,14 +125,14 @@ pub fn run(args: Args) -> miette::Result<()> {
 fn add(args: AddArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
-    let image = read_image(&args.image, args.modality.as_deref())?;
-    if image.source.is_none() && args.modality.is_none() {
+    let image = read_image(&args.image, &args.reading)?;
+    if image.source.is_none() && args.reading.modality.is_none() {
         eprintln!(
             "The image is taken for {}; --modality says otherwise.",
             image.modality
         );
     }
-    let labels = read_labels(&args.label)?;
+    let labels = read_labels(&args.label, &image)?;
     let known = if args.add_reference {
         Some(library.show(&args.name).into_diagnostic()?)
     } else {
@@ -168,46 +167,6 @@ fn add(args: AddArgs) -> miette::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The segments that are asked for; without any, those of the DICOM-SEG, or for a further reference those values
-/// of the task that occur.
-fn selections(
-    asked: &[SegmentArg],
-    own: &[(u16, crate::terminology::SegmentDescription)],
-    layers: &[Vec<u16>],
-    known: Option<&Task>,
-) -> miette::Result<Vec<Selection>> {
-    if !asked.is_empty() {
-        return asked.iter().map(|segment| segment.selection(own)).collect();
-    }
-    let mut all: Vec<Selection> = own
-        .iter()
-        .map(|(value, description)| Selection {
-            value: *value,
-            description: description.clone(),
-        })
-        .collect();
-    if let Some(task) = known {
-        if own.is_empty() {
-            let taught = task.segments.iter().map(|segment| Selection {
-                value: segment.source_value,
-                description: segment.description.clone(),
-            });
-            all = taught
-                .filter(|s| layers.iter().flatten().any(|&value| value == s.value))
-                .collect();
-        } else {
-            all.retain(|selection| task.segment_named(&selection.description.label).is_some());
-        }
-    }
-    if all.is_empty() {
-        return Err(miette!(
-            help = "name the segments with --segment VALUE=NAME, such as --segment 1=spleen",
-            "a NIfTI label does not say what its values mean"
-        ));
-    }
-    Ok(all)
 }
 
 fn list(args: &ListArgs) -> miette::Result<()> {
