@@ -8,6 +8,7 @@ mod images;
 mod jobs;
 mod known;
 mod library;
+mod mark;
 mod overlay;
 mod peer_args;
 mod phantom;
