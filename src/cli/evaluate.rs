@@ -94,7 +94,7 @@ pub fn run(args: Args) -> miette::Result<()> {
     println!("weights {} (sha256)", iris.weights_hash());
     for (title, scores) in [("drawn bodies", &of_phantoms), ("real pairs", &of_pairs)] {
         if !scores.is_empty() {
-            println!("\n{title}: {} pair(s)", scores.len());
+            println!("\n{title}, pairs: {}", scores.len());
             print!("{}", text(scores));
         }
     }

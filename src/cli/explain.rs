@@ -115,10 +115,13 @@ struct Explained<'c> {
 impl Explained<'_> {
     fn text(&self, series: &SeriesFiles) -> String {
         let mut text = format!(
-            "{} series {}\n{} instance(s)\n",
+            "{} series {}, {}\n",
             or(&series.modality, "a"),
-            series.series_instance_uid,
-            series.files.len()
+            or(&series.series_instance_uid, "without a Series Instance UID"),
+            match series.files.len() {
+                1 => "1 instance".to_owned(),
+                count => format!("{count} instances"),
+            }
         );
         if self.rules.is_empty() {
             text +=
@@ -130,7 +133,7 @@ impl Explained<'_> {
             let word = match verdict {
                 Verdict::Yes => "matches",
                 Verdict::No => "does not match",
-                Verdict::Unknown => "matches or not by the AE titles of the association",
+                Verdict::Unknown => "matches if the AE titles of the association fit",
             };
             text += &format!("\n{} rule `{}` {word}\n", mark(verdict), rule.name);
             match &explanation.reason {

@@ -32,7 +32,7 @@ pub struct Image {
     pub volume: Volume,
     /// DICOM Modality.
     pub modality: String,
-    /// The DICOM series, when it is one.
+    /// The DICOM series, when it is one that can be referred to.
     pub source: Option<SourceSeries>,
 }
 
@@ -54,10 +54,21 @@ pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
         let series = read_series(&files)
             .into_diagnostic()
             .wrap_err_with(|| format!("the series in {} is no volume", path.display()))?;
+        let nameless = series
+            .source
+            .slices
+            .iter()
+            .any(|slice| slice.sop_instance_uid.is_empty());
+        if nameless {
+            eprintln!(
+                "The images in {} have no SOP Instance UID: they are read, but no DICOM-SEG can refer to them.",
+                path.display()
+            );
+        }
         return Ok(Image {
             volume: series.volume,
             modality: series.source.modality(),
-            source: Some(series.source),
+            source: (!nameless).then_some(series.source),
         });
     }
     let volume = Volume::read_nifti(path)
@@ -65,8 +76,15 @@ pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
         .wrap_err_with(|| format!("{} is neither DICOM nor a NIfTI file", path.display()))?;
     let modality = match &args.modality {
         Some(modality) => modality.clone(),
-        None if volume.voxels.iter().any(|&v| v < -500.0) => "CT".into(),
-        None => "MR".into(),
+        None => {
+            let has_air = volume.voxels.iter().any(|&v| v < -500.0);
+            let guess = if has_air { "CT" } else { "MR" };
+            eprintln!(
+                "{} is taken for {guess}; --modality says otherwise.",
+                path.display()
+            );
+            guess.to_owned()
+        }
     };
     Ok(Image {
         volume,
@@ -204,7 +222,10 @@ fn listed(folder: &Path, series: &[&SeriesFiles]) -> String {
             vec![
                 series.modality.clone(),
                 series.files.len().to_string(),
-                series.series_instance_uid.clone(),
+                match series.series_instance_uid.as_str() {
+                    "" => "(none)".to_owned(),
+                    uid => uid.to_owned(),
+                },
                 place.map_or_else(String::new, |place| format!("./{}", place.display())),
             ]
         })

@@ -171,7 +171,7 @@ fn formats(asked: &[Format], image: &Image) -> miette::Result<Vec<Format>> {
     if asked.contains(&Format::Seg) && image.source.is_none() {
         return Err(miette!(
             help = "give the folder of the DICOM series, or leave out `seg`",
-            "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series"
+            "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series with UIDs"
         ));
     }
     Ok(asked.to_vec())

@@ -19,6 +19,22 @@ Examples:
   irisnode task add abdomen --add-reference --image other/ --label other-seg.dcm
   irisnode task show abdomen";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  irisnode task list --config irisnode.toml
+  irisnode task list --tasks-dir tasks/ --json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  irisnode task show abdomen --config irisnode.toml
+  irisnode task show abdomen --json";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  irisnode task remove abdomen --config irisnode.toml
+
+Rules that name the task fail until it is taught again; `irisnode check` shows them.";
+
 /// Add, list, show and remove tasks.
 ///
 /// A task is what the network is asked to find: named segments, taught by one
@@ -35,10 +51,13 @@ pub struct Args {
 enum Command {
     Add(AddArgs),
     /// List all tasks.
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Show a task: its segments with their codes, its references, its embeddings.
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
     /// Remove a task with its references and embeddings.
+    #[command(after_help = REMOVE_EXAMPLES)]
     Remove(RemoveArgs),
 }
 
@@ -126,12 +145,6 @@ fn add(args: AddArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
     let image = read_image(&args.image, &args.reading)?;
-    if image.source.is_none() && args.reading.modality.is_none() {
-        eprintln!(
-            "The image is taken for {}; --modality says otherwise.",
-            image.modality
-        );
-    }
     let labels = read_labels(&args.label, &image)?;
     let known = if args.add_reference {
         Some(library.show(&args.name).into_diagnostic()?)
