@@ -63,7 +63,7 @@ pub enum EvaluateError {
         /// The case.
         case: String,
         /// Why.
-        source: TaskError,
+        source: Box<TaskError>,
     },
     /// The query cannot be segmented.
     #[error("{case}: {source}")]
@@ -93,7 +93,7 @@ pub fn evaluate_case(case: &Case, iris: &Iris) -> Result<CaseScore, EvaluateErro
     let name = || case.name.clone();
     let taught = |source| EvaluateError::Task {
         case: name(),
-        source,
+        source: Box::new(source),
     };
     let folder = tempfile::tempdir().map_err(|source| EvaluateError::Folder {
         case: name(),
