@@ -9,7 +9,7 @@ ifeq ($(shell cmake --version 2>/dev/null),)
 export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
 endif
 
-.PHONY: help deps python libtorch peers build demo test bench fmt lint clean-demo
+.PHONY: help deps python libtorch peers build demo test bench evaluate fmt lint clean-demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,6 +40,10 @@ lint: python libtorch ## cargo fmt --check and clippy without a warning
 
 bench: deps build ## the figures of benches/README.md, peers in the same run
 	@$(PYTHON_ENV)/bin/python benches/run.py
+
+evaluate: build ## Dice of the shipped weights beside trivial baselines; figures in evaluation.json
+	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \
+		$$(test -d ../shared/data && echo --pairs weights/evaluate.toml) --json evaluation.json
 
 fmt: ## format the source
 	cargo fmt

@@ -17,6 +17,7 @@ pub mod config;
 pub mod deliver;
 pub mod dimse;
 pub mod encode;
+pub mod evaluate;
 pub mod iris;
 pub mod node;
 pub mod phantom;

@@ -25,6 +25,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("encode", &["assemble", "terminology", "volume"]),
     ("deliver", &["config", "dimse"]),
     // Beside the road.
+    (
+        "evaluate",
+        &[
+            "iris",
+            "phantom",
+            "preprocess",
+            "segment",
+            "tasks",
+            "terminology",
+            "volume",
+        ],
+    ),
     ("picture", &["volume"]),
     ("phantom", &["iris", "preprocess", "terminology", "volume"]),
 ];

@@ -54,6 +54,16 @@ pub(super) fn read_header(path: &Path) -> Result<Option<DefaultDicomObject>, Ass
     read(path, Some(PIXEL_DATA_GROUP))
 }
 
+/// The data set of a DICOM file up to its pixel data, for looking at attributes.
+///
+/// # Errors
+/// When the file cannot be read, or is not DICOM.
+pub fn read_attributes(path: &Path) -> Result<InMemDicomObject, AssembleError> {
+    read_header(path)?
+        .map(DefaultDicomObject::into_inner)
+        .ok_or_else(|| AssembleError::NotDicom { path: path.into() })
+}
+
 /// Reads a whole file.
 pub(super) fn read_whole(path: &Path) -> Result<DefaultDicomObject, AssembleError> {
     read(path, None)?.ok_or_else(|| AssembleError::NotDicom { path: path.into() })

@@ -11,8 +11,10 @@ mod slice_header;
 mod stacking;
 
 use crate::volume::Volume;
+use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+pub use dicom_file::read_attributes;
 pub use error::AssembleError;
 pub use read_series::{MOST_VOXELS, read_series, read_series_within};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
@@ -33,6 +35,18 @@ pub struct SourceSeries {
     pub attributes: InMemDicomObject,
     /// Instance of each slice `k` of the volume, in the volume's slice order.
     pub slices: Vec<SourceSlice>,
+}
+
+impl SourceSeries {
+    /// Modality (0008,0060); empty when the source does not say.
+    pub fn modality(&self) -> String {
+        slice_header::text(&self.attributes, tags::MODALITY)
+    }
+
+    /// Frame of Reference UID (0020,0052); empty when the source does not say.
+    pub fn frame_of_reference_uid(&self) -> String {
+        slice_header::text(&self.attributes, tags::FRAME_OF_REFERENCE_UID)
+    }
 }
 
 /// Where one slice of a volume came from.

@@ -15,7 +15,7 @@ use super::slice_header::text;
 pub struct SeriesFiles {
     /// Study Instance UID (0020,000D).
     pub study_instance_uid: String,
-    /// Series Instance UID (0020,000E).
+    /// Series Instance UID (0020,000E); empty for images that name none, which are taken as one series.
     pub series_instance_uid: String,
     /// Modality (0008,0060).
     pub modality: String,
@@ -30,7 +30,7 @@ pub struct SeriesFiles {
 pub struct SeriesGroups {
     /// Series in the order of their UIDs.
     pub series: Vec<SeriesFiles>,
-    /// Files that are not DICOM, or hold no series (a DICOMDIR).
+    /// Files that are not DICOM, or neither name a series nor hold an image (a DICOMDIR).
     pub left_out: Vec<PathBuf>,
 }
 
@@ -85,7 +85,9 @@ fn series_of(file: &Path) -> Result<Option<SeriesFiles>, AssembleError> {
     let series_instance_uid = text(&object, tags::SERIES_INSTANCE_UID);
     let directory =
         object.meta().media_storage_sop_class_uid() == uids::MEDIA_STORAGE_DIRECTORY_STORAGE;
-    if directory || series_instance_uid.is_empty() {
+    // Anonymised images may have lost their UIDs: they are images all the same.
+    let nameless = series_instance_uid.is_empty() && object.get(tags::ROWS).is_none();
+    if directory || nameless {
         return Ok(None);
     }
     Ok(Some(SeriesFiles {

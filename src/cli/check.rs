@@ -1,17 +1,27 @@
 //! `irisnode check`: Check a configuration and point at what is wrong.
 
-use crate::config::{Condition, Config, ConfigFile, Peer, Rule, size_in_words};
+use super::mark::Mark;
+use super::peer_args::runtime;
+use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, size_in_words};
+use crate::deliver::echo;
+use miette::IntoDiagnostic;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest wait for one answer of a peer.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
   irisnode check
   irisnode check --config /etc/irisnode/irisnode.toml
+  irisnode check --config /etc/irisnode/irisnode.toml --connect
 
-Every problem is shown in one run, each with its line and what to do. The
-exit code is 0 when a node can start with this configuration (warnings may
-remain) and 1 otherwise. Nothing is written and no port is opened.";
+Every problem of the file is shown in one run, each with its line and what to
+do; peers are called once there is none. The exit code is 0 when a node can
+start with this configuration (warnings may remain) and, with --connect, every
+peer answered; else it is 1. Nothing is written and no port is opened.";
 
 /// Check a configuration and point at what is wrong.
 ///
@@ -29,6 +39,9 @@ pub struct Args {
         default_value = "irisnode.toml"
     )]
     config: PathBuf,
+    /// Call each peer by C-ECHO, and point at those that do not answer.
+    #[arg(long)]
+    connect: bool,
 }
 
 /// Runs the subcommand.
@@ -42,7 +55,75 @@ pub fn run(args: Args) -> miette::Result<()> {
         args.config.display(),
         Summary(file.config())
     );
-    Ok(())
+    if args.connect { connect(&file) } else { Ok(()) }
+}
+
+/// Calls every peer, all at once, and prints what each answered.
+fn connect(file: &ConfigFile) -> miette::Result<()> {
+    let Config {
+        node,
+        delivery,
+        peers,
+        ..
+    } = file.config();
+    println!("\nconnections");
+    if peers.is_empty() {
+        println!("  there is no peer to call");
+        return Ok(());
+    }
+    // Somebody is waiting at the terminal: what a delivery may take, a check may not.
+    let impatient = Delivery {
+        connect_timeout: delivery.connect_timeout.min(LONGEST_WAIT),
+        response_timeout: delivery.response_timeout.min(LONGEST_WAIT),
+        ..delivery.clone()
+    };
+    let outcomes = runtime()?.block_on(async {
+        let calls: Vec<_> = peers
+            .iter()
+            .map(|peer| {
+                let (peer, calling_ae, delivery) =
+                    (peer.clone(), node.ae_title.clone(), impatient.clone());
+                tokio::spawn(async move { echo(&peer, &calling_ae, &delivery).await })
+            })
+            .collect();
+        let mut outcomes = Vec::with_capacity(calls.len());
+        for call in calls {
+            outcomes.push(call.await);
+        }
+        outcomes
+    });
+    let mut problems = Vec::new();
+    for (index, (peer, outcome)) in peers.iter().zip(outcomes).enumerate() {
+        let Peer {
+            name,
+            ae_title,
+            host,
+            port,
+        } = peer;
+        match outcome.into_diagnostic()? {
+            Ok(elapsed) => println!(
+                "  {} {name}: {ae_title} at {host}:{port} answered in {:.0} ms",
+                Mark::Good,
+                elapsed.as_secs_f64() * 1000.0
+            ),
+            Err(error) => {
+                println!(
+                    "  {} {name}: {ae_title} at {host}:{port} did not answer as it should",
+                    Mark::Bad
+                );
+                let sentence = error.to_string();
+                let (message, help) = sentence
+                    .split_once("; ")
+                    .unwrap_or((&sentence, "check the peer, its address and its AE title"));
+                problems.push(file.problem_with_peer(index, message, help));
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(file.invalid(problems).into())
+    }
 }
 
 /// A configuration in words.

@@ -1,14 +1,30 @@
 //! Reading what a person names: a folder of DICOM, a DICOM-SEG, a NIfTI file.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, WrapErr, miette};
 
-use crate::assemble::SourceSeries;
+use super::table::table;
+use crate::assemble::{SeriesFiles, SourceSeries, group_by_series, read_series};
+use crate::encode::read_seg;
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
+
+/// DICOM objects that lie beside images and are none themselves (PS3.3 C.7.3.1.1.1).
+const NO_IMAGES: [&str; 12] = [
+    "SEG", "SR", "KO", "PR", "REG", "FID", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "RWV",
+];
+
+/// How an image is read.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ImageArgs {
+    /// The series to take of a folder that holds several: its Series Instance UID, or the beginning or the end of it.
+    #[arg(long, value_name = "UID")]
+    pub series: Option<String>,
+    /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
+    #[arg(long, value_name = "CT|MR|...")]
+    pub modality: Option<String>,
+}
 
 /// An image and where it came from.
 pub struct Image {
@@ -16,42 +32,59 @@ pub struct Image {
     pub volume: Volume,
     /// DICOM Modality.
     pub modality: String,
-    /// The DICOM series, when it is one.
+    /// The DICOM series, when it is one that can be referred to.
     pub source: Option<SourceSeries>,
 }
 
 /// Labels and, for a DICOM-SEG, what they are.
 pub struct Labels {
-    /// The label map on its own grid.
+    /// The label map: a DICOM-SEG on the image's grid, NIfTI on its own.
     pub volume: LabelVolume,
     /// Segments with their numbers; none for NIfTI.
     pub segments: Vec<(u16, SegmentDescription)>,
 }
 
-/// Reads a folder of one DICOM series, or a NIfTI file.
+/// Reads one DICOM series (a folder, or a multi-frame file), or a NIfTI file.
 ///
-/// NIfTI does not say its modality: it is `modality`, else CT when there are values below -500 (Hounsfield units
-/// of air), else MR.
-pub fn read_image(path: &Path, modality: Option<&str>) -> miette::Result<Image> {
-    if path.is_dir() {
-        return Err(miette!(
-            "{}: DICOM series cannot be read yet",
-            path.display()
-        ));
-    }
+/// NIfTI does not say its modality: it is the one asked for, else CT when there are values below -500 (Hounsfield
+/// units of air), else MR.
+pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
     missing(path)?;
+    if let Some(files) = dicom_series(path, args.series.as_deref())? {
+        let series = read_series(&files)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("the series in {} is no volume", path.display()))?;
+        let nameless = series
+            .source
+            .slices
+            .iter()
+            .any(|slice| slice.sop_instance_uid.is_empty());
+        if nameless {
+            eprintln!(
+                "The images in {} have no SOP Instance UID: they are read, but no DICOM-SEG can refer to them.",
+                path.display()
+            );
+        }
+        return Ok(Image {
+            volume: series.volume,
+            modality: series.source.modality(),
+            source: (!nameless).then_some(series.source),
+        });
+    }
     let volume = Volume::read_nifti(path)
         .into_diagnostic()
-        .wrap_err_with(|| {
-            format!(
-                "{} is neither a folder of DICOM nor a NIfTI file",
+        .wrap_err_with(|| format!("{} is neither DICOM nor a NIfTI file", path.display()))?;
+    let modality = match &args.modality {
+        Some(modality) => modality.clone(),
+        None => {
+            let has_air = volume.voxels.iter().any(|&v| v < -500.0);
+            let guess = if has_air { "CT" } else { "MR" };
+            eprintln!(
+                "{} is taken for {guess}; --modality says otherwise.",
                 path.display()
-            )
-        })?;
-    let modality = match modality {
-        Some(modality) => modality.to_owned(),
-        None if volume.voxels.iter().any(|&v| v < -500.0) => "CT".into(),
-        None => "MR".into(),
+            );
+            guess.to_owned()
+        }
     };
     Ok(Image {
         volume,
@@ -60,12 +93,53 @@ pub fn read_image(path: &Path, modality: Option<&str>) -> miette::Result<Image> 
     })
 }
 
-/// Reads a DICOM-SEG, or the label map of a NIfTI file.
-pub fn read_labels(path: &Path) -> miette::Result<Labels> {
+/// Reads a DICOM-SEG onto the grid of `image`, or the label map of a NIfTI file on its own grid.
+pub fn read_labels(path: &Path, image: &Image) -> miette::Result<Labels> {
     missing(path)?;
-    if is_dicom(path) {
-        return Err(miette!("{}: DICOM-SEG cannot be read yet", path.display()));
+    if path.is_dir() {
+        return Err(miette!(
+            help = "give the file of the DICOM-SEG, or a NIfTI label map",
+            "{} is a folder; labels are one file",
+            path.display()
+        ));
     }
+    if is_nifti(path) {
+        return nifti_labels(path);
+    }
+    let groups = group_by_series(&[path.to_owned()]).into_diagnostic()?;
+    if groups.series.is_empty() {
+        return nifti_labels(path);
+    }
+    let about = || format!("{} cannot be taken as labels", path.display());
+    let seg = read_seg(path).into_diagnostic().wrap_err_with(about)?;
+    let theirs = seg.frame_of_reference_uid.as_deref().unwrap_or_default();
+    let ours = image
+        .source
+        .as_ref()
+        .map(SourceSeries::frame_of_reference_uid);
+    // Positions of two frames of reference cannot be compared: an overlay would be wrong, and look right.
+    if let Some(ours) = ours.filter(|ours| !ours.is_empty())
+        && !theirs.is_empty()
+        && theirs.trim() != ours
+    {
+        return Err(miette!(
+            help = "give the segmentation of this very series, or of one with the same Frame of Reference UID",
+            "{} lies in another frame of reference than the image",
+            path.display()
+        ));
+    }
+    let (volume, segments) = seg
+        .onto(&image.volume.geometry)
+        .into_diagnostic()
+        .wrap_err_with(about)?;
+    let segments = segments
+        .into_iter()
+        .map(|segment| (segment.number, segment.description))
+        .collect();
+    Ok(Labels { volume, segments })
+}
+
+fn nifti_labels(path: &Path) -> miette::Result<Labels> {
     let volume = LabelVolume::read_nifti(path)
         .into_diagnostic()
         .wrap_err_with(|| {
@@ -80,21 +154,103 @@ pub fn read_labels(path: &Path) -> miette::Result<Labels> {
     })
 }
 
-fn missing(path: &Path) -> miette::Result<()> {
-    if path.exists() {
-        Ok(())
-    } else {
-        Err(miette!("{} does not exist", path.display()))
+/// The files of the one image series of a folder or file, or none when a file is not DICOM.
+fn dicom_series(path: &Path, wanted: Option<&str>) -> miette::Result<Option<Vec<PathBuf>>> {
+    if path.is_file() && is_nifti(path) {
+        return Ok(None);
+    }
+    let groups = group_by_series(&[path.to_owned()]).into_diagnostic()?;
+    if groups.series.is_empty() {
+        return if path.is_file() {
+            Ok(None)
+        } else {
+            Err(no_dicom(path, groups.left_out.len()))
+        };
+    }
+    let fits = |series: &&SeriesFiles| match wanted {
+        Some(wanted) => {
+            series.series_instance_uid.starts_with(wanted)
+                || series.series_instance_uid.ends_with(wanted)
+        }
+        None => !NO_IMAGES.contains(&series.modality.as_str()),
+    };
+    let chosen: Vec<&SeriesFiles> = groups.series.iter().filter(fits).collect();
+    match chosen.as_slice() {
+        [one] => Ok(Some(one.files.clone())),
+        [] => Err(miette!(
+            help = listed(path, &groups.series.iter().collect::<Vec<_>>()),
+            "{} holds no {}",
+            path.display(),
+            match wanted {
+                Some(wanted) =>
+                    format!("series whose Series Instance UID begins or ends with {wanted}"),
+                None => "series of images, only other DICOM objects".to_owned(),
+            }
+        )),
+        several => Err(miette!(
+            help = format!(
+                "choose one with --series UID (its beginning or its end is enough), or give the folder of one series\n{}",
+                listed(path, several)
+            ),
+            "{} holds {} series; one is needed",
+            path.display(),
+            several.len()
+        )),
     }
 }
 
-fn is_dicom(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    File::open(path)
-        .and_then(|mut file| {
-            file.seek(SeekFrom::Start(128))?;
-            file.read_exact(&mut magic)
+pub(super) fn no_dicom(path: &Path, files: usize) -> miette::Report {
+    miette!(
+        help = "give a folder of DICOM images (their names do not matter), or a NIfTI file",
+        "there is no DICOM image in {}: {}",
+        path.display(),
+        match files {
+            0 => "it is empty".to_owned(),
+            1 => "its one file is not DICOM".to_owned(),
+            files => format!("none of its {files} files is DICOM"),
+        }
+    )
+}
+
+/// The series, without a word that could name a patient.
+fn listed(folder: &Path, series: &[&SeriesFiles]) -> String {
+    let rows: Vec<Vec<String>> = series
+        .iter()
+        .map(|series| {
+            let place = series.files.first().and_then(|file| file.parent());
+            let place = place.map(|place| place.strip_prefix(folder).unwrap_or(place));
+            vec![
+                series.modality.clone(),
+                series.files.len().to_string(),
+                match series.series_instance_uid.as_str() {
+                    "" => "(none)".to_owned(),
+                    uid => uid.to_owned(),
+                },
+                place.map_or_else(String::new, |place| format!("./{}", place.display())),
+            ]
         })
-        .is_ok()
-        && &magic == b"DICM"
+        .collect();
+    table(
+        &["modality", "instances", "Series Instance UID", "first in"],
+        &rows,
+    )
+}
+
+pub(super) fn missing(path: &Path) -> miette::Result<()> {
+    if path.exists() {
+        Ok(())
+    } else {
+        Err(miette!(
+            help = "check the path; a relative one starts at the folder you are in",
+            "{} does not exist",
+            path.display()
+        ))
+    }
+}
+
+fn is_nifti(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_lowercase();
+    [".nii", ".nii.gz", ".hdr"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }

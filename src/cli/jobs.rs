@@ -23,7 +23,7 @@ pub struct Args {
     )]
     config: PathBuf,
     /// How many, the newest first.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     most: i64,
     /// As JSON.
     #[arg(long)]

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::images::read_labels;
+use super::images::{Image, read_labels};
 use super::selection::SegmentArg;
 use crate::segment::dice;
 use crate::tasks::same_name;
-use crate::volume::{Geometry, LabelVolume};
+use crate::volume::LabelVolume;
 
 /// Grids nearer than this are one grid, mm.
 pub const SAME_GRID_MM: f64 = 0.1;
@@ -30,15 +30,16 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads known labels. Which value is which segment is said by `named`, by a DICOM-SEG's own names, or by
+    /// Reads known labels onto the grid of `image`, the result's. Which value is which segment is said by `named`, by a DICOM-SEG's own names, or by
     /// the values that the task was taught by.
     pub fn read(
         path: &Path,
         named: &[SegmentArg],
         segments: &[Compared],
-        grid: &Geometry,
+        image: &Image,
     ) -> miette::Result<Self> {
-        let read = read_labels(path)?;
+        let read = read_labels(path, image)?;
+        let grid = &image.volume.geometry;
         let value_of = |segment: &Compared| -> Option<u16> {
             if !named.is_empty() {
                 return named

@@ -8,7 +8,9 @@ mod images;
 mod jobs;
 mod known;
 mod library;
+mod mark;
 mod overlay;
+mod pairs;
 mod peer_args;
 mod phantom;
 mod picture;
@@ -21,9 +23,25 @@ mod task;
 mod train;
 mod tune;
 
+const EXAMPLES: &str = "\
+The road to a running node (plugin-config/irisnode.toml is a commented configuration):
+  irisnode task add abdomen --image ct-series/ --label seg.dcm --config irisnode.toml
+  irisnode check --config irisnode.toml --connect
+  irisnode explain other-series/ --config irisnode.toml
+  irisnode serve --config irisnode.toml
+
+Without a node:
+  irisnode segment other-series/ --task abdomen --out result/ --config irisnode.toml
+
+`irisnode COMMAND --help` explains a command, with examples.";
+
 /// A DICOM node that gives any PACS automatic 3D segmentation by example.
+///
+/// A PACS sends a CT or MR series; rules say which tasks it gets; a DICOM-SEG
+/// goes back. A task is taught by one labelled example, and nothing is trained.
+/// Research software, not a medical device.
 #[derive(Debug, clap::Parser)]
-#[command(version, propagate_version = true)]
+#[command(version, propagate_version = true, after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::{IntoDiagnostic, miette};
 
-use super::images::{read_image, read_labels};
+use super::images::{ImageArgs, read_image, read_labels};
 use super::known::{Compared, Known, SAME_GRID_MM};
 use super::picture::{note, write_picture};
 use super::selection::SegmentArg;
@@ -24,8 +24,10 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// A folder of one DICOM series, or a NIfTI file.
+    #[arg(value_name = "DIR|FILE")]
     image: PathBuf,
     /// A DICOM-SEG, or a NIfTI label map.
+    #[arg(value_name = "FILE")]
     segmentation: PathBuf,
     /// The picture to write.
     #[arg(long, short, value_name = "FILE.png")]
@@ -39,9 +41,8 @@ pub struct Args {
     /// Which known value is which segment, such as 1=spleen; needed for NIfTI.
     #[arg(long = "known", value_name = "VALUE=NAME", requires = "labels")]
     known: Vec<SegmentArg>,
-    /// DICOM Modality of a NIfTI image.
-    #[arg(long, value_name = "CT|MR|...")]
-    modality: Option<String>,
+    #[command(flatten)]
+    reading: ImageArgs,
     /// Print the measures as JSON.
     #[arg(long)]
     json: bool,
@@ -49,9 +50,9 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let image = read_image(&args.image, args.modality.as_deref())?;
+    let image = read_image(&args.image, &args.reading)?;
     let grid = &image.volume.geometry;
-    let read = read_labels(&args.segmentation)?;
+    let read = read_labels(&args.segmentation, &image)?;
     let segments: Vec<(u16, crate::terminology::SegmentDescription)> = if args.segments.is_empty() {
         read.segments
     } else {
@@ -86,7 +87,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         })
         .collect();
     let known = match &args.labels {
-        Some(path) => Some(Known::read(path, &args.known, &compared, grid)?),
+        Some(path) => Some(Known::read(path, &args.known, &compared, &image)?),
         None => None,
     };
     let tally = tally(&labels, last);

@@ -115,7 +115,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
 }
 
 /// PS3.5 table 6.2-1: VR AE.
-fn ae_title(text: &str) -> Result<String, String> {
+pub(super) fn ae_title(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii() && !c.is_ascii_control() && c != '\\';
     if text.trim().is_empty() || text.len() > 16 || !text.chars().all(allowed) {
         return Err("an AE title has 1 to 16 printable ASCII characters, no backslash".to_owned());

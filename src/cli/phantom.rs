@@ -17,7 +17,7 @@ use std::path::PathBuf;
   irisnode phantom --seed 9 --out body --mr --size 96,96,40 --spacing 4,4,4 --height 0")]
 pub struct Args {
     /// Seed of the subject
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     seed: u64,
     /// Folder to write into
     #[arg(long, value_name = "DIR")]

@@ -6,15 +6,18 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{IntoDiagnostic, WrapErr, miette};
 
-use super::images::{Image, read_image};
+use super::images::{Image, ImageArgs, read_image};
 use super::known::{Compared, Known};
 use super::library::LibraryArgs;
 use super::picture::{note, write_picture};
 use super::selection::SegmentArg;
 use super::table::table;
+use crate::encode::{EncodeError, Provenance};
+use crate::iris::Iris;
+use crate::node::encode_result;
 use crate::picture::Drawn;
 use crate::segment::{SegmentOptions, Segmented, segment_volume};
-use crate::tasks::{Task, TaskLibrary};
+use crate::tasks::{LoadedTask, Task, TaskLibrary};
 use crate::volume::LabelVolume;
 
 const EXAMPLES: &str = "\
@@ -24,13 +27,15 @@ Examples:
   irisnode segment series/ --task abdomen --labels known.nii.gz --out result/
 
 A DICOM series gives segmentation.dcm (DICOM-SEG), segmentation.nii.gz and
-segmentation.png; a NIfTI file gives the latter two.";
+segmentation.png; a NIfTI file gives the latter two. When nothing is found
+there is no DICOM-SEG, and the exit code is 0 all the same.";
 
 /// Segment a folder of DICOM or a NIfTI file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A folder of one DICOM series, or a NIfTI file.
+    /// A folder of one DICOM series, a multi-frame DICOM file, or a NIfTI file.
+    #[arg(value_name = "DIR|FILE")]
     input: PathBuf,
     /// Tasks to run, all in one pass of the network.
     #[arg(
@@ -53,9 +58,8 @@ pub struct Args {
     /// Which known value is which segment, such as 1=spleen [default: the values that the task was taught by].
     #[arg(long = "known", value_name = "VALUE=NAME", requires = "labels")]
     known: Vec<SegmentArg>,
-    /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
-    #[arg(long, value_name = "CT|MR|...")]
-    modality: Option<String>,
+    #[command(flatten)]
+    reading: ImageArgs,
     /// Probability from which a voxel belongs to a segment.
     #[arg(long, value_name = "0..1", default_value_t = SegmentOptions::default().threshold)]
     threshold: f32,
@@ -82,7 +86,7 @@ pub fn run(args: Args) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
     let tasks = tasks(&library, &args.tasks)?;
-    let image = read_image(&args.input, args.modality.as_deref())?;
+    let image = read_image(&args.input, &args.reading)?;
     let formats = formats(&args.format, &image)?;
     let iris = places.network()?;
     let loaded = args
@@ -120,12 +124,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         })
         .collect();
     let known = match &args.labels {
-        Some(path) => Some(Known::read(
-            path,
-            &args.known,
-            &compared,
-            &image.volume.geometry,
-        )?),
+        Some(path) => Some(Known::read(path, &args.known, &compared, &image)?),
         None => None,
     };
     std::fs::create_dir_all(&args.out)
@@ -134,7 +133,9 @@ pub fn run(args: Args) -> miette::Result<()> {
     print!("{}", summary(&result, known.as_ref()));
     for format in formats {
         let written = match format {
-            Format::Seg => return Err(miette!("DICOM-SEG cannot be written yet")),
+            Format::Seg => {
+                write_dicom_seg(&args, &image, &result, provenance(&args, &loaded, &iris))?
+            }
             Format::Nifti => write_nifti(&args.out, &result)?,
             Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
         };
@@ -170,7 +171,7 @@ fn formats(asked: &[Format], image: &Image) -> miette::Result<Vec<Format>> {
     if asked.contains(&Format::Seg) && image.source.is_none() {
         return Err(miette!(
             help = "give the folder of the DICOM series, or leave out `seg`",
-            "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series"
+            "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series with UIDs"
         ));
     }
     Ok(asked.to_vec())
@@ -208,6 +209,52 @@ fn summary(result: &Segmented, known: Option<&Known>) -> String {
         })
         .collect();
     table(&heading, &rows)
+}
+
+/// What the UIDs of the DICOM-SEG follow from: other options give another result, which must not pass for this one.
+fn provenance(args: &Args, tasks: &[LoadedTask], iris: &Iris) -> Provenance {
+    Provenance {
+        rule: format!(
+            "irisnode segment --threshold {} --least-part {}",
+            args.threshold, args.least_part
+        ),
+        tasks: tasks
+            .iter()
+            .map(|task| (task.name.clone(), task.version.clone()))
+            .collect(),
+        weights_hash: iris.weights_hash().to_owned(),
+        series_description: format!("irisnode: {}", args.tasks.join(", ")),
+    }
+}
+
+fn write_dicom_seg(
+    args: &Args,
+    image: &Image,
+    result: &Segmented,
+    provenance: Provenance,
+) -> miette::Result<Vec<PathBuf>> {
+    let Some(source) = &image.source else {
+        return Ok(Vec::new());
+    };
+    let seg = match encode_result(result, source, &provenance) {
+        Ok(seg) => seg,
+        Err(nothing @ EncodeError::NothingFound { .. }) => {
+            eprintln!("{nothing}.");
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error).into_diagnostic(),
+    };
+    if !seg.empty_segments.is_empty() {
+        eprintln!(
+            "not found, and so not in the DICOM-SEG: {}",
+            seg.empty_segments.join(", ")
+        );
+    }
+    let path = args.out.join("segmentation.dcm");
+    std::fs::write(&path, &seg.bytes)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
+    Ok(vec![path])
 }
 
 fn write_png(

@@ -4,17 +4,8 @@ use std::str::FromStr;
 
 use miette::miette;
 
-use crate::tasks::Selection;
+use crate::tasks::{Selection, Task};
 use crate::terminology::{Code, SegmentDescription};
-
-const COLORS: [[u8; 3]; 6] = [
-    [86, 180, 233],
-    [230, 159, 0],
-    [0, 158, 115],
-    [240, 228, 66],
-    [213, 94, 0],
-    [204, 121, 167],
-];
 
 /// One `--segment`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +83,11 @@ impl SegmentArg {
                 label: name.clone(),
                 ..own.clone()
             },
-            (Some(name), None) => unknown(name, self.value),
+            // Viewers show the name as the person wrote it, with the codes and colour of what it means.
+            (Some(name), None) => SegmentDescription {
+                label: name.clone(),
+                ..SegmentDescription::or_generic(name)
+            },
         };
         if let Some([value, scheme, meaning]) = &self.code {
             description.property_type = Code::new(value, scheme, meaning);
@@ -104,17 +99,52 @@ impl SegmentArg {
     }
 }
 
-/// A segment that the terminology does not know.
-fn unknown(name: &str, value: u16) -> SegmentDescription {
-    SegmentDescription {
-        label: name.to_owned(),
-        category: Code::new("123037004", "SCT", "Anatomical Structure"),
-        property_type: Code::new(name, "99IRISNODE", name),
-        property_type_modifier: None,
-        anatomic_region: None,
-        anatomic_region_modifier: None,
-        color: COLORS[usize::from(value) % COLORS.len()],
+/// The segments that are asked for; without any, those of the DICOM-SEG, or for a further reference those values
+/// of the task that occur.
+pub fn selections(
+    asked: &[SegmentArg],
+    own: &[(u16, SegmentDescription)],
+    layers: &[Vec<u16>],
+    known: Option<&Task>,
+) -> miette::Result<Vec<Selection>> {
+    if !asked.is_empty() {
+        return asked.iter().map(|segment| segment.selection(own)).collect();
     }
+    let mut all: Vec<Selection> = own
+        .iter()
+        .map(|(value, description)| Selection {
+            value: *value,
+            description: description.clone(),
+        })
+        .collect();
+    if let Some(task) = known {
+        if own.is_empty() {
+            let taught = task.segments.iter().map(|segment| Selection {
+                value: segment.source_value,
+                description: segment.description.clone(),
+            });
+            all = taught
+                .filter(|s| layers.iter().flatten().any(|&value| value == s.value))
+                .collect();
+        } else {
+            all.retain(|selection| task.segment_named(&selection.description.label).is_some());
+        }
+    }
+    if all.is_empty() && !own.is_empty() {
+        let names: Vec<&str> = own.iter().map(|(_, own)| own.label.as_str()).collect();
+        return Err(miette!(
+            help = "say which is which with --segment NUMBER=NAME of the task",
+            "no segment of the DICOM-SEG has the name of a segment of the task; it has {}",
+            names.join(", ")
+        ));
+    }
+    if all.is_empty() {
+        return Err(miette!(
+            help = "name the segments with --segment VALUE=NAME, such as --segment 1=spleen",
+            "a NIfTI label does not say what its values mean"
+        ));
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

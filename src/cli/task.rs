@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 use sha2::{Digest, Sha256};
 
-use super::images::{read_image, read_labels};
+use super::images::{ImageArgs, read_image, read_labels};
 use super::library::{LibraryArgs, Places};
-use super::selection::SegmentArg;
+use super::selection::{SegmentArg, selections};
 use super::table::table;
-use crate::tasks::{EmbeddingState, Reference, Selection, Task, TaskLibrary};
+use crate::tasks::{EmbeddingState, Reference, Task, TaskLibrary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +18,22 @@ Examples:
   irisnode task add tumour --image series/ --label seg.dcm --overlapping
   irisnode task add abdomen --add-reference --image other/ --label other-seg.dcm
   irisnode task show abdomen";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  irisnode task list --config irisnode.toml
+  irisnode task list --tasks-dir tasks/ --json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  irisnode task show abdomen --config irisnode.toml
+  irisnode task show abdomen --json";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  irisnode task remove abdomen --config irisnode.toml
+
+Rules that name the task fail until it is taught again; `irisnode check` shows them.";
 
 /// Add, list, show, tune and remove tasks.
 ///
@@ -35,11 +51,14 @@ pub struct Args {
 enum Command {
     Add(AddArgs),
     /// List all tasks.
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Show a task: its segments with their codes, its references, its embeddings.
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
     Tune(super::tune::Args),
     /// Remove a task with its references and embeddings.
+    #[command(after_help = REMOVE_EXAMPLES)]
     Remove(RemoveArgs),
 }
 
@@ -52,7 +71,7 @@ enum Command {
 struct AddArgs {
     /// Name of the task, the one rules use.
     name: String,
-    /// A folder of one DICOM series, or a NIfTI file.
+    /// A folder of one DICOM series, a multi-frame DICOM file, or a NIfTI file.
     #[arg(long, value_name = "DIR|FILE")]
     image: PathBuf,
     /// A DICOM-SEG, or a NIfTI label map.
@@ -71,9 +90,8 @@ struct AddArgs {
     /// Add a further reference to a task that exists.
     #[arg(long, conflicts_with = "overlapping")]
     add_reference: bool,
-    /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
-    #[arg(long, value_name = "CT|MR|...")]
-    modality: Option<String>,
+    #[command(flatten)]
+    reading: ImageArgs,
     #[command(flatten)]
     library: LibraryArgs,
 }
@@ -128,14 +146,8 @@ pub fn run(args: Args) -> miette::Result<()> {
 fn add(args: AddArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
-    let image = read_image(&args.image, args.modality.as_deref())?;
-    if image.source.is_none() && args.modality.is_none() {
-        eprintln!(
-            "The image is taken for {}; --modality says otherwise.",
-            image.modality
-        );
-    }
-    let labels = read_labels(&args.label)?;
+    let image = read_image(&args.image, &args.reading)?;
+    let labels = read_labels(&args.label, &image)?;
     let known = if args.add_reference {
         Some(library.show(&args.name).into_diagnostic()?)
     } else {
@@ -170,46 +182,6 @@ fn add(args: AddArgs) -> miette::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The segments that are asked for; without any, those of the DICOM-SEG, or for a further reference those values
-/// of the task that occur.
-fn selections(
-    asked: &[SegmentArg],
-    own: &[(u16, crate::terminology::SegmentDescription)],
-    layers: &[Vec<u16>],
-    known: Option<&Task>,
-) -> miette::Result<Vec<Selection>> {
-    if !asked.is_empty() {
-        return asked.iter().map(|segment| segment.selection(own)).collect();
-    }
-    let mut all: Vec<Selection> = own
-        .iter()
-        .map(|(value, description)| Selection {
-            value: *value,
-            description: description.clone(),
-        })
-        .collect();
-    if let Some(task) = known {
-        if own.is_empty() {
-            let taught = task.segments.iter().map(|segment| Selection {
-                value: segment.source_value,
-                description: segment.description.clone(),
-            });
-            all = taught
-                .filter(|s| layers.iter().flatten().any(|&value| value == s.value))
-                .collect();
-        } else {
-            all.retain(|selection| task.segment_named(&selection.description.label).is_some());
-        }
-    }
-    if all.is_empty() {
-        return Err(miette!(
-            help = "name the segments with --segment VALUE=NAME, such as --segment 1=spleen",
-            "a NIfTI label does not say what its values mean"
-        ));
-    }
-    Ok(all)
 }
 
 fn list(args: &ListArgs) -> miette::Result<()> {

@@ -30,13 +30,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Steps of the whole run: the learning rate falls over these
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Seed of weights and episodes
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Stop after this many minutes, with a checkpoint
-    #[arg(long)]
+    #[arg(long, value_name = "MINUTES")]
     minutes: Option<f64>,
     /// NIfTI label map of a real body to draw further scenes from (its shapes; no real intensities)
     #[arg(long, value_name = "FILE", requires = "map_names")]
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     map_names: Option<PathBuf>,
     /// cpu, cuda or cuda:N
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Print the configuration as TOML and stop
     #[arg(long)]

@@ -9,6 +9,7 @@
 //! restart goes on wherever each job stood.
 
 mod delivering;
+mod encoding;
 mod network_thread;
 mod pace;
 mod plan;
@@ -18,6 +19,7 @@ mod segmenting;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
 use crate::receive::{ReceiveError, ReceiveOptions, Server};
+pub use encoding::encode_result;
 use network_thread::NetworkThread;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
 
+use super::encoding::encode_result;
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::{Rooms, pace};
 use crate::archive::{ArchiveError, Job, JobState, NewResult};
 use crate::assemble::{Series, SourceSeries, read_series};
-use crate::encode::{EncodeError, Provenance, SegInstance, Segment, write_seg};
-use dicom_dictionary_std::tags;
+use crate::encode::{EncodeError, Provenance, SegInstance};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,7 +79,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
             )
         })?;
     let series = assemble(rooms.archive.instances(job.series).await?).await?;
-    let modality = modality(&series.source);
+    let modality = series.source.modality();
     let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
     let mut results = Vec::new();
     let mut nothing = Vec::new();
@@ -128,24 +128,13 @@ async fn encode(
     rule: String,
 ) -> Result<Result<SegInstance, String>, Obstacle> {
     let encoded = tokio::task::spawn_blocking(move || {
-        let segments: Vec<Segment> = answer
-            .segmented
-            .segments
-            .iter()
-            .map(|segment| Segment {
-                number: segment.number,
-                description: segment.description.clone(),
-                algorithm_name: segment.task.clone(),
-                algorithm_version: segment.task_version.clone(),
-            })
-            .collect();
         let provenance = Provenance {
             series_description: format!("irisnode: {rule}"),
             rule,
             tasks: answer.tasks,
             weights_hash: answer.weights_hash,
         };
-        write_seg(&answer.segmented.labels, &segments, &source, &provenance)
+        encode_result(&answer.segmented, &source, &provenance)
     })
     .await
     .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;
@@ -154,13 +143,4 @@ async fn encode(
         Err(nothing @ EncodeError::NothingFound { .. }) => Ok(Err(nothing.to_string())),
         Err(error) => Err(Obstacle::Failed(error.to_string())),
     }
-}
-
-fn modality(source: &SourceSeries) -> String {
-    source
-        .attributes
-        .get(tags::MODALITY)
-        .and_then(|element| element.to_str().ok())
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
 }

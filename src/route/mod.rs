@@ -11,9 +11,11 @@ mod explain;
 mod matching;
 mod seen;
 mod series_context;
+mod verdict;
 
 pub use decide::{Decisions, decide};
 pub use destination::{UnknownOrigin, destinations};
 pub use explain::{Explanation, Reason, RuleExplanation, explain};
 pub use seen::Seen;
 pub use series_context::SeriesContext;
+pub use verdict::{KnownTitles, Verdict};
