@@ -273,32 +273,54 @@ impl Archive {
         Ok(())
     }
 
-    /// Leaves a job in its state and tries it again after `wait`.
-    pub async fn try_later(
-        &self,
-        job: i64,
-        reason: &str,
-        wait: Duration,
-    ) -> Result<(), ArchiveError> {
-        sqlx::query("UPDATE jobs SET attempts = attempts + 1, reason = ?, next_at = ?, updated_at = ? WHERE id = ?")
-            .bind(reason)
-            .bind(later(wait))
-            .bind(now())
+    /// Counts a step of a job before it is tried, so that the count survives whatever the step does to the process.
+    pub async fn trying(&self, job: i64) -> Result<(), ArchiveError> {
+        sqlx::query("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?")
             .bind(job)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// Deliveries that are due, at most `most`.
-    pub async fn due_deliveries(&self, most: i64) -> Result<Vec<Delivery>, ArchiveError> {
-        Ok(sqlx::query_as(
-            "SELECT id, job, destination, file, attempts FROM deliveries
-             WHERE state = 'waiting' AND next_at <= ? ORDER BY id LIMIT ?",
+    /// Leaves a job in its state and tries it again after `wait`; the job is not at fault, so this try does not count.
+    pub async fn try_later(
+        &self,
+        job: i64,
+        reason: &str,
+        wait: Duration,
+    ) -> Result<(), ArchiveError> {
+        sqlx::query(
+            "UPDATE jobs SET attempts = max(attempts - 1, 0), reason = ?, next_at = ?, updated_at = ?
+             WHERE id = ? AND state IN ('complete', 'routed')",
+        )
+        .bind(reason)
+        .bind(later(wait))
+        .bind(now())
+        .bind(job)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Names of the peers that a delivery is due to.
+    pub async fn due_destinations(&self) -> Result<Vec<String>, ArchiveError> {
+        Ok(sqlx::query_scalar(
+            "SELECT DISTINCT destination FROM deliveries WHERE state = 'waiting' AND next_at <= ?",
         )
         .bind(now())
-        .bind(most)
         .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The delivery to a peer that has been due longest.
+    pub async fn due_delivery(&self, destination: &str) -> Result<Option<Delivery>, ArchiveError> {
+        Ok(sqlx::query_as(
+            "SELECT id, job, destination, file, attempts FROM deliveries
+             WHERE state = 'waiting' AND destination = ? AND next_at <= ? ORDER BY id LIMIT 1",
+        )
+        .bind(destination)
+        .bind(now())
+        .fetch_optional(&self.pool)
         .await?)
     }
 

@@ -14,6 +14,7 @@ mod pace;
 mod plan;
 mod routing;
 mod segmenting;
+mod step;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
