@@ -164,6 +164,11 @@ async fn serve(
     };
     let association = match established {
         Ok(Ok(association)) => association,
+        // Whoever looks whether the port is open, every few seconds perhaps.
+        Ok(Err(dicom_ul::association::Error::ConnectionClosed { .. })) => {
+            tracing::debug!(%address, "a connection was closed before it asked for an association");
+            return;
+        }
         Ok(Err(error)) => {
             tracing::warn!(%address, %error, "an association was not established");
             return;
