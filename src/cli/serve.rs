@@ -64,19 +64,12 @@ pub fn run(args: Args) -> miette::Result<()> {
             signal(SignalKind::terminate()).into_diagnostic()?,
         );
         tokio::spawn(async move {
-            let mut asked = async || {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            };
-            asked().await;
-            tracing::info!("stopping: finishing what is under way; ask again to stop at once");
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping: finishing what is under way");
             stop.cancel();
-            asked().await;
-            // What was acknowledged is on disk, as it would be after a power cut.
-            tracing::warn!("stopped at once; what was under way goes on at the next start");
-            std::process::exit(1);
         });
         node::run(config, shutdown, |address| {
             tracing::info!(%address, ae_title, "listening");
