@@ -1,7 +1,7 @@
 //! Who may call, what is negotiated, and many callers at once.
 
 use crate::raw_association::RawAssociation;
-use crate::support::{CtSlice, Node, data_set, python, root, tool};
+use crate::support::{CtSlice, Node, PATIENCE, data_set, python, root, tool, wait_until};
 use crate::{assert_answers, dcmtk, printed, receiver, send, small_slices};
 use std::path::PathBuf;
 use std::process::Output;
@@ -155,7 +155,13 @@ fn three_hundred_slices_come_over_one_association() {
 #[test]
 fn one_association_too_many_is_told_to_come_again() {
     let node = receiver().node("max_associations = 1").start();
-    let first = RawAssociation::open(&node);
+    // The look whether the node listens may still be open.
+    let mut first = None;
+    let opened = wait_until(PATIENCE, || {
+        first = RawAssociation::try_open(&node);
+        first.is_some()
+    });
+    assert!(opened);
 
     let rejected = dcmtk(&node, "echoscu", &[], &[]);
 
@@ -165,8 +171,8 @@ fn one_association_too_many_is_told_to_come_again() {
         text.contains("Rejected Transient") && text.contains("Local Limit Exceeded"),
         "{text}"
     );
-    first.release();
-    let free_again = crate::support::wait_until(crate::support::PATIENCE, || {
+    first.unwrap().release();
+    let free_again = wait_until(PATIENCE, || {
         dcmtk(&node, "echoscu", &[], &[]).status.success()
     });
     assert!(free_again);

@@ -18,6 +18,11 @@ pub struct RawAssociation {
 impl RawAssociation {
     /// Associates as SCANNER.
     pub fn open(node: &Node) -> Self {
+        Self::try_open(node).expect("an association")
+    }
+
+    /// Associates as SCANNER, unless the node rejects it.
+    pub fn try_open(node: &Node) -> Option<Self> {
         let association = ClientAssociationOptions::new()
             .calling_ae_title("SCANNER")
             .called_ae_title(Node::AE_TITLE)
@@ -27,8 +32,8 @@ impl RawAssociation {
                 vec![uids::EXPLICIT_VR_LITTLE_ENDIAN],
             )
             .establish(("127.0.0.1", node.port))
-            .expect("an association");
-        Self { association }
+            .ok()?;
+        Some(Self { association })
     }
 
     /// The connection, to write whatever onto.
