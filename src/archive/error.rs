@@ -28,6 +28,11 @@ pub enum ArchiveError {
         /// Newest version known.
         known: i64,
     },
+    /// Another process works in the folder.
+    #[error(
+        "another irisnode works in {}; stop it, or give this one another data_dir", .0.display()
+    )]
+    InUse(PathBuf),
     /// The archive is shutting down.
     #[error("the archive is closed")]
     Closed,

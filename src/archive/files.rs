@@ -4,21 +4,26 @@ use super::ArchiveError;
 use super::spool::Spooled;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Folders and their naming.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     root: PathBuf,
+    /// Held by the one node that works here; the system lets go of it however the process ends.
+    _lock: Option<Arc<File>>,
 }
 
 impl Files {
-    /// Makes the folders (private to the user) and empties the spool: nothing in it was acknowledged.
+    /// Makes the folders (private to the user), takes them for this process
+    /// and empties the spool: nothing in it was acknowledged.
     pub(super) fn open(root: &Path) -> Result<Self, ArchiveError> {
-        let files = Self {
+        let mut files = Self {
             root: root.to_owned(),
+            _lock: None,
         };
         for folder in [
             root.to_owned(),
@@ -32,6 +37,12 @@ impl Files {
                 .create(&folder)
                 .map_err(ArchiveError::file("cannot make the folder", &folder))?;
         }
+        // Before the spool is emptied: it may be another node's, in full use.
+        files._lock = Some(Arc::new(lock(root)?));
+        // Else a power cut could take the new folders with all that was
+        // acknowledged into them. The one above may not be ours to open.
+        sync_folder(root)?;
+        let _ = root.parent().map(sync_folder);
         let spool = files.spool_folder();
         let list =
             fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
@@ -49,6 +60,7 @@ impl Files {
         ))?;
         Ok(Self {
             root: root.to_owned(),
+            _lock: None,
         })
     }
 
@@ -125,6 +137,23 @@ fn make_parent(path: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
         changed.extend(parent.parent().map(Path::to_owned));
     }
     Ok(changed)
+}
+
+/// Two nodes in one folder would do each other's jobs and empty each other's spool.
+fn lock(root: &Path) -> Result<File, ArchiveError> {
+    let path = root.join("lock");
+    let failed = || ArchiveError::file("cannot lock", &path);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ArchiveError::InUse(root.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed()(error)),
+    }
 }
 
 fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {

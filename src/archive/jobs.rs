@@ -72,21 +72,6 @@ pub struct NewResult {
     pub sop_instance_uid: String,
 }
 
-/// A delivery that is due.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Delivery {
-    /// Number of the delivery.
-    pub id: i64,
-    /// Its job.
-    pub job: i64,
-    /// Name of the peer.
-    pub destination: String,
-    /// The file to send.
-    pub file: String,
-    /// Attempts before this one.
-    pub attempts: i64,
-}
-
 /// A job as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
 pub struct JobSummary {
@@ -158,11 +143,11 @@ pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveE
     Ok(())
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     Utc::now().timestamp_millis()
 }
 
-fn later(wait: Duration) -> i64 {
+pub(super) fn later(wait: Duration) -> i64 {
     now().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -273,105 +258,32 @@ impl Archive {
         Ok(())
     }
 
-    /// Leaves a job in its state and tries it again after `wait`.
-    pub async fn try_later(
-        &self,
-        job: i64,
-        reason: &str,
-        wait: Duration,
-    ) -> Result<(), ArchiveError> {
-        sqlx::query("UPDATE jobs SET attempts = attempts + 1, reason = ?, next_at = ?, updated_at = ? WHERE id = ?")
-            .bind(reason)
-            .bind(later(wait))
-            .bind(now())
+    /// Counts a step of a job before it is tried, so that the count survives whatever the step does to the process.
+    pub async fn trying(&self, job: i64) -> Result<(), ArchiveError> {
+        sqlx::query("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?")
             .bind(job)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// Deliveries that are due, at most `most`.
-    pub async fn due_deliveries(&self, most: i64) -> Result<Vec<Delivery>, ArchiveError> {
-        Ok(sqlx::query_as(
-            "SELECT id, job, destination, file, attempts FROM deliveries
-             WHERE state = 'waiting' AND next_at <= ? ORDER BY id LIMIT ?",
-        )
-        .bind(now())
-        .bind(most)
-        .fetch_all(&self.pool)
-        .await?)
-    }
-
-    /// A destination acknowledged; the job is delivered when all have.
-    pub async fn delivered(&self, delivery: &Delivery) -> Result<(), ArchiveError> {
-        self.settle(delivery, "delivered", None).await
-    }
-
-    /// A destination refused for good; the job fails, other destinations still get theirs.
-    pub async fn undeliverable(
+    /// Leaves a job in its state and tries it again after `wait`; the job is not at fault, so this try does not count.
+    pub async fn try_later(
         &self,
-        delivery: &Delivery,
-        reason: &str,
-    ) -> Result<(), ArchiveError> {
-        self.settle(delivery, "failed", Some(reason)).await
-    }
-
-    async fn settle(
-        &self,
-        delivery: &Delivery,
-        state: &str,
-        reason: Option<&str>,
-    ) -> Result<(), ArchiveError> {
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "UPDATE deliveries SET state = ?, reason = ?, attempts = attempts + 1, delivered_at = ? WHERE id = ?",
-        )
-        .bind(state)
-        .bind(reason)
-        .bind(now())
-        .bind(delivery.id)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "UPDATE jobs SET updated_at = ?1,
-               state = CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'failed')
-                       THEN 'failed' ELSE 'delivered' END,
-               reason = (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'failed' LIMIT 1)
-             WHERE id = ?2 AND state = 'segmented'
-               AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'waiting')",
-        )
-        .bind(now())
-        .bind(delivery.job)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        self.changed.notify_waiters();
-        Ok(())
-    }
-
-    /// A destination cannot take it now; due again after `wait`.
-    pub async fn deliver_later(
-        &self,
-        delivery: &Delivery,
+        job: i64,
         reason: &str,
         wait: Duration,
     ) -> Result<(), ArchiveError> {
-        let mut transaction = self.pool.begin().await?;
         sqlx::query(
-            "UPDATE deliveries SET reason = ?, attempts = attempts + 1, next_at = ? WHERE id = ?",
+            "UPDATE jobs SET attempts = max(attempts - 1, 0), reason = ?, next_at = ?, updated_at = ?
+             WHERE id = ? AND state IN ('complete', 'routed')",
         )
         .bind(reason)
         .bind(later(wait))
-        .bind(delivery.id)
-        .execute(&mut *transaction)
+        .bind(now())
+        .bind(job)
+        .execute(&self.pool)
         .await?;
-        sqlx::query("UPDATE jobs SET reason = ?, updated_at = ? WHERE id = ?")
-            .bind(reason)
-            .bind(now())
-            .bind(delivery.job)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
         Ok(())
     }
 

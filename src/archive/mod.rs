@@ -6,14 +6,16 @@
 //! name from outside reaches the file system and the same bytes are held once.
 
 mod commit;
+mod deliveries;
 mod error;
 mod files;
 mod jobs;
 mod schema;
 mod spool;
 
+pub use deliveries::Delivery;
 pub use error::ArchiveError;
-pub use jobs::{Delivery, Job, JobState, JobSummary, NewResult};
+pub use jobs::{Job, JobState, JobSummary, NewResult};
 pub use spool::{Spool, Spooled};
 
 use files::Files;

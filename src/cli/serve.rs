@@ -44,6 +44,7 @@ enum LogFormat {
 pub fn run(args: Args) -> miette::Result<()> {
     let file = ConfigFile::read_complete(&args.config)?;
     start_log(args.log);
+    keep_panics_quiet();
     if let Some(warnings) = file.warnings() {
         for line in warnings.lines() {
             tracing::warn!("{line}");
@@ -94,4 +95,14 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
     }
+}
+
+/// The message of a panic may quote what was being read, a patient's name too: the log tells where it was, and no more.
+fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let place = place.unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("?").to_owned();
+        tracing::error!(place, thread, "a panic; what it was about is left out");
+    }));
 }

@@ -1,40 +1,79 @@
 //! segmented → delivered: results go to their destinations, again and again until acknowledged or refused for good.
 
-use super::{Rooms, pace};
+//!
+//! Each destination has a lane of its own, so that one that is down or slow holds up no other.
+
+use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Delivery};
 use crate::deliver::{RetryPolicy, store};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Deliveries under way at once.
-const AT_ONCE: i64 = 4;
+/// How long a delivery under way may go on after shutdown was asked for; one that is cut off is made again at the next start.
+const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    let mut lanes = JoinSet::new();
+    let mut busy: HashMap<Id, String> = HashMap::new();
     while !shutdown.is_cancelled() {
-        let due = match rooms.archive.due_deliveries(AT_ONCE).await {
+        while let Some(ended) = lanes.try_join_next_with_id() {
+            busy.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+        }
+        let due = match rooms.archive.due_destinations().await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "the index cannot be read; trying again");
                 Vec::new()
             }
         };
-        if due.is_empty() {
-            pace::change(&rooms.archive, &shutdown).await;
-            continue;
+        for destination in due {
+            if !busy.values().any(|name| *name == destination) {
+                let lane = lane(Arc::clone(&rooms), destination.clone(), shutdown.clone());
+                busy.insert(lanes.spawn(lane).id(), destination);
+            }
         }
-        let mut under_way = JoinSet::new();
-        for delivery in due {
-            let rooms = Arc::clone(&rooms);
-            under_way.spawn(async move {
-                if let Err(error) = attempt(&rooms, &delivery).await {
-                    tracing::error!(job = delivery.job, %error, "the outcome of a delivery could not be recorded");
-                }
-            });
+        pace::change(&rooms.archive, &shutdown).await;
+    }
+    while lanes.join_next().await.is_some() {}
+}
+
+/// Delivers what is due to one destination, one result after the other.
+async fn lane(rooms: Arc<Rooms>, destination: String, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let delivered = match rooms.archive.due_delivery(&destination).await {
+            Ok(Some(delivery)) => tokio::select! {
+                delivered = deliver(&rooms, delivery) => delivered,
+                () = end_of_grace(&shutdown) => return,
+            },
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = delivered {
+            // The delivery is still due: the lane is opened again for it.
+            tracing::error!(destination, %error, "the outcome of a delivery could not be recorded");
+            return;
         }
-        while under_way.join_next().await.is_some() {}
+    }
+}
+
+async fn end_of_grace(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+async fn deliver(rooms: &Arc<Rooms>, delivery: Delivery) -> Result<(), ArchiveError> {
+    let (at_work, sent) = (Arc::clone(rooms), delivery.clone());
+    match step::guarded(async move { attempt(&at_work, &sent).await }).await {
+        Some(done) => done,
+        None => {
+            let reason = "sending the result failed; the log says where";
+            let pause = rooms.config.delivery.longest_pause;
+            rooms.archive.deliver_later(&delivery, reason, pause).await
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod pace;
 mod plan;
 mod routing;
 mod segmenting;
+mod step;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;

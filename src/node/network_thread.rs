@@ -138,7 +138,7 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         &SegmentOptions::default(),
         &mut |_, _| {},
     )
-    .map_err(|error| error.to_string())?;
+    .map_err(|error| without_frames(&error.to_string()))?;
     Ok(Answer {
         segmented,
         tasks: tasks
@@ -147,4 +147,25 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
             .collect(),
         weights_hash: iris.weights_hash().to_owned(),
     })
+}
+
+/// libtorch's errors end with its own call stack: the log and the job's record are for administrators.
+fn without_frames(error: &str) -> String {
+    let end = ["\\nException raised from", "\nException raised from"]
+        .iter()
+        .filter_map(|mark| error.find(mark))
+        .min();
+    error[..end.unwrap_or(error.len())].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_stack_is_left_out() {
+        let error = "failed: Torch(\"no memory\\nException raised from here\\nframe #0: x\")";
+        assert_eq!(without_frames(error), "failed: Torch(\"no memory");
+        assert_eq!(without_frames("no segment\nfits"), "no segment\nfits");
+    }
 }

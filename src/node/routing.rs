@@ -1,7 +1,7 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
 use super::plan::PlannedRule;
-use super::{Rooms, pace};
+use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::route::{SeriesContext, decide, destinations};
 use dicom_dictionary_std::tags;
@@ -22,20 +22,28 @@ enum Outcome {
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        match rooms.archive.next_job(JobState::Complete).await {
-            Ok(Some(job)) => {
-                if let Err(error) = route(&rooms, &job).await {
-                    tracing::error!(job = job.id, %error, "a job could not be routed; trying again");
-                    pace::change(&rooms.archive, &shutdown).await;
-                }
-            }
+        let step = match rooms.archive.next_job(JobState::Complete).await {
+            Ok(Some(job)) => do_job(&rooms, job).await,
             Ok(None) => {
                 pace::change(&rooms.archive, &shutdown).await;
+                continue;
             }
-            Err(error) => {
-                tracing::error!(%error, "the index cannot be read; trying again");
-                pace::change(&rooms.archive, &shutdown).await;
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = step {
+            tracing::error!(%error, "a job could not be routed; trying again");
+            pace::change(&rooms.archive, &shutdown).await;
+        }
+    }
+}
+
+async fn do_job(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
+    let (id, at_work) = (job.id, Arc::clone(rooms));
+    match step::guarded(async move { route(&at_work, &job).await }).await {
+        Some(done) => done,
+        None => {
+            let reason = "matching the series with the rules failed; the log says where";
+            rooms.archive.failed(id, reason).await
         }
     }
 }

@@ -3,14 +3,19 @@
 use super::encoding::encode_result;
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
-use super::{Rooms, pace};
+use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState, NewResult};
 use crate::assemble::{Series, SourceSeries, read_series};
 use crate::encode::{EncodeError, Provenance, SegInstance};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// A series that took the node down this often is set aside, or it would do so for ever.
+const MOST_ATTEMPTS: i64 = 3;
+/// Pause after the node's own trouble, such as a full disk: segmenting is dear, so it is not tried all the time.
+const TROUBLE: Duration = Duration::from_secs(30);
 
 /// Why a job makes no results.
 enum Obstacle {
@@ -20,8 +25,8 @@ enum Obstacle {
     NothingFound(String),
     /// The node's own trouble; the job is tried again.
     Archive(ArchiveError),
-    /// The node is going down; the next start does the job.
-    GoingDown,
+    /// The network is gone, and no job can be done before the node is started again.
+    NetworkGone,
 }
 
 impl From<ArchiveError> for Obstacle {
@@ -33,7 +38,7 @@ impl From<ArchiveError> for Obstacle {
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let step = match rooms.archive.next_job(JobState::Routed).await {
-            Ok(Some(job)) => do_job(&rooms, &job).await,
+            Ok(Some(job)) => attempt(&rooms, job).await,
             Ok(None) => {
                 pace::change(&rooms.archive, &shutdown).await;
                 continue;
@@ -47,25 +52,51 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     }
 }
 
+/// Does a job unless it has taken the process down too often already.
+async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
+    let id = job.id;
+    if job.attempts >= MOST_ATTEMPTS {
+        let reason = format!(
+            "the node ended {} times while it worked on this series, so it is set aside; send the series again to try once more",
+            job.attempts
+        );
+        tracing::error!(job = id, reason, "failed");
+        return rooms.archive.failed(id, &reason).await;
+    }
+    rooms.archive.trying(id).await?;
+    let at_work = Arc::clone(rooms);
+    match step::guarded(async move { do_job(&at_work, &job).await }).await {
+        Some(done) => done,
+        None => {
+            let reason = "segmenting the series failed; the log says where";
+            rooms.archive.failed(id, reason).await
+        }
+    }
+}
+
 async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     let start = Instant::now();
-    match results(rooms, job).await {
+    let trouble = match results(rooms, job).await {
         Ok(results) => {
             let took = rooms.archive.segmented(job.id, &results).await?;
             tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), "segmented");
-            Ok(())
+            return Ok(());
         }
         Err(Obstacle::Failed(reason)) => {
             tracing::warn!(job = job.id, reason, "failed");
-            rooms.archive.failed(job.id, &reason).await
+            return rooms.archive.failed(job.id, &reason).await;
         }
         Err(Obstacle::NothingFound(reason)) => {
             tracing::info!(job = job.id, reason, "nothing to send");
-            rooms.archive.skipped(job.id, &reason).await
+            return rooms.archive.skipped(job.id, &reason).await;
         }
-        Err(Obstacle::Archive(error)) => Err(error),
-        Err(Obstacle::GoingDown) => Ok(()),
-    }
+        Err(Obstacle::Archive(error)) => error.to_string(),
+        Err(Obstacle::NetworkGone) => {
+            "the network's thread has ended; restart irisnode to go on".to_owned()
+        }
+    };
+    tracing::error!(job = job.id, reason = trouble, pause = ?TROUBLE, "not segmented; trying again");
+    rooms.archive.try_later(job.id, &trouble, TROUBLE).await
 }
 
 async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
@@ -92,7 +123,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
             .await
             .map_err(|error| match error {
                 NetworkError::Refused(reason) => Obstacle::Failed(reason),
-                NetworkError::Gone => Obstacle::GoingDown,
+                NetworkError::Gone => Obstacle::NetworkGone,
             })?;
         match encode(answer, Arc::clone(&source), rule.rule.clone()).await? {
             Ok(seg) => {

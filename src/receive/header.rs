@@ -5,7 +5,7 @@
 //! data are walked lazily: a value is only ever allocated when it is short and
 //! wanted, and one that claims more bytes than the file has ends the reading.
 
-use dicom_core::{Length, Tag};
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_encoding::TransferSyntaxIndex;
 use dicom_encoding::transfer_syntax::Codec;
@@ -45,7 +45,7 @@ pub(super) fn read(
         .ok_or("its transfer syntax is unknown")?;
     let unreadable = |_| "it cannot be read back".to_owned();
     let mut file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
+    let end = file.metadata().map_err(unreadable)?.len();
     file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
     match syntax.codec() {
         Codec::Dataset(Some(adapter)) => {
@@ -55,19 +55,27 @@ pub(super) fn read(
                 .take(MOST_INFLATED)
                 .read_to_end(&mut inflated)
                 .map_err(|_| "it cannot be inflated".to_owned())?;
-            let length = inflated.len() as u64;
+            // Of what was not inflated nobody knows how long it is.
+            let end = match inflated.len() as u64 {
+                MOST_INFLATED => u64::MAX,
+                end => end,
+            };
             let reader = LazyDataSetReader::new_with_ts(Cursor::new(inflated), syntax);
-            walk(reader.map_err(|e| e.to_string())?, length)
+            walk(reader.map_err(|e| e.to_string())?, end)
         }
         Codec::Dataset(None) => Err("its transfer syntax cannot be read".into()),
         _ => {
             let reader = LazyDataSetReader::new_with_ts(BufReader::new(file), syntax);
-            walk(reader.map_err(|e| e.to_string())?, length)
+            walk(reader.map_err(|e| e.to_string())?, end)
         }
     }
 }
 
-fn walk<S>(mut reader: LazyDataSetReader<S>, length: u64) -> Result<BTreeMap<Tag, String>, String>
+/// Walks a data set that ends at position `end` of its source up to its pixel data.
+///
+/// Skipping past the end is no error to the reader, so each length is held
+/// against what is left: a data set cut short must not pass for a whole one.
+fn walk<S>(mut reader: LazyDataSetReader<S>, end: u64) -> Result<BTreeMap<Tag, String>, String>
 where
     S: StatefulDecode,
     for<'s> &'s mut S: StatefulDecode,
@@ -91,18 +99,21 @@ where
             LazyDataToken::PixelSequenceStart => break,
             LazyDataToken::ElementHeader(header) if depth == 0 => {
                 last = in_order(last, header.tag).ok_or_else(broken)?;
-                if last >= tags::PIXEL_DATA {
-                    return match header.len {
-                        Length(claimed) if u64::from(claimed) > length => {
-                            Err("its pixel data is cut short".into())
-                        }
-                        _ => Ok(found),
-                    };
+                let has_value = header.len.get().is_some_and(|length| length > 0);
+                if last >= tags::PIXEL_DATA && !has_value {
+                    return Ok(found);
                 }
             }
             LazyDataToken::LazyValue { header, decoder } => {
                 let claimed = header.len.get().ok_or_else(broken)?;
-                if u64::from(claimed) > length {
+                let is_cut = decoder.position().saturating_add(claimed.into()) > end;
+                if depth == 0 && header.tag >= tags::PIXEL_DATA {
+                    return match is_cut {
+                        true => Err("its pixel data is cut short".into()),
+                        false => Ok(found),
+                    };
+                }
+                if is_cut {
                     return Err("a value claims more bytes than came".into());
                 }
                 if depth == 0 && claimed <= LONGEST_VALUE && WANTED.contains(&header.tag) {
@@ -120,7 +131,7 @@ where
                 }
             }
             LazyDataToken::LazyItemValue { len, decoder } => {
-                if u64::from(len) > length {
+                if decoder.position().saturating_add(len.into()) > end {
                     return Err("an item claims more bytes than came".into());
                 }
                 LazyDataToken::LazyItemValue { len, decoder }

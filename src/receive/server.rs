@@ -13,7 +13,7 @@ use dicom_ul::pdu::{
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -155,14 +155,26 @@ async fn serve(
     for syntax in TRANSFER_SYNTAXES {
         negotiation = negotiation.with_transfer_syntax(*syntax);
     }
+    // One time limit for all of it: a peer that sends a byte now and then is as silent as one that sends none.
+    let negotiated =
+        tokio::time::timeout(options.idle_timeout, negotiation.establish_async(stream));
     let established = tokio::select! {
-        established = negotiation.establish_async(stream) => established,
+        established = negotiated => established,
         () = shutdown.cancelled() => return,
     };
     let association = match established {
-        Ok(association) => association,
-        Err(error) => {
+        Ok(Ok(association)) => association,
+        // Whoever looks whether the port is open, every few seconds perhaps.
+        Ok(Err(dicom_ul::association::Error::ConnectionClosed { .. })) => {
+            tracing::debug!(%address, "a connection was closed before it asked for an association");
+            return;
+        }
+        Ok(Err(error)) => {
             tracing::warn!(%address, %error, "an association was not established");
+            return;
+        }
+        Err(_) => {
+            tracing::warn!(%address, waited = ?options.idle_timeout, "a connection asked for no association");
             return;
         }
     };
@@ -194,12 +206,13 @@ async fn reject_for_now(mut stream: TcpStream) {
     if write_pdu(&mut bytes, &pdu).is_err() {
         return;
     }
-    // The request must be read, or closing the socket resets the answer away.
-    let mut request = [0u8; 4096];
+    // The request must be read to its end, or closing the socket resets the
+    // answer away; the peer closes when it has read the answer.
     let answered = async {
-        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
         let _ = stream.write_all(&bytes).await;
         let _ = stream.shutdown().await;
+        let mut request = stream.take(MAX_PDU_LENGTH.into());
+        let _ = tokio::io::copy(&mut request, &mut tokio::io::sink()).await;
     };
     let _ = tokio::time::timeout(Duration::from_secs(2), answered).await;
 }

@@ -101,3 +101,11 @@ impl CtSlice {
         path
     }
 }
+
+/// The bytes of a file's data set: all that follows the file meta information.
+pub fn data_set(file: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).expect("a file");
+    // Preamble, `DICM`, then (0002,0000) with the length of the rest of the group (PS3.10 section 7.1).
+    let length: [u8; 4] = bytes[140..144].try_into().expect("a group length");
+    bytes.split_off(144 + u32::from_le_bytes(length) as usize)
+}

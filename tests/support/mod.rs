@@ -13,10 +13,14 @@
 )]
 
 mod dicom_file;
+mod drawn_series;
+mod node;
 mod orthanc;
 mod process;
 
-pub use dicom_file::CtSlice;
+pub use dicom_file::{CtSlice, data_set};
+pub use drawn_series::DrawnSeries;
+pub use node::{Node, NodeSetup, PATIENCE, TASK};
 pub use orthanc::Orthanc;
 pub use process::{Running, free_port, wait_until};
 

@@ -1,0 +1,295 @@
+//! A real node on loopback: the built program, its data in a temporary folder, a task taught from `dicom-fixtures/`.
+
+use super::process::{Running, free_port, wait_until};
+use super::{irisnode, root};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// The task every node here knows.
+pub const TASK: &str = "drawn-organs";
+/// Long enough for a series to be segmented on a machine that has much else to do.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What the node's configuration says beside what every test needs.
+#[derive(Debug, Clone)]
+pub struct NodeSetup {
+    port: Option<u16>,
+    node: String,
+    delivery: String,
+    peers: String,
+    rules: String,
+    log: &'static str,
+}
+
+impl Default for NodeSetup {
+    fn default() -> Self {
+        Self {
+            port: None,
+            node: String::new(),
+            delivery: String::new(),
+            peers: String::new(),
+            rules: String::new(),
+            log: "info",
+        }
+    }
+}
+
+impl NodeSetup {
+    /// A port known beforehand, for a peer that has to know it.
+    pub fn listening_on(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Lines for `[node]`.
+    pub fn node(mut self, lines: &str) -> Self {
+        self.node += lines;
+        self.node.push('\n');
+        self
+    }
+
+    /// Lines for `[delivery]`.
+    pub fn delivery(mut self, lines: &str) -> Self {
+        self.delivery = format!("[delivery]\n{lines}\n");
+        self
+    }
+
+    /// A peer on loopback.
+    pub fn peer(mut self, name: &str, ae_title: &str, port: u16) -> Self {
+        self.peers += &format!(
+            "[[peer]]\nname = \"{name}\"\nae_title = \"{ae_title}\"\nhost = \"127.0.0.1\"\nport = {port}\n"
+        );
+        self
+    }
+
+    /// A rule that runs [`TASK`]; `lines` are its `when` and the rest.
+    pub fn rule(mut self, name: &str, lines: &str) -> Self {
+        self.rules += &format!("[[rule]]\nname = \"{name}\"\ntasks = [\"{TASK}\"]\n{lines}\n");
+        self
+    }
+
+    /// What the log shows, as in `IRISNODE_LOG`.
+    pub fn log(mut self, filter: &'static str) -> Self {
+        self.log = filter;
+        self
+    }
+
+    /// Starts the node and waits until it listens.
+    pub fn start(self) -> Node {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = self.port.unwrap_or_else(free_port);
+        let configuration = folder.path().join("irisnode.toml");
+        let text = format!(
+            "[node]\nae_title = \"{}\"\nlisten = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n\
+             task_dir = \"{}\"\nweights = \"{}\"\ndevice = \"cpu\"\n{}{}\n{}\n{}\n{}",
+            Node::AE_TITLE,
+            task_library().display(),
+            root().join("weights/iris.safetensors").display(),
+            if self.node.contains("quiet_time") {
+                ""
+            } else {
+                "quiet_time = \"300ms\"\n"
+            },
+            self.node,
+            self.delivery,
+            self.peers,
+            self.rules,
+        );
+        std::fs::write(&configuration, text).expect("a configuration file");
+        let mut node = Node {
+            process: None,
+            port,
+            configuration,
+            filter: self.log,
+            logs: Vec::new(),
+            folder,
+        };
+        node.start();
+        node
+    }
+}
+
+/// A running node; killed on drop.
+pub struct Node {
+    process: Option<Running>,
+    /// Port of DICOM.
+    pub port: u16,
+    configuration: PathBuf,
+    filter: &'static str,
+    logs: Vec<PathBuf>,
+    folder: tempfile::TempDir,
+}
+
+impl Node {
+    /// AE title of every node here.
+    pub const AE_TITLE: &str = "IRISNODE";
+
+    /// Starts it, or starts it again on the same data.
+    pub fn start(&mut self) {
+        let log = self
+            .folder
+            .path()
+            .join(format!("node-{}.log", self.logs.len()));
+        self.logs.push(log.clone());
+        let mut command = self.command("serve");
+        command.env("IRISNODE_LOG", self.filter);
+        self.process = Some(Running::start_listening(&mut command, self.port, log));
+    }
+
+    /// A subcommand of the program with this node's configuration.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = irisnode();
+        command
+            .arg(subcommand)
+            .arg("--config")
+            .arg(&self.configuration);
+        command
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Running {
+        self.process.as_mut().expect("a running node")
+    }
+
+    /// SIGKILL: what a power cut does to a process.
+    pub fn kill(&mut self) {
+        self.process().kill();
+    }
+
+    /// SIGTERM.
+    pub fn ask_to_stop(&mut self) {
+        let id = self.process().id().to_string();
+        // It may have ended already.
+        let _ = Command::new("kill").args(["-TERM", &id]).status();
+    }
+
+    /// SIGTERM, and waits for an end in good order.
+    pub fn stop(&mut self) {
+        self.ask_to_stop();
+        let process = self.process.as_mut().expect("a running node");
+        let ended = wait_until(PATIENCE, || !process.is_alive());
+        assert!(ended, "it does not stop:\n{}", self.log());
+        assert!(self.log().trim_end().ends_with("stopped"), "{}", self.log());
+    }
+
+    /// Everything it logged, over all its starts.
+    pub fn log(&self) -> String {
+        self.logs
+            .iter()
+            .map(|log| {
+                String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned()
+            })
+            .collect()
+    }
+
+    /// The most memory it ever held, MiB.
+    pub fn peak_memory(&mut self) -> u64 {
+        let status = format!("/proc/{}/status", self.process().id());
+        let status = std::fs::read_to_string(status).expect("a running node");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak.expect("a peak") / 1024
+    }
+
+    /// `irisnode jobs --json`, newest first.
+    pub fn jobs(&self) -> Vec<Value> {
+        let output = self.command("jobs").arg("--json").output().expect("jobs");
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).expect("a list of jobs")
+    }
+
+    /// Waits until `count` jobs have ended (and no other is under way); gives them, newest first.
+    pub fn ended_jobs(&self, count: usize) -> Vec<Value> {
+        let mut jobs = Vec::new();
+        let ended = wait_until(PATIENCE, || {
+            jobs = self.jobs();
+            jobs.len() >= count
+                && jobs.iter().all(|job| {
+                    ["delivered", "failed", "skipped"]
+                        .contains(&job["state"].as_str().unwrap_or(""))
+                })
+        });
+        assert!(ended, "{jobs:#?}\n{}", self.log());
+        assert_eq!(jobs.len(), count, "{jobs:#?}");
+        jobs
+    }
+
+    /// Waits until the newest job is in one of the states.
+    pub fn wait_for_state(&self, states: &[&str]) -> Value {
+        let mut job = Value::Null;
+        let there = wait_until(PATIENCE, || {
+            job = self.jobs().into_iter().next().unwrap_or_default();
+            states.contains(&job["state"].as_str().unwrap_or(""))
+        });
+        assert!(there, "{job:#}\n{}", self.log());
+        job
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Files of the instances it keeps.
+    pub fn kept(&self) -> Vec<PathBuf> {
+        files_below(&self.data().join("instances"))
+    }
+
+    /// Files of what is still arriving.
+    pub fn spooled(&self) -> Vec<PathBuf> {
+        files_below(&self.data().join("spool"))
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(folder)
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect()
+}
+
+/// A library with [`TASK`], taught once for all tests of a binary by `irisnode task add`.
+fn task_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-tests");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let library = folder.join("tasks");
+        let configuration = folder.join("irisnode.toml");
+        let weights = root().join("weights/iris.safetensors");
+        let text = format!(
+            "[node]\ntask_dir = \"{}\"\nweights = \"{}\"\n",
+            library.display(),
+            weights.display()
+        );
+        std::fs::write(&configuration, text).expect("a configuration file");
+        let reference = root().join("dicom-fixtures/reference");
+        let mut command = irisnode();
+        command
+            .args(["task", "add", TASK, "--config"])
+            .arg(&configuration)
+            .arg("--image")
+            .arg(reference.join("image.nii.gz"))
+            .arg("--label")
+            .arg(reference.join("labels.nii.gz"));
+        let segments = std::fs::read_to_string(root().join("dicom-fixtures/segments.tsv"));
+        for line in segments.expect("segments.tsv").lines() {
+            if let Some((value, name)) = line.split_once('\t') {
+                command.args(["--segment", &format!("{value}={name}")]);
+            }
+        }
+        let output = command.output().expect("task add");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        library
+    })
+}
