@@ -1,5 +1,10 @@
 //! Training as its user needs it: it learns, it can be killed, and what goes on is the same run.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot arrange its situation fails"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
