@@ -2,17 +2,18 @@
 
 use crate::volume::{Geometry, Vec3, Volume};
 
-/// CT numbers above this are body (or table), HU.
+/// CT numbers above this are body, HU.
 const BODY_HU: f32 = -300.0;
 /// A plane belongs to the body when this share of its voxels does.
 const LEAST_SHARE: f64 = 0.05;
-/// Spacing that the body is looked for at, mm: coarse, so that noise and thin tables count little.
+/// Spacing that the body is looked for at, mm: coarse, so that noise counts little.
 const COARSE_MM: f64 = 5.0;
 
 /// The box around a body, along the axes nearest to left, posterior and head.
 ///
-/// Along each axis it reaches from the first to the last plane in which 5 % of the voxels are body: above -300 HU
-/// in CT, above the volume's mean in other modalities. Where no plane is, it is the volume's whole extent.
+/// Body is the largest connected part above -300 HU in CT, above the volume's mean in other modalities: the table
+/// and what lies on it do not count. Along each axis the box reaches from the first to the last plane in which 5 % of
+/// the voxels are body. Where no plane is, it is the volume's whole extent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BodyBox {
     grid: Geometry,
@@ -34,8 +35,9 @@ impl BodyBox {
         };
         let [columns, rows, slices] = grid.size;
         let mut planes: [Vec<usize>; 3] = [vec![0; columns], vec![0; rows], vec![0; slices]];
-        for (at, &value) in coarse.voxels.iter().enumerate() {
-            if value > threshold {
+        let above: Vec<bool> = coarse.voxels.iter().map(|&v| v > threshold).collect();
+        for (at, &is_body) in largest_part(&above, grid.size).iter().enumerate() {
+            if is_body {
                 planes[0][at % columns] += 1;
                 planes[1][at / columns % rows] += 1;
                 planes[2][at / (columns * rows)] += 1;
@@ -79,12 +81,49 @@ impl BodyBox {
     }
 }
 
+/// The largest part of a mask whose voxels touch by their faces; `size` along the fastest, middle and slowest axis.
+fn largest_part(mask: &[bool], size: [usize; 3]) -> Vec<bool> {
+    let strides = [1, size[0], size[0] * size[1]];
+    let mut seen = vec![false; mask.len()];
+    let mut largest: Vec<usize> = Vec::new();
+    for seed in 0..mask.len() {
+        if !mask[seed] || seen[seed] {
+            continue;
+        }
+        seen[seed] = true;
+        let mut part = vec![seed];
+        let mut next = 0;
+        while let Some(&at) = part.get(next) {
+            next += 1;
+            for (&length, &stride) in size.iter().zip(&strides) {
+                let along = at / stride % length;
+                let before = (along > 0).then(|| at - stride);
+                let after = (along + 1 < length).then(|| at + stride);
+                for neighbour in before.into_iter().chain(after) {
+                    if mask[neighbour] && !seen[neighbour] {
+                        seen[neighbour] = true;
+                        part.push(neighbour);
+                    }
+                }
+            }
+        }
+        if part.len() > largest.len() {
+            largest = part;
+        }
+    }
+    let mut kept = vec![false; mask.len()];
+    for at in largest {
+        kept[at] = true;
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_box_is_the_body_and_not_the_air_around_it() {
+    fn the_box_is_the_body_and_neither_the_air_nor_the_table_around_it() {
         let geometry = Geometry::axial([40, 30, 10], [5.0; 3], [0.0; 3]);
         let mut voxels = vec![-1000.0; geometry.len()];
         for k in 0..10 {
@@ -92,6 +131,10 @@ mod tests {
                 for i in 10..30 {
                     voxels[geometry.index(i, j, k)] = 40.0;
                 }
+            }
+            // A table behind the body.
+            for i in 2..38 {
+                voxels[geometry.index(i, 28, k)] = 60.0;
             }
         }
         let body = BodyBox::around(&Volume { geometry, voxels }, "CT");
