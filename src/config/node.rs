@@ -169,10 +169,9 @@ pub(super) fn read(
         listen: listen.map_or(default.listen, |placed| placed.value),
         task_dir: section.or("task_dir", data_dir.join("tasks"), path(base)),
         data_dir,
-        weights: weights.as_ref().map_or_else(
-            || base.join(&default.weights),
-            |placed| placed.value.clone(),
-        ),
+        weights: weights
+            .as_ref()
+            .map_or_else(|| default_weights(base), |placed| placed.value.clone()),
         device: section.or("device", default.device, device),
         accept_unknown_callers: section.or(
             "accept_unknown_callers",
