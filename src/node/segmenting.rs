@@ -9,7 +9,7 @@ use crate::encode::{EncodeError, Provenance, SegInstance, Segment, write_seg};
 use dicom_dictionary_std::tags;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Why a job makes no results.
@@ -50,9 +50,9 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     let start = Instant::now();
     match results(rooms, job).await {
-        Ok(results) => {
+        Ok((results, network)) => {
             let took = rooms.archive.segmented(job.id, &results).await?;
-            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), "segmented");
+            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), ?network, "segmented");
             Ok(())
         }
         Err(Obstacle::Failed(reason)) => {
@@ -68,7 +68,8 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     }
 }
 
-async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
+/// The results, and how long the network itself ran for them.
+async fn results(rooms: &Rooms, job: &Job) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     let plan: Vec<PlannedRule> = job
         .plan
         .as_deref()
@@ -83,6 +84,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
     let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
     let mut results = Vec::new();
     let mut nothing = Vec::new();
+    let mut network = Duration::ZERO;
     // Rules are done one by one: what a rule's result says must not depend on
     // which other rules happened to match.
     for rule in plan {
@@ -94,6 +96,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
                 NetworkError::Refused(reason) => Obstacle::Failed(reason),
                 NetworkError::Gone => Obstacle::GoingDown,
             })?;
+        network += answer.network;
         match encode(answer, Arc::clone(&source), rule.rule.clone()).await? {
             Ok(seg) => {
                 let file = rooms.archive.keep_result(seg.bytes).await?;
@@ -110,7 +113,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
     if results.is_empty() {
         return Err(Obstacle::NothingFound(nothing.join("; ")));
     }
-    Ok(results)
+    Ok((results, network))
 }
 
 async fn assemble(files: Vec<PathBuf>) -> Result<Series, Obstacle> {
