@@ -90,14 +90,14 @@ fn main() {
             }
             ["warm"] => {
                 let start = Instant::now();
-                segment(&iris, &material, &usual);
+                drop(segment(&iris, &material, &usual));
                 start.elapsed()
             }
             ["encode", references] => {
                 let references = references.parse().expect("a number of references");
                 let start = Instant::now();
                 let embedding = encoded(&iris, &material, references, USUAL_CLASSES);
-                segment(&iris, &material, &embedding);
+                drop(segment(&iris, &material, &embedding));
                 start.elapsed()
             }
             _ => panic!("not understood: {line}"),
@@ -118,14 +118,14 @@ fn encoded(iris: &Iris, material: &Material, references: usize, classes: i64) ->
     TaskEmbedding::mean(&all).expect("a mean embedding")
 }
 
-fn segment(iris: &Iris, material: &Material, embedding: &TaskEmbedding) {
+fn segment(iris: &Iris, material: &Material, embedding: &TaskEmbedding) -> Tensor {
     iris.segment(
         &material.query,
         embedding,
         &SlidingWindow::default(),
         &mut |_, _| {},
     )
-    .expect("a segmentation");
+    .expect("a segmentation")
 }
 
 impl Material {

@@ -15,7 +15,7 @@ from drawn_series import drawn_series
 from places import ROOT
 from processes import Processes
 from programs import built
-from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
+from rounds import digits, interleave, ratio, seconds, table, times_as_fast
 
 TITLE = "Writing a DICOM-SEG"
 OURS, THEIRS = "irisnode", "highdicom"
@@ -35,16 +35,16 @@ def measure(quick, folder):
     for count in (5, len(SEGMENTS)):
         kept = np.where(labels <= count, labels, 0).astype("<u2")
         kept.tofile(folder / "labels.raw")
-        answers = write_in_turns(drawn / "series", folder, count, rounds)
+        first, answers = write_in_turns(drawn / "series", folder, count, rounds)
         for name, file in outputs(folder).items():
             check(name, file, kept)
         taken = {name: [answer["seconds"] for answer in answers[name]] for name in answers}
         faster = times_as_fast(taken[THEIRS], taken[OURS])
         for name, file in outputs(folder).items():
-            peak = spread([answer["peak_mib"] for answer in answers[name]])
+            peak = first[name]["peak_mib"]
             kib = file.stat().st_size / 1024
             rows.append([count, name, seconds(taken[name]), ratio(faster) if name == THEIRS else "",
-                         f"{digits(peak['median'])} MiB", f"{kib:.0f} KiB"])
+                         f"{digits(peak)} MiB", f"{kib:.0f} KiB"])
             figures[f"{count} segments, {name}"] = {"seconds": taken[name], "peak_mib": peak, "file_kib": kib}
         figures[f"{count} segments, irisnode_times_as_fast"] = faster
     heading = ["segments", "", "built and saved", "irisnode is", "memory beyond the input", "file"]
@@ -58,7 +58,10 @@ def outputs(folder):
 
 
 def write_in_turns(series, folder, count, rounds):
-    """What each side answered, round by round; the first, unmeasured, warms it."""
+    """What each side answered the first time, and then round by round.
+
+    The first warms it and is not timed; but it alone shows the memory needed, which an allocator keeps for the next.
+    """
     files = outputs(folder)
     programs = {OURS: [built("seg_writing")], THEIRS: [sys.executable, ROOT / "benches/seg_writing_highdicom.py"]}
     with Processes() as processes:
@@ -67,9 +70,8 @@ def write_in_turns(series, folder, count, rounds):
                                folder / f"{name}.log")
             for name, program in programs.items()
         }
-        for side in sides.values():
-            side.ask("write")
-        return interleave({name: lambda side=side: side.ask("write") for name, side in sides.items()}, rounds)
+        first = {name: side.ask("write") for name, side in sides.items()}
+        return first, interleave({name: lambda side=side: side.ask("write") for name, side in sides.items()}, rounds)
 
 
 def check(name, file, labels):
