@@ -38,8 +38,8 @@ lint: python libtorch ## cargo fmt --check and clippy without a warning
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: deps build ## the figures of benches/README.md, peers in the same run
-	@$(PYTHON_ENV)/bin/python benches/run.py
+bench: deps build ## the figures of benches/README.md, peers in the same run; some of it: PARTS="receive --quick"
+	@$(PYTHON_ENV)/bin/python benches/run.py $(PARTS)
 
 evaluate: build ## Dice of the shipped weights beside trivial baselines; figures in evaluation.json
 	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \

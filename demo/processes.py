@@ -1,4 +1,4 @@
-"""Processes the demo starts, and ends on every way out, Ctrl-C included."""
+"""Processes that the demo and the benchmarks start, and end on every way out, Ctrl-C included."""
 
 import contextlib
 import os
@@ -53,11 +53,11 @@ def wait_for(what, limit, answer, process, log):
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"demo: {what}: the process ended\n{tail(log)}")
+            raise SystemExit(f"{what}: the process ended\n{tail(log)}")
         if found := answer():
             return found
         time.sleep(0.3)
-    raise SystemExit(f"demo: {what}: not within {limit} s\n{tail(log)}")
+    raise SystemExit(f"{what}: not within {limit} s\n{tail(log)}")
 
 
 def tail(log, lines=25):

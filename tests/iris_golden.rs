@@ -233,7 +233,7 @@ fn volumes_smaller_equal_and_larger_than_a_window_give_the_oracles_numbers() {
             &expected["volume_probabilities"],
             1e-4,
         );
-        let promised: Vec<_> = (1..=windows).map(|done| (done, windows)).collect();
+        let promised: Vec<_> = (0..=windows).map(|done| (done, windows)).collect();
         assert_eq!(seen, promised, "progress over {volume:?}");
     }
 }

@@ -43,6 +43,7 @@ impl Files {
         // acknowledged into them. The one above may not be ours to open.
         sync_folder(root)?;
         let _ = root.parent().map(sync_folder);
+        files.make_fan()?;
         let spool = files.spool_folder();
         let list =
             fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
@@ -50,6 +51,22 @@ impl Files {
             let _ = fs::remove_file(entry.path());
         }
         Ok(files)
+    }
+
+    /// Makes the 256 folders that instances are spread over, once: making one as its first instance comes costs
+    /// that instance a sync more.
+    fn make_fan(&self) -> Result<(), ArchiveError> {
+        let instances = self.instances();
+        for first in 0..=u8::MAX {
+            let folder = instances.join(hex(&[first]));
+            if !folder.exists() {
+                fs::DirBuilder::new()
+                    .mode(0o700)
+                    .create(&folder)
+                    .map_err(ArchiveError::file("cannot make the folder", &folder))?;
+            }
+        }
+        sync_folder(&instances)
     }
 
     /// The folders of an archive that is there.
@@ -88,14 +105,14 @@ impl Files {
         self.instances().join(name)
     }
 
-    /// Makes spooled files durable under their final names: every file is
-    /// fsynced, then renamed, then every folder that changed is fsynced once.
+    /// Makes spooled files, whose bytes are durable, so under their final names: every file is
+    /// renamed, then every folder that changed is fsynced once.
     pub(super) fn keep(&self, spooled: Vec<Spooled>) -> Result<(), ArchiveError> {
         let mut folders = BTreeSet::new();
         for bytes in spooled {
             let path = self.instance(&bytes.name());
             folders.extend(make_parent(&path)?);
-            bytes.sync_and_move(&path)?;
+            bytes.move_to(&path)?;
         }
         for folder in folders {
             sync_folder(&folder)?;

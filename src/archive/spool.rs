@@ -3,7 +3,6 @@
 use super::ArchiveError;
 use super::files::{hex, make_private};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -16,7 +15,7 @@ pub struct Spool {
     size: u64,
 }
 
-/// A whole instance, written but not yet durable.
+/// A whole instance: its bytes are durable, but under a name that the next start clears away.
 #[derive(Debug)]
 pub struct Spooled {
     file: NamedTempFile,
@@ -50,13 +49,19 @@ impl Spool {
         self.size
     }
 
-    /// Ends the instance.
+    /// Ends the instance and makes its bytes durable.
+    ///
+    /// Blocking work: call it off the async threads. Done here, by each association for itself, and not in the group
+    /// commit: syncs of several files at once share the disk's work, one after the other they do not.
     pub fn finish(self) -> Result<Spooled, ArchiveError> {
         let path = self.file.get_ref().path().to_owned();
         let file = self
             .file
             .into_inner()
-            .map_err(|e| ArchiveError::file("cannot write", path)(e.into_error()))?;
+            .map_err(|e| ArchiveError::file("cannot write", &path)(e.into_error()))?;
+        file.as_file()
+            .sync_all()
+            .map_err(ArchiveError::file("cannot make durable", path))?;
         Ok(Spooled {
             file,
             sha256: hex(&self.digest.finalize()),
@@ -86,12 +91,12 @@ impl Spooled {
         format!("{}/{}.dcm", &self.sha256[..2], self.sha256)
     }
 
-    pub(super) fn sync_and_move(self, path: &Path) -> Result<(), ArchiveError> {
-        let failed = || ArchiveError::file("cannot make durable", path);
-        let file: &File = self.file.as_file();
-        file.sync_all().map_err(failed())?;
+    /// Moves the file to its final name; its folder is then to be synced.
+    pub(super) fn move_to(self, path: &Path) -> Result<(), ArchiveError> {
         // An identical file may be there already; then this one takes its place.
-        self.file.persist(path).map_err(|e| failed()(e.error))?;
+        self.file
+            .persist(path)
+            .map_err(|e| ArchiveError::file("cannot move to", path)(e.error))?;
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ impl Iris {
     ///
     /// `image [D, H, W]` at the network's spacing, `embedding` of `K` classes
     /// → probabilities `[K, D, H, W]` on the CPU.
-    /// `progress(done, all)` is called after each window.
+    /// `progress(done, all)` is called before the first window, with 0, and after each.
     ///
     /// A volume that fits [`SlidingWindow::max_voxels`] is one window: rounded
     /// up to the stride at its far ends (its border repeated), segmented, cut
@@ -103,6 +103,7 @@ impl Iris {
             (Kind::Float, Device::Cpu),
         )?;
         let weights = Tensor::f_zeros(padded, (Kind::Float, Device::Cpu))?;
+        progress(0, windows.len());
         for (index, place) in windows.iter().enumerate() {
             let patch = cut(&image, *place)
                 .unsqueeze(0)

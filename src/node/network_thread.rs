@@ -8,6 +8,7 @@ use crate::volume::Volume;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// A volume to be segmented.
@@ -26,6 +27,8 @@ pub(super) struct Answer {
     pub(super) tasks: Vec<(String, String)>,
     /// SHA-256 of the weights.
     pub(super) weights_hash: String,
+    /// From the network's first window to its last, without what comes before and after.
+    pub(super) network: Duration,
 }
 
 /// Why the network gave no answer.
@@ -130,17 +133,24 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         .map(|name| library.load(name, iris))
         .collect::<Result<_, TaskError>>()
         .map_err(|error| error.to_string())?;
+    let (mut first, mut last) = (None, None);
     let segmented = segment_volume(
         &request.volume,
         &request.modality,
         &tasks,
         iris,
         &SegmentOptions::default(),
-        &mut |_, _| {},
+        &mut |_, _| {
+            let now = Instant::now();
+            first.get_or_insert(now);
+            last = Some(now);
+        },
     )
     .map_err(|error| without_frames(&error.to_string()))?;
+    let network = first.zip(last).map(|(first, last)| last - first);
     Ok(Answer {
         segmented,
+        network: network.unwrap_or_default(),
         tasks: tasks
             .into_iter()
             .map(|task| (task.name, task.version))

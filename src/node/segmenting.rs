@@ -77,9 +77,9 @@ async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
 async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     let start = Instant::now();
     let trouble = match results(rooms, job).await {
-        Ok(results) => {
+        Ok((results, network)) => {
             let took = rooms.archive.segmented(job.id, &results).await?;
-            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), "segmented");
+            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), ?network, "segmented");
             return Ok(());
         }
         Err(Obstacle::Failed(reason)) => {
@@ -99,7 +99,8 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     rooms.archive.try_later(job.id, &trouble, TROUBLE).await
 }
 
-async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
+/// The results, and how long the network itself ran for them.
+async fn results(rooms: &Rooms, job: &Job) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     let plan: Vec<PlannedRule> = job
         .plan
         .as_deref()
@@ -114,6 +115,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
     let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
     let mut results = Vec::new();
     let mut nothing = Vec::new();
+    let mut network = Duration::ZERO;
     // Rules are done one by one: what a rule's result says must not depend on
     // which other rules happened to match.
     for rule in plan {
@@ -125,6 +127,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
                 NetworkError::Refused(reason) => Obstacle::Failed(reason),
                 NetworkError::Gone => Obstacle::NetworkGone,
             })?;
+        network += answer.network;
         match encode(answer, Arc::clone(&source), rule.rule.clone()).await? {
             Ok(seg) => {
                 let file = rooms.archive.keep_result(seg.bytes).await?;
@@ -141,7 +144,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Vec<NewResult>, Obstacle> {
     if results.is_empty() {
         return Err(Obstacle::NothingFound(nothing.join("; ")));
     }
-    Ok(results)
+    Ok((results, network))
 }
 
 async fn assemble(files: Vec<PathBuf>) -> Result<Series, Obstacle> {

@@ -1,0 +1,181 @@
+//! Times passes of the network, one for each line asked: `benches/run.py` runs it beside its peers.
+//!
+//! ```text
+//! network WEIGHTS FOLDER D,H,W THREADS
+//! ```
+//!
+//! Writes FOLDER/inputs.safetensors (`query [1, 1, D, H, W]`, `embedding [16, m+1, C]`), prints a line when it is
+//! ready, then answers each line of its input with a line of JSON:
+//!
+//! | line | answer |
+//! |---|---|
+//! | `pass K` | seconds of one forward pass of the query with the embedding's first K classes |
+//! | `logits K FILE` | writes that pass's logits `[1, K, D, H, W]` as safetensors |
+//! | `warm` | seconds to segment the query by the five-class embedding at hand |
+//! | `encode R` | seconds to encode R references, average their embeddings, and segment the query by the mean |
+
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark that cannot arrange its situation ends"
+)]
+
+use irisnode::iris::{Iris, SlidingWindow, TaskEmbedding};
+use irisnode::phantom::{Contrast, Phantom, Scene};
+use irisnode::preprocess::network_input;
+use irisnode::volume::Geometry;
+use std::io::BufRead;
+use std::path::Path;
+use std::time::Instant;
+use tch::{Device, Kind, Tensor};
+
+/// Most classes of a pass.
+const CLASSES: usize = 16;
+/// Classes of a usual task.
+const USUAL_CLASSES: i64 = 5;
+/// Subjects on record as references; the query is another.
+const REFERENCES: u64 = 4;
+const QUERY_SEED: u64 = 1;
+const FIRST_REFERENCE_SEED: u64 = 10;
+/// Middle of the volume above the middle of vertebra L2, mm: where the abdominal organs are.
+const HEIGHT: f64 = 45.0;
+
+/// A query and references on the network's grid.
+struct Material {
+    /// `[D, H, W]`.
+    query: Tensor,
+    /// Images `[D, H, W]` and masks `[16, D, H, W]`.
+    references: Vec<(Tensor, Tensor)>,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [weights, folder, size, threads] = arguments.as_slice() else {
+        eprintln!("network WEIGHTS FOLDER D,H,W THREADS; `make bench` runs it beside its peers");
+        return;
+    };
+    tch::set_num_threads(threads.parse().expect("a number of threads"));
+    let iris = Iris::load(Path::new(weights), Device::Cpu).expect("weights");
+    let size: Vec<usize> = size
+        .split(',')
+        .map(|n| n.parse().expect("a size"))
+        .collect();
+    let material = Material::draw(&iris, [size[2], size[1], size[0]]);
+    let _no_gradients = tch::no_grad_guard();
+    let all = encoded(&iris, &material, 1, CLASSES as i64);
+    let usual = encoded(&iris, &material, 1, USUAL_CLASSES);
+    let query = material.query.unsqueeze(0).unsqueeze(0);
+    Tensor::write_safetensors(
+        &[("query", &query), ("embedding", all.tensor())],
+        Path::new(folder).join("inputs.safetensors"),
+    )
+    .expect("the inputs are written");
+    println!("{{\"weights\":\"{}\"}}", iris.weights_hash());
+
+    let pass = |classes: &str| {
+        let classes = classes.parse().expect("a number of classes");
+        let tokens = all.tensor().narrow(0, 0, classes).unsqueeze(0);
+        let start = Instant::now();
+        let logits = iris.forward(&query, &tokens);
+        (start.elapsed(), logits)
+    };
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line");
+        let words: Vec<&str> = line.split(' ').collect();
+        let took = match words.as_slice() {
+            ["pass", classes] => pass(classes).0,
+            ["logits", classes, file] => {
+                let (took, logits) = pass(classes);
+                Tensor::write_safetensors(&[("logits", &logits)], file).expect("logits");
+                took
+            }
+            ["warm"] => {
+                let start = Instant::now();
+                drop(segment(&iris, &material, &usual));
+                start.elapsed()
+            }
+            ["encode", references] => {
+                let references = references.parse().expect("a number of references");
+                let start = Instant::now();
+                let embedding = encoded(&iris, &material, references, USUAL_CLASSES);
+                drop(segment(&iris, &material, &embedding));
+                start.elapsed()
+            }
+            _ => panic!("not understood: {line}"),
+        };
+        println!("{{\"seconds\":{}}}", took.as_secs_f64());
+    }
+}
+
+/// The mean embedding of the first references, by their first classes.
+fn encoded(iris: &Iris, material: &Material, references: usize, classes: i64) -> TaskEmbedding {
+    let all: Vec<TaskEmbedding> = material.references[..references]
+        .iter()
+        .map(|(image, masks)| {
+            iris.embed_reference(image, &masks.narrow(0, 0, classes))
+                .expect("an embedding")
+        })
+        .collect();
+    TaskEmbedding::mean(&all).expect("a mean embedding")
+}
+
+fn segment(iris: &Iris, material: &Material, embedding: &TaskEmbedding) -> Tensor {
+    iris.segment(
+        &material.query,
+        embedding,
+        &SlidingWindow::default(),
+        &mut |_, _| {},
+    )
+    .expect("a segmentation")
+}
+
+impl Material {
+    /// Draws subjects on a grid of `size` (columns, rows, slices) at the network's spacing.
+    fn draw(iris: &Iris, size: [usize; 3]) -> Self {
+        let spacing = iris.config().spacing_mm;
+        let origin = std::array::from_fn(|a| {
+            let middle = if a == 2 { HEIGHT } else { 0.0 };
+            middle - (size[a] as f64 - 1.0) / 2.0 * spacing[a]
+        });
+        let geometry = Geometry::axial(size, spacing, origin);
+        let scene = Scene::torso();
+        let draw = |seed| scene.subject(seed, &geometry, Contrast::Ct);
+        let references: Vec<Phantom> = (0..REFERENCES)
+            .map(|n| draw(FIRST_REFERENCE_SEED + n))
+            .collect();
+        let classes: Vec<u16> = (1u16..)
+            .zip(&scene.structures)
+            .filter(|(number, structure)| {
+                structure.target && references.iter().all(|r| r.labels.voxel_count(*number) > 0)
+            })
+            .map(|(number, _)| number)
+            .take(CLASSES)
+            .collect();
+        assert_eq!(classes.len(), CLASSES, "too small a grid to hold 16 organs");
+        let image = |phantom: &Phantom| {
+            let input = network_input(&phantom.volume, "CT", spacing).expect("an input");
+            assert_eq!(input.geometry.size, size, "the grid is the network's");
+            input.image
+        };
+        Self {
+            query: image(&draw(QUERY_SEED)),
+            references: references
+                .iter()
+                .map(|phantom| (image(phantom), masks(phantom, &classes)))
+                .collect(),
+        }
+    }
+}
+
+/// `[K, D, H, W]`, 1 inside.
+fn masks(phantom: &Phantom, classes: &[u16]) -> Tensor {
+    let [columns, rows, slices] = phantom.labels.geometry.size.map(|n| n as i64);
+    let all: Vec<Tensor> = classes
+        .iter()
+        .map(|&class| {
+            Tensor::from_slice(&phantom.labels.mask(class))
+                .to_kind(Kind::Float)
+                .reshape([slices, rows, columns])
+        })
+        .collect();
+    Tensor::stack(&all, 0)
+}

@@ -1,0 +1,116 @@
+"""Receiving a CT series: irisnode against DCMTK storescp and Orthanc.
+
+One sender for all (DCMTK dcmsend), the same files, a fresh provider with an
+empty folder each time (Orthanc passes over instances that it holds). Timed:
+from the start of the senders until the last has ended. The disk is synced
+before each, so that nobody pays for what another left in the cache; and after
+each it is synced once more, which tells when a provider that answers before
+its files are durable has them on disk.
+
+Debian builds DCMTK, and so dcmsend, storescp and Orthanc, with Nagle's
+algorithm left on: messages then wait 40 ms for a delayed acknowledgement, and
+that wait is all one would measure. TCP_NODELAY=1 turns it off for all of them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from drawn_series import drawn_series, files
+from processes import Processes
+from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
+from storage_providers import irisnode, orthanc, storescp
+
+TITLE = "Receiving a CT series"
+OURS = "irisnode"
+PROVIDERS = {
+    OURS: irisnode,
+    "Orthanc": orthanc,
+    "Orthanc, SyncStorageArea off": lambda p, f, **more: orthanc(p, f, {"SyncStorageArea": False}, **more),
+    "storescp": storescp,
+    "storescp --ignore (keeps nothing)": lambda p, f, **more: storescp(p, f, ["--ignore"], **more),
+}
+SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync"
+
+
+def measure(quick, folder):
+    os.environ["TCP_NODELAY"] = "1"
+    slices, rounds = (40, 2) if quick else (300, 5)
+    instances = files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0)))
+    size = sum(file.stat().st_size for file in instances) / 2**20
+    figures, rows = {}, []
+    for associations in (1, 8):
+        runs = interleave(
+            {name: lambda start=start: one_run(start, folder, instances, associations)
+             for name, start in PROVIDERS.items()},
+            rounds,
+        )
+        acknowledged = {name: [run[0] for run in taken] for name, taken in runs.items()}
+        durable = {name: [run[1] for run in taken] for name, taken in runs.items()}
+        for name in PROVIDERS:
+            faster = times_as_fast(acknowledged[name], acknowledged[OURS])
+            faster_durable = times_as_fast(durable[name], durable[OURS])
+            rate = len(instances) / spread(acknowledged[name])["median"]
+            rows.append([associations, name, seconds(acknowledged[name]), digits(rate),
+                         *(("", "") if name == OURS else (ratio(faster), ratio(faster_durable)))])
+            figures[f"{associations} associations, {name}"] = {
+                "acknowledged_s": acknowledged[name], "durable_s": durable[name], "instances_per_s": rate,
+                "irisnode_times_as_fast": faster, "irisnode_times_as_fast_durable": faster_durable,
+            }
+    syncs = {name: count_syncs(start, folder, instances) for name, start in PROVIDERS.items()}
+    heading = ["associations", "provider", "all acknowledged", "instances/s", "irisnode is", "irisnode is, until on disk"]
+    notes = [f"{len(instances)} instances of 512 × 512, {size:.0f} MiB, {rounds} rounds.",
+             "Calls that sync to disk while it is received over one association: "
+             + ", ".join(f"{name} {'not counted (no strace)' if n is None else n}" for name, n in syncs.items()) + "."]
+    return {"figures": figures | {"syncs": syncs}, "table": table(heading, rows), "notes": notes}
+
+
+def one_run(start, folder, instances, associations):
+    """Seconds until every instance is acknowledged, and until all of it is on disk."""
+    place = folder / "provider"
+    with Processes() as processes:
+        provider = start(processes, place)
+        os.sync()
+        begun = time.perf_counter()
+        send(provider, instances, associations)
+        acknowledged = time.perf_counter() - begun
+        os.sync()
+        durable = time.perf_counter() - begun
+    shutil.rmtree(place)
+    return acknowledged, durable
+
+
+def send(provider, instances, associations):
+    """Sends over associations held at once, each by a dcmsend of its own; every instance must be stored."""
+    command = ["dcmsend", "--verbose", "--no-uid-checks", "--aetitle", "BENCH", "--call", provider.ae_title,
+               "--timeout", "30", "--dimse-timeout", "120", "127.0.0.1", str(provider.port)]
+    senders = [
+        subprocess.Popen([*command, *map(str, instances[first::associations])],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for first in range(associations)
+    ]
+    said = [sender.communicate(timeout=500)[0] for sender in senders]
+    stored = sum(int(n) for n in re.findall(r"status SUCCESS\s*:\s*(\d+)", "\n".join(said)))
+    if stored != len(instances):
+        raise SystemExit(f"{provider.ae_title} stored {stored} of {len(instances)} instances\n" + said[0][-1500:])
+
+
+def count_syncs(start, folder, instances):
+    """How often a provider asks for its files to be on disk while it receives the series; None without strace."""
+    if not shutil.which("strace"):
+        return None
+    place, trace = folder / "provider", folder / "trace"
+    with Processes() as processes:
+        provider = start(processes, place, wrap=["strace", "-f", "-e", f"trace={SYNCS}", "-o", trace])
+        before = syncs_in(trace)
+        send(provider, instances, 1)
+        count = syncs_in(trace) - before
+    shutil.rmtree(place)
+    return count
+
+
+def syncs_in(trace):
+    # A call that another thread's line interrupts is there twice, once as "resumed", without the parenthesis.
+    return len(re.findall(rf"\b(?:{SYNCS.replace(',', '|')})\(", trace.read_text()))
