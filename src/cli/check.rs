@@ -1,12 +1,12 @@
 //! `irisnode check`: Check a configuration and point at what is wrong.
 
+use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
 use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, size_in_words};
 use crate::deliver::echo;
 use miette::IntoDiagnostic;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Longest wait for one answer of a peer.
@@ -30,15 +30,8 @@ peer answered; else it is 1. Nothing is written and no port is opened.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The configuration.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// Call each peer by C-ECHO, and point at those that do not answer.
     #[arg(long)]
     connect: bool,
@@ -46,13 +39,13 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let file = ConfigFile::read_complete(&args.config)?;
+    let file = args.config.read_complete()?;
     if let Some(warnings) = file.warnings() {
         eprintln!("{:?}", miette::Report::new(warnings));
     }
     println!(
         "{} is valid.\n\n{}",
-        args.config.display(),
+        args.config.path().display(),
         Summary(file.config())
     );
     if args.connect { connect(&file) } else { Ok(()) }

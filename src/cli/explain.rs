@@ -1,5 +1,6 @@
 //! `irisnode explain`: Show, for a series on disk, why each rule matched or did not.
 
+use super::config_arg::ConfigArg;
 use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
@@ -9,7 +10,7 @@ use super::images::{missing, no_dicom};
 use super::mark::Mark;
 use super::peer_args::ae_title;
 use crate::assemble::{SeriesFiles, group_by_series, read_attributes};
-use crate::config::{Config, ConfigFile, Rule};
+use crate::config::{Config, Rule};
 use crate::route::{
     Explanation, KnownTitles, Reason, RuleExplanation, SeriesContext, Verdict, destinations,
     explain,
@@ -33,15 +34,8 @@ pub struct Args {
     /// A folder of DICOM series, or a DICOM file.
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
-    /// The configuration.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// AE title of the sender, for rules that look at it and for results that go back to it.
     #[arg(long, value_name = "AE", value_parser = ae_title)]
     calling_ae: Option<String>,
@@ -56,7 +50,7 @@ pub struct Args {
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
     // Tasks and weights may be absent: what is asked is whether rules match.
-    let file = ConfigFile::read(&args.config)?;
+    let file = args.config.read()?;
     if let Some(warnings) = file.warnings() {
         eprintln!("{:?}", miette::Report::new(warnings));
     }

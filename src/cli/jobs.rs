@@ -1,11 +1,10 @@
 //! `irisnode jobs`: what became of each series.
 
+use super::config_arg::ConfigArg;
 use super::table::table;
 use crate::archive::{Archive, JobSummary};
-use crate::config::ConfigFile;
 use chrono::{DateTime, Local};
 use miette::IntoDiagnostic;
-use std::path::PathBuf;
 
 /// Show what became of each series: its state, and the reason when it got no result.
 #[derive(Debug, clap::Args)]
@@ -13,15 +12,8 @@ use std::path::PathBuf;
   irisnode jobs --config irisnode.toml
   irisnode jobs --config irisnode.toml --most 500 --json")]
 pub struct Args {
-    /// The node's configuration.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// How many, the newest first.
     #[arg(long, value_name = "N", default_value_t = 50)]
     most: i64,
@@ -32,7 +24,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let config = ConfigFile::read(&args.config)?.into_config();
+    let config = args.config.read()?.into_config();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, no logic of its own.
 
 mod check;
+mod config_arg;
 mod echo;
 mod evaluate;
 mod explain;

@@ -1,8 +1,8 @@
 //! `--to HOST:PORT --called AE`, or `--peer NAME` of the configuration: whom `send` and `echo` call, and as whom.
 
-use crate::config::{ConfigFile, Delivery, Peer};
+use super::config_arg::ConfigArg;
+use crate::config::{Delivery, Peer};
 use miette::{IntoDiagnostic, miette};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Whom to call, and as whom.
@@ -17,15 +17,8 @@ pub(super) struct PeerArgs {
     /// A peer of the configuration, by its name there.
     #[arg(long, value_name = "NAME")]
     peer: Option<String>,
-    /// The configuration that --peer looks into.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// AE title to call as; with --peer the node's own by default.
     #[arg(long, value_name = "AE", value_parser = ae_title)]
     aet: Option<String>,
@@ -68,7 +61,7 @@ impl PeerArgs {
     }
 
     fn look_up(&self, name: &str) -> miette::Result<Call> {
-        let config = ConfigFile::read(&self.config)?.into_config();
+        let config = self.config.read()?.into_config();
         let known: Vec<&str> = config.peers.iter().map(|peer| peer.name.as_str()).collect();
         let peer = config.peers.iter().find(|peer| peer.name == name);
         let peer = peer.cloned().ok_or_else(|| {
@@ -79,7 +72,7 @@ impl PeerArgs {
                     format!("its peers are: {}", known.join(", "))
                 },
                 "{} has no peer named `{name}`",
-                self.config.display()
+                self.config.path().display()
             )
         })?;
         Ok(Call {

@@ -1,10 +1,9 @@
 //! `irisnode serve`: Run the node.
 
-use crate::config::ConfigFile;
+use super::config_arg::ConfigArg;
 use crate::node;
 use miette::IntoDiagnostic;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -17,15 +16,8 @@ use tracing_subscriber::EnvFilter;
   irisnode serve --config irisnode.toml
   IRISNODE_LOG=debug irisnode serve --config irisnode.toml --log json")]
 pub struct Args {
-    /// The configuration.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArg,
     /// How the log is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
@@ -42,7 +34,7 @@ enum LogFormat {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let file = ConfigFile::read_complete(&args.config)?;
+    let file = args.config.read_complete()?;
     start_log(args.log);
     keep_panics_quiet();
     if let Some(warnings) = file.warnings() {
