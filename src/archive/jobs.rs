@@ -72,6 +72,15 @@ pub struct NewResult {
     pub sop_instance_uid: String,
 }
 
+/// A rule that matched and could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleWithoutResult {
+    /// Its name.
+    pub rule: String,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
 /// A job as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
 pub struct JobSummary {
@@ -199,10 +208,16 @@ impl Archive {
         Ok(())
     }
 
-    /// routed → segmented, with a delivery for each result and destination.
+    /// routed → segmented, with a delivery for each result and destination, and one that has failed already for each
+    /// rule that made none: the job then ends as failed with that reason, when the others are delivered.
     ///
     /// Does nothing when the job has given way to a later one in the meantime; says whether it took.
-    pub async fn segmented(&self, job: i64, results: &[NewResult]) -> Result<bool, ArchiveError> {
+    pub async fn segmented(
+        &self,
+        job: i64,
+        results: &[NewResult],
+        without: &[RuleWithoutResult],
+    ) -> Result<bool, ArchiveError> {
         let mut transaction = self.pool.begin().await?;
         let moved = sqlx::query(
             "UPDATE jobs SET state = 'segmented', attempts = 0, reason = NULL, updated_at = ?
@@ -226,6 +241,17 @@ impl Archive {
             .bind(&result.destination)
             .bind(result.file.to_string_lossy())
             .bind(&result.sop_instance_uid)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        for rule in without {
+            sqlx::query(
+                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state, reason)
+                 VALUES (?, ?, '', '', '', 'failed', ?)",
+            )
+            .bind(job)
+            .bind(&rule.rule)
+            .bind(&rule.reason)
             .execute(&mut *transaction)
             .await?;
         }

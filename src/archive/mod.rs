@@ -15,7 +15,7 @@ mod spool;
 
 pub use deliveries::Delivery;
 pub use error::ArchiveError;
-pub use jobs::{Job, JobState, JobSummary, NewResult};
+pub use jobs::{Job, JobState, JobSummary, NewResult, RuleWithoutResult};
 pub use spool::{Spool, Spooled};
 
 use files::Files;

@@ -11,4 +11,7 @@ pub(super) struct PlannedRule {
     pub(super) tasks: Vec<String>,
     /// Names of the peers that get the result.
     pub(super) destinations: Vec<String>,
+    /// Why it cannot be done, if so: other rules are done all the same.
+    #[serde(default)]
+    pub(super) obstacle: Option<String>,
 }

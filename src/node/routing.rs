@@ -84,14 +84,20 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
     }
     let mut plan = Vec::new();
     for rule in &decisions.matched {
-        match destinations(rule, &rooms.config.peers, &job.calling_ae) {
-            Ok(peers) => plan.push(PlannedRule {
-                rule: rule.name.clone(),
-                tasks: rule.tasks.clone(),
-                destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
-            }),
-            Err(error) => return Outcome::Failed(error.to_string()),
-        }
+        let (peers, obstacle) = match destinations(rule, &rooms.config.peers, &job.calling_ae) {
+            Ok(peers) => (peers, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        plan.push(PlannedRule {
+            rule: rule.name.clone(),
+            tasks: rule.tasks.clone(),
+            destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
+            obstacle,
+        });
+    }
+    if plan.iter().all(|rule| rule.obstacle.is_some()) {
+        let reasons = plan.into_iter().filter_map(|rule| rule.obstacle);
+        return Outcome::Failed(reasons.collect::<Vec<_>>().join("; "));
     }
     let priority = decisions
         .matched

@@ -4,9 +4,10 @@ use super::encoding::encode_result;
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::{Rooms, pace, step};
-use crate::archive::{ArchiveError, Job, JobState, NewResult};
+use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
 use crate::assemble::{Series, SourceSeries, read_series};
 use crate::encode::{EncodeError, Provenance, SegInstance};
+use crate::volume::Volume;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,9 +78,21 @@ async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
 async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     let start = Instant::now();
     let trouble = match results(rooms, job).await {
-        Ok((results, network)) => {
-            let took = rooms.archive.segmented(job.id, &results).await?;
-            tracing::info!(job = job.id, results = results.len(), superseded = !took, elapsed = ?start.elapsed(), ?network, "segmented");
+        Ok(Results {
+            made,
+            without,
+            network,
+        }) => {
+            for rule in &without {
+                tracing::warn!(
+                    job = job.id,
+                    rule = rule.rule,
+                    reason = rule.reason,
+                    "a rule has no result"
+                );
+            }
+            let took = rooms.archive.segmented(job.id, &made, &without).await?;
+            tracing::info!(job = job.id, results = made.len(), superseded = !took, elapsed = ?start.elapsed(), ?network, "segmented");
             return Ok(());
         }
         Err(Obstacle::Failed(reason)) => {
@@ -99,8 +112,19 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     rooms.archive.try_later(job.id, &trouble, TROUBLE).await
 }
 
-/// The results, and how long the network itself ran for them.
-async fn results(rooms: &Rooms, job: &Job) -> Result<(Vec<NewResult>, Duration), Obstacle> {
+/// What a job's rules made.
+#[derive(Default)]
+struct Results {
+    made: Vec<NewResult>,
+    /// Rules that could not be done.
+    without: Vec<RuleWithoutResult>,
+    /// How long the network itself ran.
+    network: Duration,
+}
+
+/// Does what the plan says, rule by rule: what a rule's result says must not depend on which other
+/// rules happened to match, and a rule that cannot be done must not cost the others theirs.
+async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
     let plan: Vec<PlannedRule> = job
         .plan
         .as_deref()
@@ -113,38 +137,67 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<(Vec<NewResult>, Duration),
     let series = assemble(rooms.archive.instances(job.series).await?).await?;
     let modality = series.source.modality();
     let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
-    let mut results = Vec::new();
+    let mut results = Results::default();
     let mut nothing = Vec::new();
-    let mut network = Duration::ZERO;
-    // Rules are done one by one: what a rule's result says must not depend on
-    // which other rules happened to match.
     for rule in plan {
-        let answer = rooms
-            .network
-            .segment(Arc::clone(&volume), modality.clone(), rule.tasks.clone())
-            .await
-            .map_err(|error| match error {
-                NetworkError::Refused(reason) => Obstacle::Failed(reason),
-                NetworkError::Gone => Obstacle::NetworkGone,
-            })?;
-        network += answer.network;
-        match encode(answer, Arc::clone(&source), rule.rule.clone()).await? {
-            Ok(seg) => {
-                let file = rooms.archive.keep_result(seg.bytes).await?;
-                results.extend(rule.destinations.iter().map(|destination| NewResult {
-                    rule: rule.rule.clone(),
-                    destination: destination.clone(),
-                    file: file.clone(),
-                    sop_instance_uid: seg.sop_instance_uid.clone(),
-                }));
+        match one_rule(rooms, &rule, &volume, &modality, &source).await {
+            Ok((made, network)) => {
+                results.made.extend(made);
+                results.network += network;
             }
-            Err(reason) => nothing.push(reason),
+            Err(Obstacle::Failed(reason)) => results.without.push(RuleWithoutResult {
+                rule: rule.rule,
+                reason,
+            }),
+            Err(Obstacle::NothingFound(reason)) => nothing.push(reason),
+            Err(trouble) => return Err(trouble),
         }
     }
-    if results.is_empty() {
+    if !results.made.is_empty() {
+        return Ok(results);
+    }
+    if results.without.is_empty() {
         return Err(Obstacle::NothingFound(nothing.join("; ")));
     }
-    Ok((results, network))
+    let reasons: Vec<String> = results
+        .without
+        .into_iter()
+        .map(|rule| rule.reason)
+        .collect();
+    Err(Obstacle::Failed(reasons.join("; ")))
+}
+
+/// A rule's result for each of its destinations, and how long the network ran for it.
+async fn one_rule(
+    rooms: &Rooms,
+    rule: &PlannedRule,
+    volume: &Arc<Volume>,
+    modality: &str,
+    source: &Arc<SourceSeries>,
+) -> Result<(Vec<NewResult>, Duration), Obstacle> {
+    if let Some(obstacle) = &rule.obstacle {
+        return Err(Obstacle::Failed(obstacle.clone()));
+    }
+    let answer = rooms
+        .network
+        .segment(Arc::clone(volume), modality.to_owned(), rule.tasks.clone())
+        .await
+        .map_err(|error| match error {
+            NetworkError::Refused(reason) => Obstacle::Failed(reason),
+            NetworkError::Gone => Obstacle::NetworkGone,
+        })?;
+    let network = answer.network;
+    let seg = encode(answer, Arc::clone(source), rule.rule.clone())
+        .await?
+        .map_err(Obstacle::NothingFound)?;
+    let file = rooms.archive.keep_result(seg.bytes).await?;
+    let to = |destination: &String| NewResult {
+        rule: rule.rule.clone(),
+        destination: destination.clone(),
+        file: file.clone(),
+        sop_instance_uid: seg.sop_instance_uid.clone(),
+    };
+    Ok((rule.destinations.iter().map(to).collect(), network))
 }
 
 async fn assemble(files: Vec<PathBuf>) -> Result<Series, Obstacle> {

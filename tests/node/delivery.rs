@@ -103,6 +103,32 @@ fn a_refusal_for_good_is_recorded_with_its_reason_and_the_other_destination_has_
 }
 
 #[test]
+fn a_rule_that_cannot_be_done_does_not_cost_another_its_result() {
+    let port = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let _pacs = storescp(folder.path(), port);
+    // The sender is no peer, so the second rule has nowhere to send to.
+    let node = NodeSetup::default()
+        .node("accept_unknown_callers = true")
+        .peer("pacs", "PACS", port)
+        .rule("sound", &format!("{ANY_CT}\ndestinations = [\"pacs\"]"))
+        .rule("to whom", ANY_CT)
+        .start();
+    send_drawn(&node, UID);
+
+    let job = &node.ended_jobs(1)[0];
+
+    assert_eq!(received(folder.path()).len(), 1);
+    assert_eq!(job["state"], "failed", "{job:#}");
+    let reason = job["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("`to whom`") && reason.contains("SCANNER"),
+        "{reason}"
+    );
+    assert_eq!((&job["delivered"], &job["results"]), (&1.into(), &2.into()));
+}
+
+#[test]
 fn every_rule_that_matches_gives_its_result_and_a_series_without_one_says_so() {
     let (port_a, port_b) = (free_port(), free_port());
     let (folder_a, folder_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
