@@ -65,10 +65,10 @@ impl Known {
         } else {
             read.volume.resampled(grid)
         };
-        for label in labels.layers.iter_mut().flatten() {
-            let pair = pairs.iter().find(|(value, _)| value == label);
-            *label = pair.map_or(0, |(_, number)| *number);
-        }
+        labels.renumber(|label| {
+            let pair = pairs.iter().find(|(value, _)| *value == label);
+            pair.map_or(0, |(_, number)| *number)
+        });
         labels.geometry = grid.clone();
         Ok(Self {
             labels,

@@ -152,9 +152,9 @@ fn choose(
         }
         numbers.push(number);
     }
-    for label in phantom.labels.layers.iter_mut().flatten() {
-        let at = numbers.iter().position(|number| number == label);
-        *label = at.map_or(0, |at| at as u16 + 1);
-    }
+    phantom.labels.renumber(|label| {
+        let at = numbers.iter().position(|&number| number == label);
+        at.map_or(0, |at| at as u16 + 1)
+    });
     Ok((1u16..).zip(names.iter().cloned()).collect())
 }

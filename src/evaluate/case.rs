@@ -154,9 +154,9 @@ pub fn evaluate_case(case: &Case, iris: &Iris) -> Result<CaseScore, EvaluateErro
 /// The selected labels, numbered as the segments.
 fn numbered(labels: &LabelVolume, selections: &[Selection]) -> LabelVolume {
     let mut labels = labels.clone();
-    for label in labels.layers.iter_mut().flatten() {
-        let at = selections.iter().position(|s| s.value == *label);
-        *label = at.map_or(0, |at| at as u16 + 1);
-    }
+    labels.renumber(|label| {
+        let at = selections.iter().position(|s| s.value == label);
+        at.map_or(0, |at| at as u16 + 1)
+    });
     labels
 }

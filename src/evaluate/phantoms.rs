@@ -61,10 +61,10 @@ impl PhantomCases {
             description: SegmentDescription::or_generic(name),
         });
         let mut known = query.labels;
-        for label in known.layers.iter_mut().flatten() {
-            let at = chosen.iter().position(|(number, _)| number == label);
-            *label = at.map_or(0, |at| at as u16 + 1);
-        }
+        known.renumber(|label| {
+            let at = chosen.iter().position(|(number, _)| *number == label);
+            at.map_or(0, |at| at as u16 + 1)
+        });
         Some(Case {
             name: format!("torso {index}"),
             selections: selections.collect(),

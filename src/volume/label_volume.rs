@@ -27,6 +27,18 @@ impl LabelVolume {
         }
     }
 
+    /// Gives every labelled voxel the number that `number` says; 0 takes it out.
+    pub fn renumber(&mut self, number: impl Fn(u16) -> u16) {
+        for label in self
+            .layers
+            .iter_mut()
+            .flatten()
+            .filter(|label| **label != 0)
+        {
+            *label = number(*label);
+        }
+    }
+
     /// Voxels of a segment, summed over layers.
     pub fn voxel_count(&self, segment: u16) -> usize {
         self.layers
