@@ -5,7 +5,7 @@ use super::train::{Optimiser, UpdateRule, dice_cross_entropy};
 use super::{Iris, TaskEmbedding};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// How an embedding is tuned.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,15 @@ pub struct TuningPair {
     pub masks: Tensor,
     /// Which rows of the embedding those are.
     pub classes: Vec<i64>,
+}
+
+/// A reference made ready: what does not change from step to step.
+struct CutUp {
+    image: Tensor,
+    masks: Tensor,
+    /// At least one.
+    places: Vec<Window>,
+    classes: Tensor,
 }
 
 impl Iris {
@@ -72,6 +81,10 @@ impl Iris {
         if pairs.is_empty() || options.steps == 0 {
             return Ok(TaskEmbedding::new(start.tensor(), start.weights_hash())?);
         }
+        let pairs = pairs
+            .iter()
+            .map(|pair| self.cut_up(pair))
+            .collect::<Result<Vec<_>, _>>()?;
         let tokens = start.tensor().to_device(self.device());
         let spread = f64::try_from(tokens.std(false))?;
         let tokens = tokens.copy().set_requires_grad(true);
@@ -87,10 +100,7 @@ impl Iris {
                 let _ = gradient.f_detach_()?.f_zero_()?;
             }
             let features = tch::no_grad(|| self.encode(&image));
-            let rows = tokens.f_index_select(
-                0,
-                &Tensor::from_slice(&pair.classes).to_device(self.device()),
-            )?;
+            let rows = tokens.f_index_select(0, &pair.classes)?;
             let logits = self.decode(&features, &rows.unsqueeze(0));
             let loss = dice_cross_entropy(&logits, &masks, 1.0);
             loss.f_backward()?;
@@ -106,38 +116,45 @@ impl Iris {
         Ok(TaskEmbedding::new(&(sum / count), self.weights_hash())?)
     }
 
-    /// An augmented window of a reference: `[1, 1, D, H, W]` and `[1, k, D, H, W]` on the device.
-    fn copy_of(
-        &self,
-        pair: &TuningPair,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<(Tensor, Tensor), InferenceError> {
-        let _guard = tch::no_grad_guard();
+    /// Windows of a reference that show a class, the reference padded to hold them.
+    fn cut_up(&self, pair: &TuningPair) -> Result<CutUp, InferenceError> {
         let size = volume_size(&pair.image)?;
-        // The size it was trained on: large enough, and a step is then a second or less on a CPU.
+        // The size it was trained on: large enough, and a step is then a second or two on a CPU.
         let window = self.window_size(size, self.config().patch.iter().product());
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
         let image = pad_to(&pair.image.to_kind(Kind::Float), padded)?;
         let masks = pad_to(&pair.masks.to_kind(Kind::Float), padded)?;
-        let seen: Vec<Window> = windows(padded, window, 0.5)
+        let mut places: Vec<Window> = windows(padded, window, 0.5)
             .into_iter()
             .filter(|&place| cut(&masks, place).sum(Kind::Float).double_value(&[]) > 0.0)
             .collect();
-        let place = match seen.len() {
-            0 => Window {
+        if places.is_empty() {
+            places.push(Window {
                 start: [0; 3],
                 size: window,
-            },
-            count => seen[rng.random_range(0..count)],
-        };
-        let image = cut(&image, place).unsqueeze(0).unsqueeze(0);
-        let masks = cut(&masks, place).unsqueeze(0);
-        let theta = affine(window, rng);
-        let grid = Tensor::f_affine_grid_generator(
-            &theta,
-            [1, 1, window[0], window[1], window[2]],
-            false,
-        )?;
+            });
+        }
+        Ok(CutUp {
+            image,
+            masks,
+            places,
+            classes: Tensor::from_slice(&pair.classes).to_device(self.device()),
+        })
+    }
+
+    /// An augmented window of a reference: `[1, 1, D, H, W]` and `[1, k, D, H, W]` on the device.
+    fn copy_of(
+        &self,
+        pair: &CutUp,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Tensor, Tensor), InferenceError> {
+        let _guard = tch::no_grad_guard();
+        let place = pair.places[rng.random_range(0..pair.places.len())];
+        let [depth, height, width] = place.size;
+        let image = cut(&pair.image, place).unsqueeze(0).unsqueeze(0);
+        let masks = cut(&pair.masks, place).unsqueeze(0);
+        let theta = affine(place.size, rng);
+        let grid = Tensor::f_affine_grid_generator(&theta, [1, 1, depth, height, width], false)?;
         // 0: linear; 1: the border goes on, 0: nothing is labelled beyond it.
         let image = image.f_grid_sampler(&grid, 0, 1, false)?;
         let masks = masks.f_grid_sampler(&grid, 0, 0, false)?;
@@ -167,7 +184,5 @@ fn affine(window: [i64; 3], rng: &mut impl Rng) -> Tensor {
         values.extend((0..3).map(|b| (turn[a][b] * half[b] / half[a]) as f32));
         values.push(rng.random_range(-0.08f32..0.08));
     }
-    Tensor::from_slice(&values)
-        .reshape([1, 3, 4])
-        .to_device(Device::Cpu)
+    Tensor::from_slice(&values).reshape([1, 3, 4])
 }

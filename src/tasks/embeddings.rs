@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::reference::masks;
 use super::storage::TaskFolder;
+use super::tuned::tuned;
 use super::{Task, TaskError, TaskLibrary, TaskReference};
 use crate::iris::{Iris, TaskEmbedding};
 use crate::preprocess::{self, NetworkInput};
@@ -44,48 +45,9 @@ impl TaskLibrary {
     /// # Errors
     /// When the task is unknown or damaged, a segment is in none of the references, or the network fails.
     pub fn load(&self, name: &str, iris: &Iris) -> Result<LoadedTask, TaskError> {
-        self.tuned(self.load_untuned(name, iris)?, iris)
-    }
-
-    /// The task with the mean of its references' embeddings.
-    pub(super) fn load_untuned(&self, name: &str, iris: &Iris) -> Result<LoadedTask, TaskError> {
         let folder = self.existing(name)?;
         let task = folder.read()?;
-        let mut of_class: Vec<Vec<Tensor>> = task.segments.iter().map(|_| Vec::new()).collect();
-        for reference in &task.references {
-            let shown = shown(reference);
-            let embedding = reference_embedding(&folder, &task, reference, &shown, iris)?;
-            for (row, &number) in shown.iter().enumerate() {
-                of_class[usize::from(number) - 1].push(embedding.tensor().f_get(row as i64)?);
-            }
-        }
-        let mut classes = Vec::with_capacity(of_class.len());
-        for (tensors, segment) in of_class.iter().zip(&task.segments) {
-            if tensors.is_empty() {
-                return Err(TaskError::NoReference {
-                    task: name.into(),
-                    segment: segment.description.label.clone(),
-                });
-            }
-            let all = Tensor::f_stack(tensors, 0)?;
-            classes.push(all.f_mean_dim([0i64].as_slice(), false, None)?);
-        }
-        let embedding = TaskEmbedding::new(&Tensor::f_stack(&classes, 0)?, iris.weights_hash())
-            .map_err(|source| TaskError::Embedding {
-                task: name.into(),
-                source,
-            })?;
-        Ok(LoadedTask {
-            version: task.version(),
-            name: task.name,
-            exclusive: task.exclusive,
-            segments: task
-                .segments
-                .into_iter()
-                .map(|segment| segment.description)
-                .collect(),
-            embedding,
-        })
+        tuned(untuned(&folder, &task, iris)?, &folder, &task, iris)
     }
 
     /// For each reference of a task, whether its embedding by the weights of that hash is kept.
@@ -111,6 +73,49 @@ impl TaskLibrary {
         };
         Ok(task.references.iter().map(state).collect())
     }
+}
+
+/// The task with the mean of its references' embeddings.
+pub(super) fn untuned(
+    folder: &TaskFolder,
+    task: &Task,
+    iris: &Iris,
+) -> Result<LoadedTask, TaskError> {
+    let mut of_class: Vec<Vec<Tensor>> = task.segments.iter().map(|_| Vec::new()).collect();
+    for reference in &task.references {
+        let shown = shown(reference);
+        let embedding = reference_embedding(folder, task, reference, &shown, iris)?;
+        for (row, &number) in shown.iter().enumerate() {
+            of_class[usize::from(number) - 1].push(embedding.tensor().f_get(row as i64)?);
+        }
+    }
+    let mut classes = Vec::with_capacity(of_class.len());
+    for (tensors, segment) in of_class.iter().zip(&task.segments) {
+        if tensors.is_empty() {
+            return Err(TaskError::NoReference {
+                task: task.name.clone(),
+                segment: segment.description.label.clone(),
+            });
+        }
+        let all = Tensor::f_stack(tensors, 0)?;
+        classes.push(all.f_mean_dim([0i64].as_slice(), false, None)?);
+    }
+    let embedding = TaskEmbedding::new(&Tensor::f_stack(&classes, 0)?, iris.weights_hash())
+        .map_err(|source| TaskError::Embedding {
+            task: task.name.clone(),
+            source,
+        })?;
+    Ok(LoadedTask {
+        version: task.version(),
+        name: task.name.clone(),
+        exclusive: task.exclusive,
+        segments: task
+            .segments
+            .iter()
+            .map(|segment| segment.description.clone())
+            .collect(),
+        embedding,
+    })
 }
 
 /// Numbers of the segments that a reference shows.

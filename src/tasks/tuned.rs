@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::embeddings::{embedding_name, kept, reference_input, shown};
+use super::embeddings::{embedding_name, kept, reference_input, shown, untuned};
+use super::storage::TaskFolder;
 use super::task::hex;
 use super::{LoadedTask, Task, TaskError, TaskLibrary};
 use crate::iris::{Iris, TaskEmbedding, TuneOptions, TuningPair};
@@ -25,7 +26,7 @@ impl TaskLibrary {
     ) -> Result<LoadedTask, TaskError> {
         let folder = self.existing(name)?;
         let task = folder.read()?;
-        let start = self.load_untuned(name, iris)?;
+        let start = untuned(&folder, &task, iris)?;
         let pairs = task
             .references
             .iter()
@@ -81,22 +82,26 @@ impl TaskLibrary {
             Err(error) => Err(super::storage::file(&path)(error)),
         }
     }
+}
 
-    /// The task with its tuned embedding in place of the mean of its references', where there is one.
-    pub(super) fn tuned(&self, loaded: LoadedTask, iris: &Iris) -> Result<LoadedTask, TaskError> {
-        let folder = self.existing(&loaded.name)?;
-        let name = tuned_name(&folder.read()?, iris.weights_hash());
-        let Some(embedding) = kept(&folder, &name, loaded.segments.len(), iris) else {
-            return Ok(loaded);
-        };
-        let bytes = embedding
-            .to_bytes()
-            .map_err(|source| TaskError::Embedding {
-                task: loaded.name.clone(),
-                source,
-            })?;
-        Ok(with_tuned(loaded, embedding, &bytes))
-    }
+/// The task with its tuned embedding in place of the mean of its references', where there is one.
+pub(super) fn tuned(
+    loaded: LoadedTask,
+    folder: &TaskFolder,
+    task: &Task,
+    iris: &Iris,
+) -> Result<LoadedTask, TaskError> {
+    let name = tuned_name(task, iris.weights_hash());
+    let Some(embedding) = kept(folder, &name, loaded.segments.len(), iris) else {
+        return Ok(loaded);
+    };
+    let bytes = embedding
+        .to_bytes()
+        .map_err(|source| TaskError::Embedding {
+            task: loaded.name.clone(),
+            source,
+        })?;
+    Ok(with_tuned(loaded, embedding, &bytes))
 }
 
 /// The tuned task has a version of its own: its results are other results, with other UIDs.

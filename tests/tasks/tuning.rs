@@ -13,13 +13,19 @@ fn few_steps() -> TuneOptions {
     }
 }
 
-#[test]
-fn tuning_lowers_the_loss_on_the_references_and_changes_what_is_loaded() {
+/// A library with the task `trunk` of one reference.
+fn taught() -> Workplace {
     let place = workplace();
     place
         .library
         .add("trunk", true, &kidney_and_aorta(), reference(4.0, 0.0))
         .unwrap();
+    place
+}
+
+#[test]
+fn tuning_lowers_the_loss_on_the_references_and_changes_what_is_loaded() {
+    let place = taught();
     let Some(iris) = trained_network() else {
         return;
     };
@@ -58,11 +64,7 @@ fn tuning_lowers_the_loss_on_the_references_and_changes_what_is_loaded() {
 
 #[test]
 fn a_further_reference_or_other_weights_put_a_tuned_embedding_out_of_use() {
-    let place = workplace();
-    place
-        .library
-        .add("trunk", true, &kidney_and_aorta(), reference(4.0, 0.0))
-        .unwrap();
+    let place = taught();
     let iris = place.network(1);
     let options = TuneOptions {
         steps: 2,
@@ -92,11 +94,7 @@ fn a_further_reference_or_other_weights_put_a_tuned_embedding_out_of_use() {
 
 #[test]
 fn the_same_seed_tunes_to_the_same_embedding() {
-    let place = workplace();
-    place
-        .library
-        .add("trunk", true, &kidney_and_aorta(), reference(4.0, 0.0))
-        .unwrap();
+    let place = taught();
     let iris = place.network(1);
     let options = TuneOptions {
         steps: 4,
