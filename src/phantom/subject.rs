@@ -15,12 +15,24 @@ const EXTENT: f64 = 560.0;
 /// A subject: shapes of its own, in a body of its own size and pose.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
-    shapes: Vec<(u16, Shape, (Vec3, Vec3))>,
+    shapes: Vec<Placed>,
     size: Vec3,
     turn: [Vec3; 3],
     shift: Vec3,
     bend: [[Field; 3]; 2],
     atlas: Option<Arc<Atlas>>,
+}
+
+/// A structure's label, a shape of it, and the shape's bounds.
+type Placed = (u16, Shape, (Vec3, Vec3));
+
+/// The label of the first shape that holds a point, 0 where none does; given the last painted first.
+fn topmost<'s>(mut shapes: impl Iterator<Item = &'s Placed>, point: Vec3) -> u16 {
+    shapes
+        .find(|(_, shape, (from, to))| {
+            (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a]) && shape.contains(point)
+        })
+        .map_or(0, |(label, ..)| *label)
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {
@@ -102,18 +114,12 @@ impl Subject {
                 let point = self.body_point(geometry.to_patient(ijk.map(|n| n as f64)));
                 *label = atlas.at(point);
                 if *label == 0 {
-                    let around = self.shapes.iter().rev();
-                    *label = around
-                        .filter(|(_, _, (from, to))| {
-                            (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a])
-                        })
-                        .find(|(_, shape, _)| shape.contains(point))
-                        .map_or(0, |(label, ..)| *label);
+                    *label = topmost(self.shapes.iter().rev(), point);
                 }
             }
             return labels;
         }
-        let mut near: Vec<&(u16, Shape, (Vec3, Vec3))> = Vec::new();
+        let mut near: Vec<&Placed> = Vec::new();
         for k in 0..geometry.size[2] {
             for j in 0..geometry.size[1] {
                 let row: Vec<Vec3> = (0..geometry.size[0])
@@ -129,13 +135,7 @@ impl Subject {
                     (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])
                 }));
                 for (i, point) in row.iter().enumerate() {
-                    // Painted last is found first.
-                    if let Some((label, ..)) = near.iter().find(|(_, shape, (from, to))| {
-                        (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a])
-                            && shape.contains(*point)
-                    }) {
-                        labels[geometry.index(i, j, k)] = *label;
-                    }
+                    labels[geometry.index(i, j, k)] = topmost(near.iter().copied(), *point);
                 }
             }
         }

@@ -29,20 +29,23 @@ impl UpdateRule {
 
     /// What is taken from a weight, given the Adam direction `m̂ / (√v̂ + ε)`.
     fn step(self, weight: &Tensor, direction: Tensor, rate: f64, decay: f64) -> Tensor {
-        match self {
-            Self::AdamW => (direction + weight * decay) * rate,
-            Self::Lamb => {
-                let update = direction + weight * decay;
-                let (size, length) = (norm(weight), norm(&update));
-                // A tensor that is zero (a bias at first) has no size to go by.
-                let trust = if size > 0.0 && length > 0.0 {
-                    size / length
-                } else {
-                    1.0
-                };
-                update * (rate * trust)
-            }
-        }
+        let update = direction + weight * decay;
+        let trust = match self {
+            Self::AdamW => 1.0,
+            Self::Lamb => trust(&update, weight),
+        };
+        update * (rate * trust)
+    }
+}
+
+/// LAMB's ratio of a weight's norm to its update's.
+fn trust(update: &Tensor, weight: &Tensor) -> f64 {
+    let (size, length) = (norm(weight), norm(update));
+    // A tensor that is zero (a bias at first) has no size to go by.
+    if size > 0.0 && length > 0.0 {
+        size / length
+    } else {
+        1.0
     }
 }
 
