@@ -1,6 +1,7 @@
 //! `irisnode jobs`: what became of each series.
 
 use super::config_arg::ConfigArg;
+use super::peer_args::runtime;
 use super::table::table;
 use crate::archive::{Archive, JobSummary};
 use chrono::{DateTime, Local};
@@ -25,11 +26,7 @@ pub struct Args {
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
     let config = args.config.read()?.into_config();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .into_diagnostic()?;
-    let jobs = runtime
+    let jobs = runtime()?
         .block_on(async {
             Archive::open_index(&config.node.data_dir)
                 .await?

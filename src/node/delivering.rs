@@ -1,5 +1,4 @@
 //! segmented → delivered: results go to their destinations, again and again until acknowledged or refused for good.
-
 //!
 //! Each destination has a lane of its own, so that one that is down or slow holds up no other.
 

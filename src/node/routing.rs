@@ -3,9 +3,9 @@
 use super::plan::PlannedRule;
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState};
+use crate::assemble::read_attributes;
 use crate::route::{SeriesContext, decide, destinations};
-use dicom_dictionary_std::tags;
-use dicom_object::{InMemDicomObject, OpenFileOptions};
+use dicom_object::InMemDicomObject;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -115,10 +115,7 @@ async fn first_attributes(files: Vec<PathBuf>) -> Result<InMemDicomObject, Strin
         .next()
         .ok_or("the series has no instances")?;
     tokio::task::spawn_blocking(move || {
-        OpenFileOptions::new()
-            .read_until(tags::PIXEL_DATA)
-            .open_file(first)
-            .map(dicom_object::FileDicomObject::into_inner)
+        read_attributes(&first)
             .map_err(|_| "an instance of the series cannot be read back from disk".to_owned())
     })
     .await
