@@ -5,6 +5,7 @@ use super::train::{Optimiser, UpdateRule, dice_cross_entropy};
 use super::{Iris, TaskEmbedding};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use tch::{Kind, Tensor};
 
 /// How an embedding is tuned.
@@ -159,8 +160,13 @@ impl Iris {
         let image = image.f_grid_sampler(&grid, 0, 1, false)?;
         let masks = masks.f_grid_sampler(&grid, 0, 0, false)?;
         let (gain, shift) = (rng.random_range(0.9..1.1), rng.random_range(-0.1..0.1));
-        tch::manual_seed(rng.random::<u32>().into());
-        let noise = image.randn_like() * rng.random_range(0.0..0.08);
+        // From the sequence of this tuning: libtorch's is one for the process, and other threads draw from it too.
+        let amplitude = rng.random_range(0.0..0.08);
+        let noise: Vec<f32> = StandardNormal
+            .sample_iter(rng)
+            .take(image.numel())
+            .collect();
+        let noise = Tensor::from_slice(&noise).reshape(image.size()) * amplitude;
         let there = |x: Tensor| x.to_device(self.device());
         Ok((there(image * gain + shift + noise), there(masks)))
     }
