@@ -6,7 +6,9 @@ mod layers;
 mod measure;
 mod run;
 mod source_grid;
+mod strategy;
 
 pub use error::SegmentError;
 pub use measure::{Tally, dice, tally};
 pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};
+pub use strategy::Strategy;
