@@ -46,8 +46,9 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
     Arc::new(PhantomEpisodes {
         seed: config.seed,
         spacing_mm: config.network.spacing_mm,
-        scale: 0.4,
+        patches: PhantomEpisodes::usual_patches(0.4),
         maps: Vec::new(),
+        augmentation: config.augmentation.clone(),
     })
 }
 

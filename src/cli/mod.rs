@@ -22,6 +22,7 @@ mod serve;
 mod table;
 mod task;
 mod train;
+mod training_maps;
 mod tune;
 
 const EXAMPLES: &str = "\

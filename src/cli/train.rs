@@ -1,9 +1,10 @@
 //! `irisnode train`: trains the network on procedural episodes.
 
-use crate::iris::choose_device;
+use super::training_maps::MapSource;
 use crate::iris::train::{Progress, TrainConfig, Trainer};
-use crate::phantom::{PhantomEpisodes, Scene};
-use crate::volume::LabelVolume;
+use crate::iris::{Iris, IrisConfig, choose_device};
+use crate::phantom::{MapGroup, PhantomEpisodes};
+use crate::picture::{Curve, curves};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, WrapErr};
 use std::collections::BTreeMap;
@@ -12,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// A line for each report of progress.
+const LOG: &str = "log.jsonl";
 
 /// Train the network on procedural episodes.
 ///
@@ -23,7 +27,7 @@ use std::time::{Duration, Instant};
   irisnode train --out train-out --steps 4000 --minutes 30   # stops after half an hour; the same line goes on
   irisnode train --out train-out --config train.toml --device cuda")]
 pub struct Args {
-    /// Folder for the checkpoint, the log (log.jsonl) and the weights
+    /// Folder for the checkpoint, the log (log.jsonl), the curve (curve.svg) and the weights
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// TOML file with the whole training configuration; flags win over it
@@ -44,6 +48,9 @@ pub struct Args {
     /// Names of the maps' labels: lines of a label value and a name, tab separated
     #[arg(long, value_name = "FILE")]
     map_names: Option<PathBuf>,
+    /// Weights to start from instead of random ones; must have the configuration's network
+    #[arg(long, value_name = "FILE")]
+    start_from: Option<PathBuf>,
     /// cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
@@ -54,7 +61,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let config = configuration(&args)?;
+    let (config, maps) = configuration(&args)?;
     if args.print_config {
         print!("{}", toml::to_string_pretty(&config).into_diagnostic()?);
         return Ok(());
@@ -68,18 +75,25 @@ pub fn run(args: Args) -> miette::Result<()> {
     let mut trainer = if checkpoint.exists() {
         Trainer::resume(config.clone(), device, &checkpoint).into_diagnostic()?
     } else {
-        Trainer::new(config.clone(), device).into_diagnostic()?
+        match &args.start_from {
+            Some(path) => {
+                let weights = Iris::load(path, device).into_diagnostic()?;
+                Trainer::starting_from(config.clone(), &weights).into_diagnostic()?
+            }
+            None => Trainer::new(config.clone(), device).into_diagnostic()?,
+        }
     };
     let source = Arc::new(PhantomEpisodes {
         seed: config.seed,
         spacing_mm: config.network.spacing_mm,
-        scale: 1.0,
-        maps: maps(&args)?,
+        patches: PhantomEpisodes::usual_patches(patch_scale(&config)),
+        maps,
+        augmentation: config.augmentation.clone(),
     });
     let mut log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
-        .open(args.out.join("log.jsonl"))
+        .open(args.out.join(LOG))
         .into_diagnostic()?;
     eprintln!(
         "training from step {} to {}; Ctrl-C stops with a checkpoint",
@@ -126,6 +140,11 @@ pub fn run(args: Args) -> miette::Result<()> {
                         Ok(())
                     });
                 failure = kept.err();
+                if progress.validation_dice.is_some()
+                    && let Err(error) = draw_curve(&args.out)
+                {
+                    bar.println(format!("the curve is not drawn: {error}"));
+                }
                 failure.is_none() && !over
             },
         )
@@ -135,6 +154,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         miette::bail!("training stopped because its state could not be kept: {reason}");
     }
     trainer.save(&checkpoint).into_diagnostic()?;
+    draw_curve(&args.out)?;
     let hash = save_weights(&trainer, &config, &weights)?;
     eprintln!(
         "step {} of {}; weights in {} (sha256 {hash})",
@@ -145,44 +165,40 @@ pub fn run(args: Args) -> miette::Result<()> {
     Ok(())
 }
 
-fn configuration(args: &Args) -> miette::Result<TrainConfig> {
+/// The training configuration, and the label maps that it and the flags name.
+fn configuration(args: &Args) -> miette::Result<(TrainConfig, Vec<MapGroup>)> {
+    let mut maps = Vec::new();
     let mut config = match &args.config {
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .into_diagnostic()
                 .wrap_err_with(|| format!("cannot read {}", path.display()))?;
-            toml::from_str(&text)
+            let wrong = || format!("{} is no training configuration", path.display());
+            let mut table: toml::Table = toml::from_str(&text)
                 .into_diagnostic()
-                .wrap_err_with(|| format!("{} is no training configuration", path.display()))?
+                .wrap_err_with(wrong)?;
+            // The network's own configuration knows nothing of files.
+            if let Some(sources) = table.remove("map") {
+                let sources: Vec<MapSource> =
+                    sources.try_into().into_diagnostic().wrap_err_with(wrong)?;
+                let base = path.parent().unwrap_or(Path::new(""));
+                for source in sources.into_iter().filter(|_| !args.print_config) {
+                    maps.push(source.read(base)?);
+                }
+            }
+            table.try_into().into_diagnostic().wrap_err_with(wrong)?
         }
         None => TrainConfig::default(),
     };
+    if let Some(names) = &args.map_names {
+        for map in &args.map {
+            let source = MapSource::torsos(vec![map.clone()], names.clone());
+            maps.push(source.read(Path::new(""))?);
+        }
+    }
     config.schedule.steps = args.steps.unwrap_or(config.schedule.steps);
     config.seed = args.seed.unwrap_or(config.seed);
-    Ok(config)
-}
-
-fn maps(args: &Args) -> miette::Result<Vec<Arc<Scene>>> {
-    let Some(names) = &args.map_names else {
-        return Ok(Vec::new());
-    };
-    let text = std::fs::read_to_string(names)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot read {}", names.display()))?;
-    let names: BTreeMap<u16, String> = text
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .filter_map(|(value, name)| Some((value.trim().parse().ok()?, name.trim().to_owned())))
-        .collect();
-    args.map
-        .iter()
-        .map(|path| {
-            let map = LabelVolume::read_nifti(path).into_diagnostic()?;
-            Scene::from_labels(&map, &names)
-                .map(Arc::new)
-                .ok_or_else(|| miette::miette!("{} has no labels", path.display()))
-        })
-        .collect()
+    Ok((config, maps))
 }
 
 fn save_weights(trainer: &Trainer, config: &TrainConfig, path: &Path) -> miette::Result<String> {
@@ -198,6 +214,36 @@ fn save_weights(trainer: &Trainer, config: &TrainConfig, path: &Path) -> miette:
         ),
     ]);
     trainer.mean().save(path, &provenance).into_diagnostic()
+}
+
+/// How much longer along each axis patches are than the small network's.
+fn patch_scale(config: &TrainConfig) -> f64 {
+    let voxels = |patch: [i64; 3]| patch.iter().product::<i64>() as f64;
+    (voxels(config.network.patch) / voxels(IrisConfig::small().patch)).cbrt()
+}
+
+/// Draws `curve.svg` from the whole of `log.jsonl`, the parts of a resumed run together.
+fn draw_curve(out: &Path) -> miette::Result<()> {
+    let log = std::fs::read_to_string(out.join(LOG)).into_diagnostic()?;
+    // A line cut short by a kill is no reason to draw nothing.
+    let steps: Vec<Progress> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let curve = |name: &str, value: fn(&Progress) -> Option<f64>| Curve {
+        name: name.to_owned(),
+        points: steps
+            .iter()
+            .filter_map(|at| Some((at.step as f64, value(at)?)))
+            .collect(),
+    };
+    let drawn = [
+        curve("loss", |at| Some(at.loss)),
+        curve("Dice, training", |at| Some(at.train_dice)),
+        curve("Dice, validation", |at| at.validation_dice),
+    ];
+    let svg = curves("irisnode train", &drawn, 1.6).map_err(|error| miette::miette!("{error}"))?;
+    std::fs::write(out.join("curve.svg"), svg).into_diagnostic()
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.

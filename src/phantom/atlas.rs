@@ -1,7 +1,7 @@
 //! Scenes drawn from a label map of a real body: its shapes, none of its intensities.
 
 use super::scene::{Scene, Structure};
-use crate::volume::{LabelVolume, Vec3};
+use crate::volume::{LabelVolume, Vec3, Volume};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,32 +14,82 @@ const FAT: f64 = 16.0;
 /// How deep below the outline unlabelled tissue is muscle rather than fat, mm.
 const MUSCLE: f64 = 9.0;
 
+/// The least value of the network's scale: air.
+const DARKEST: f32 = -2.0;
+
 /// Structure numbers on a grid whose middle is the scene's origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Atlas {
     labels: LabelVolume,
     center: Vec3,
+    /// mm of the scene for a mm of the map.
+    zoom: f64,
+    /// Whether the body goes on beyond the map's first and last slice.
+    goes_on: bool,
+    /// The image that the map belongs to, on the network's scale of intensity.
+    image: Option<Volume>,
 }
 
 impl Atlas {
     /// The structure at a point of the scene (mm from its origin); 0 is air. Above and below
-    /// the map its last slices go on.
+    /// a map of a part of the body its last slices go on.
     pub(super) fn at(&self, p: Vec3) -> u16 {
         let grid = &self.labels.geometry;
-        let ijk = grid.to_index(std::array::from_fn(|a| p[a] + self.center[a]));
+        let ijk = grid.to_index(std::array::from_fn(|a| p[a] / self.zoom + self.center[a]));
         let [columns, rows, slices] = grid.size;
-        let k = ijk[2].round().clamp(0.0, slices as f64 - 1.0);
+        let last = slices as f64 - 1.0;
+        let k = match self.goes_on {
+            true => ijk[2].round().clamp(0.0, last),
+            false => ijk[2].round(),
+        };
         let (i, j) = (ijk[0].round(), ijk[1].round());
-        if i < 0.0 || j < 0.0 || i >= columns as f64 || j >= rows as f64 {
+        if !(0.0..=last).contains(&k)
+            || i < 0.0
+            || j < 0.0
+            || i >= columns as f64
+            || j >= rows as f64
+        {
             return 0;
         }
         self.labels.layers[0][grid.index(i as usize, j as usize, k as usize)]
     }
 
+    /// Whether the map's own image is known.
+    pub(super) fn has_image(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// The image at a point of the scene, trilinear; the darkest value outside, and where there is no image.
+    pub(super) fn value_at(&self, p: Vec3) -> f32 {
+        let Some(image) = &self.image else {
+            return DARKEST;
+        };
+        let grid = &image.geometry;
+        let at = grid.to_index(std::array::from_fn(|a| p[a] / self.zoom + self.center[a]));
+        let last = grid.size.map(|n| n as f64 - 1.0);
+        if (0..3).any(|a| !(-0.5..=last[a] + 0.5).contains(&at[a])) {
+            return DARKEST;
+        }
+        let low: [usize; 3] = std::array::from_fn(|a| at[a].clamp(0.0, last[a]) as usize);
+        let part: [f32; 3] =
+            std::array::from_fn(|a| (at[a].clamp(0.0, last[a]) - low[a] as f64) as f32);
+        let mut sum = 0.0;
+        for corner in 0..8usize {
+            let mut weight = 1.0;
+            let ijk: [usize; 3] = std::array::from_fn(|a| {
+                let high = corner >> a & 1 == 1;
+                weight *= if high { part[a] } else { 1.0 - part[a] };
+                (low[a] + usize::from(high)).min(grid.size[a] - 1)
+            });
+            sum += weight * image.voxels[grid.index(ijk[0], ijk[1], ijk[2])];
+        }
+        sum
+    }
+
     /// Half of what the map covers along each axis, mm.
     pub(super) fn reach(&self) -> Vec3 {
         let grid = &self.labels.geometry;
-        std::array::from_fn(|a| grid.size[a] as f64 * grid.spacing[a] / 2.0)
+        std::array::from_fn(|a| grid.size[a] as f64 * grid.spacing[a] * self.zoom / 2.0)
     }
 }
 
@@ -94,10 +144,80 @@ impl Scene {
             atlas: Some(Arc::new(Atlas {
                 labels: LabelVolume::exclusive(grid, labels),
                 center,
+                zoom: 1.0,
+                goes_on: true,
+                image: None,
             })),
             surroundings: Vec::new(),
             hollow: Vec::new(),
+            lesions: Vec::new(),
         })
+    }
+}
+
+impl Scene {
+    /// Scenes from label maps that label everything, such as heads: one scene a map, all with the same structures,
+    /// so that reference and query may be different subjects. `zoom` makes them larger, for a network whose voxels are
+    /// large. Values from `fillers` on are what fills the space around, not objects one would ask for.
+    ///
+    /// Contrasts of such scenes are meant to be random: the structures' CT numbers are all alike. Empty for maps
+    /// without labels.
+    pub fn from_whole_maps(maps: &[LabelVolume], zoom: f64, fillers: u16) -> Vec<Self> {
+        let present: std::collections::BTreeSet<u16> = maps
+            .iter()
+            .filter_map(|map| map.layers.first())
+            .flatten()
+            .copied()
+            .filter(|&value| value != 0)
+            .collect();
+        let structures: Vec<Structure> = present
+            .iter()
+            .map(|&value| {
+                let structure = Structure::organ(&format!("label_{value}"), 40.0, 10.0, Vec::new());
+                Structure {
+                    target: value < fillers,
+                    ..structure
+                }
+            })
+            .collect();
+        let number: BTreeMap<u16, u16> = present.iter().copied().zip(1..).collect();
+        let scene = |map: &LabelVolume| {
+            let finest = map.geometry.spacing.iter().copied().fold(0.0, f64::max);
+            // Half the voxels along each axis are enough, once enlarged less than twofold.
+            let grid = map.geometry.canonical([(2.0 * finest).clamp(1.0, 4.0); 3]);
+            let mut labels = map.resampled(&grid);
+            labels.renumber(|value| number.get(&value).copied().unwrap_or(0));
+            let size = grid.size;
+            let center = grid.to_patient(std::array::from_fn(|a| (size[a] as f64 - 1.0) / 2.0));
+            Self {
+                structures: structures.clone(),
+                atlas: Some(Arc::new(Atlas {
+                    labels,
+                    center,
+                    zoom,
+                    goes_on: false,
+                    image: None,
+                })),
+                surroundings: Vec::new(),
+                hollow: Vec::new(),
+                lesions: Vec::new(),
+            }
+        };
+        match structures.is_empty() {
+            true => Vec::new(),
+            false => maps.iter().map(scene).collect(),
+        }
+    }
+
+    /// The scene with the image that its map was drawn on, on the network's scale of intensity: episodes may then show
+    /// it as it was scanned ([`Contrast::Scanned`](super::Contrast::Scanned)).
+    pub fn with_image(mut self, image: Volume) -> Self {
+        if let Some(atlas) = self.atlas.take() {
+            let mut atlas = Arc::unwrap_or_clone(atlas);
+            atlas.image = Some(image);
+            self.atlas = Some(Arc::new(atlas));
+        }
+        self
     }
 }
 

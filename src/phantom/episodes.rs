@@ -1,7 +1,7 @@
 //! Training episodes drawn from phantoms.
 
 use super::{Contrast, Phantom, Scene};
-use crate::iris::train::{Episode, EpisodeSource};
+use crate::iris::train::{Augmentation, Episode, EpisodeSource};
 use crate::preprocess::normalise;
 use crate::volume::Geometry;
 use rand::{Rng, RngExt, SeedableRng};
@@ -13,23 +13,42 @@ use tch::Tensor;
 const LEAST_VOXELS: usize = 20;
 /// Most classes of an episode.
 const MOST_CLASSES: usize = 8;
-/// Columns, rows and slices of a patch, about one budget of voxels: whole
-/// bodies in thin slabs, as scanners send them, and cubes.
+/// Columns, rows and slices of the usual patches.
 const PATCHES: [[usize; 3]; 4] = [[88, 64, 8], [80, 56, 16], [64, 48, 24], [40, 40, 40]];
 /// Patches are multiples of this along each axis.
 const CELL: f64 = 8.0;
 
-/// Episodes of phantoms: seven of ten bodies, the others random shapes.
-#[derive(Debug, Clone, Default)]
+/// Scenes of one kind, drawn from the label maps of several subjects; a reference may be of one and its query of
+/// another, since their structures have the same numbers.
+#[derive(Debug, Clone)]
+pub struct MapGroup {
+    /// At least one.
+    pub scenes: Vec<Arc<Scene>>,
+    /// Whether they are torsos, to be shown as scanners show them: CT numbers, arms, table, gas.
+    pub torsos: bool,
+}
+
+/// Episodes of phantoms: bodies, label maps of other kinds, and random shapes.
+#[derive(Debug, Clone)]
 pub struct PhantomEpisodes {
     /// Seed of all episodes.
     pub seed: u64,
     /// Voxel spacing of the network, mm.
     pub spacing_mm: [f64; 3],
-    /// The patches' largest voxel count relative to the usual; 1 for training, less for tests.
-    pub scale: f64,
-    /// Scenes from label maps; where there are any, about half of the bodies are theirs.
-    pub maps: Vec<Arc<Scene>>,
+    /// Columns, rows and slices of patches, one of which is drawn: at least one.
+    pub patches: Vec<[usize; 3]>,
+    /// Scenes from label maps; where there are torsos among them, half of the bodies are theirs.
+    pub maps: Vec<MapGroup>,
+    /// What happens to intensities, on each side of an episode on its own.
+    pub augmentation: Augmentation,
+}
+
+/// What an episode is drawn from.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Torso,
+    Map(&'a MapGroup),
+    Shapes,
 }
 
 impl EpisodeSource for PhantomEpisodes {
@@ -45,25 +64,56 @@ impl EpisodeSource for PhantomEpisodes {
 }
 
 impl PhantomEpisodes {
+    /// Patches of about one budget of voxels, each a multiple of 8 along every axis: whole bodies in thin slabs, as
+    /// scanners send them, and cubes. With `scale` 1 as the small network trains on, else as much longer along each axis.
+    pub fn usual_patches(scale: f64) -> Vec<[usize; 3]> {
+        let scaled = |n: usize| ((n as f64 * scale / CELL).round().max(1.0) * CELL) as usize;
+        PATCHES.map(|patch| patch.map(scaled)).to_vec()
+    }
+
     /// One draw; `None` when reference and query share no class large enough.
     fn draw(&self, rng: &mut ChaCha8Rng) -> Option<Episode> {
-        let body = rng.random_bool(0.7);
-        let map = match self.maps.as_slice() {
-            maps @ [_, ..] if body && rng.random_bool(0.5) => {
-                Some(&maps[rng.random_range(0..maps.len())])
+        let kind = self.kind(rng);
+        let [mut scene, mut other] = match kind {
+            Kind::Torso => {
+                let scene = Scene::torso();
+                [scene.clone(), scene]
             }
-            _ => None,
+            Kind::Shapes => {
+                let scene = Scene::shapes(rng);
+                [scene.clone(), scene]
+            }
+            Kind::Map(group) => {
+                let mut of_subject = || {
+                    group.scenes[rng.random_range(0..group.scenes.len())]
+                        .as_ref()
+                        .clone()
+                };
+                [of_subject(), of_subject()]
+            }
         };
-        let mut scene = match map {
-            Some(map) => Scene::clone(map),
-            None if body => Scene::torso(),
-            None => Scene::shapes(rng),
+        let scanned = match kind {
+            Kind::Torso => true,
+            Kind::Map(group) => group.torsos,
+            Kind::Shapes => false,
         };
-        if body {
-            scene.as_scanned(rng);
+        let real = [&scene, &other].map(|s| s.atlas.as_ref().is_some_and(|a| a.has_image()));
+        // A real image is shown as it is two times of three, and lends its shapes to drawn contrasts otherwise.
+        let real = real == [true; 2] && rng.random_bool(0.67);
+        if !real && rng.random_bool(0.3) {
+            scene.with_lesions(rng);
+            other = other.with_what_grows_in(&scene);
         }
-        let (reference_contrast, query_contrast) = contrasts(rng);
-        let shape = PATCHES[rng.random_range(0..PATCHES.len())];
+        if scanned {
+            scene.as_scanned(rng);
+            other.surroundings = scene.surroundings.clone();
+            other.hollow = scene.hollow.clone();
+        }
+        let (reference_contrast, query_contrast) = match real {
+            true => (Contrast::Scanned, Contrast::Scanned),
+            false => contrasts(scanned, rng),
+        };
+        let shape = self.patches[rng.random_range(0..self.patches.len())];
         let heights = match &scene.atlas {
             // As much beyond the map's ends as its last slices may stand for.
             Some(atlas) => {
@@ -71,21 +121,24 @@ impl PhantomEpisodes {
                 let room = (atlas.reach()[2] + 10.0 - half).max(8.0);
                 -room..room
             }
-            None if body => -150.0..130.0,
+            None if scanned => -150.0..130.0,
             None => -60.0..60.0,
         };
-        let center = place(shape, self.spacing_mm, body, heights.clone(), rng);
+        let center = place(shape, self.spacing_mm, scanned, heights.clone(), rng);
         let shifted = std::array::from_fn(|a| match a {
             2 => (center[a] + rng.random_range(-25.0..25.0)).clamp(heights.start, heights.end),
             _ => center[a] + rng.random_range(-14.0..14.0),
         });
         let mut reference =
-            scene.subject(rng.random(), &self.grid(shape, center), reference_contrast);
-        let mut query = scene.subject(rng.random(), &self.grid(shape, shifted), query_contrast);
+            scene.quick_subject(rng.random(), &self.grid(shape, center), reference_contrast);
+        let mut query =
+            other.quick_subject(rng.random(), &self.grid(shape, shifted), query_contrast);
         if rng.random_bool(0.5) {
             // The spine as one: its pieces look alike, and alone they teach little.
             scene.merge("vertebrae", &mut [&mut reference, &mut query]);
         }
+        // A body of CT numbers has one right side; elsewhere both may be mirrored, as one.
+        let mirrored = rng.random_bool(if scanned { 0.1 } else { 0.5 });
 
         let counts = |phantom: &Phantom| {
             let mut counts = vec![0usize; scene.structures.len() + scene.surroundings.len() + 1];
@@ -117,8 +170,24 @@ impl PhantomEpisodes {
         drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
         drawn.truncate(rng.random_range(2..=MOST_CLASSES));
         classes.extend(drawn.into_iter().map(|(_, class)| class));
-        let (reference, reference_masks) = tensors(reference, &classes, reference_contrast, rng);
-        let (query, query_masks) = tensors(query, &classes, query_contrast, rng);
+        // An organ's mask holds its lesions or not: both are usual.
+        let whole = rng.random_bool(0.5);
+        let shown = |class: u16| -> Vec<u16> {
+            let lesions = scene.lesions.iter().filter(|l| whole && l.host == class);
+            std::iter::once(class)
+                .chain(lesions.map(|l| l.number))
+                .collect()
+        };
+        let classes: Vec<Vec<u16>> = classes.into_iter().map(shown).collect();
+        let mut side = |phantom, contrast| {
+            let (image, masks) = self.tensors(phantom, &classes, contrast, rng);
+            match mirrored {
+                true => (image.flip([4]), masks.flip([4])),
+                false => (image, masks),
+            }
+        };
+        let (reference, reference_masks) = side(reference, reference_contrast);
+        let (query, query_masks) = side(query, query_contrast);
         Some(Episode {
             reference,
             reference_masks,
@@ -127,24 +196,85 @@ impl PhantomEpisodes {
         })
     }
 
+    /// What an episode shows: of a hundred, twelve maps of other kinds and eighteen random shapes where there are such
+    /// maps, else thirty shapes; the others are bodies.
+    fn kind(&self, rng: &mut impl Rng) -> Kind<'_> {
+        let of = |torsos: bool| -> Vec<&MapGroup> {
+            let all = self.maps.iter();
+            all.filter(|group| group.torsos == torsos && !group.scenes.is_empty())
+                .collect()
+        };
+        let (torsos, others) = (of(true), of(false));
+        match rng.random_range(0..100) {
+            0..35 if !torsos.is_empty() => Kind::Map(torsos[rng.random_range(0..torsos.len())]),
+            0..70 => Kind::Torso,
+            70..82 if !others.is_empty() => Kind::Map(others[rng.random_range(0..others.len())]),
+            _ => Kind::Shapes,
+        }
+    }
+
+    /// The preprocessed image `[1, 1, D, H, W]` and masks `[1, K, D, H, W]` of classes, each of one label or several.
+    fn tensors(
+        &self,
+        phantom: Phantom,
+        classes: &[Vec<u16>],
+        contrast: Contrast,
+        rng: &mut impl Rng,
+    ) -> (Tensor, Tensor) {
+        let size = phantom.volume.geometry.size;
+        let [columns, rows, slices] = size.map(|n| n as i64);
+        let mut voxels = phantom.volume.voxels;
+        if contrast != Contrast::Scanned {
+            normalise(&mut voxels, contrast.modality());
+        }
+        let (gain, shift) = match contrast {
+            Contrast::Ct => (rng.random_range(0.92..1.08), rng.random_range(-0.08..0.08)),
+            Contrast::Random { .. } | Contrast::Scanned => {
+                (rng.random_range(0.8..1.2), rng.random_range(-0.2..0.2))
+            }
+        };
+        for voxel in &mut voxels {
+            *voxel = *voxel * gain + shift;
+        }
+        self.augmentation.apply(&mut voxels, size, rng);
+        let labels = &phantom.labels.layers[0];
+        let mut masks = Vec::with_capacity(labels.len() * classes.len());
+        for class in classes {
+            masks.extend(
+                labels
+                    .iter()
+                    .map(|label| f32::from(u8::from(class.contains(label)))),
+            );
+        }
+        (
+            Tensor::from_slice(&voxels).reshape([1, 1, slices, rows, columns]),
+            Tensor::from_slice(&masks).reshape([1, classes.len() as i64, slices, rows, columns]),
+        )
+    }
+
     fn grid(&self, shape: [usize; 3], center: [f64; 3]) -> Geometry {
-        let size = shape.map(|n| ((n as f64 * self.scale / CELL).round().max(1.0) * CELL) as usize);
         let origin =
-            std::array::from_fn(|a| center[a] - (size[a] as f64 - 1.0) / 2.0 * self.spacing_mm[a]);
-        Geometry::axial(size, self.spacing_mm, origin)
+            std::array::from_fn(|a| center[a] - (shape[a] as f64 - 1.0) / 2.0 * self.spacing_mm[a]);
+        Geometry::axial(shape, self.spacing_mm, origin)
     }
 }
 
-/// CT to CT, one random law for both, or two different ones.
-fn contrasts(rng: &mut impl Rng) -> (Contrast, Contrast) {
+/// CT to CT, one random law for both, two different ones, or CT and a random one. What is no body has no CT numbers
+/// of its own, and mostly gets a law.
+fn contrasts(body: bool, rng: &mut impl Rng) -> (Contrast, Contrast) {
     let law = rng.random();
-    match rng.random_range(0..10) {
-        0..6 => (Contrast::Ct, Contrast::Ct),
-        6..9 => (Contrast::Random { law }, Contrast::Random { law }),
-        _ => (
-            Contrast::Random { law },
-            Contrast::Random { law: rng.random() },
-        ),
+    let of_law = Contrast::Random { law };
+    let share = if body {
+        rng.random_range(0..20)
+    } else {
+        rng.random_range(6..20)
+    };
+    match share {
+        0..11 => (Contrast::Ct, Contrast::Ct),
+        11..16 => (of_law, of_law),
+        16..18 => (of_law, Contrast::Random { law: rng.random() }),
+        18 => (Contrast::Ct, of_law),
+        _ => (of_law, Contrast::Ct),
     }
 }
 
@@ -175,34 +305,102 @@ fn place(
     ]
 }
 
-/// The preprocessed image `[1, 1, D, H, W]` and masks `[1, K, D, H, W]`.
-fn tensors(
-    phantom: Phantom,
-    classes: &[u16],
-    contrast: Contrast,
-    rng: &mut impl Rng,
-) -> (Tensor, Tensor) {
-    let [columns, rows, slices] = phantom.volume.geometry.size.map(|n| n as i64);
-    let mut voxels = phantom.volume.voxels;
-    normalise(&mut voxels, contrast.modality());
-    let (gain, shift) = match contrast {
-        Contrast::Ct => (rng.random_range(0.92..1.08), rng.random_range(-0.08..0.08)),
-        Contrast::Random { .. } => (rng.random_range(0.8..1.2), rng.random_range(-0.2..0.2)),
-    };
-    for voxel in &mut voxels {
-        *voxel = *voxel * gain + shift;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::{LabelVolume, Volume};
+
+    /// A ball, label 3, in a block, label 900, of side 40 voxels; larger in a second subject.
+    fn subject(radius: f64) -> (LabelVolume, Volume) {
+        let grid = Geometry::axial([40; 3], [4.0; 3], [-78.0; 3]);
+        let labels: Vec<u16> = (0..grid.len())
+            .map(|at| {
+                let from_middle = |n: usize| (n as f64 - 19.5).powi(2);
+                let squares = [at % 40, at / 40 % 40, at / 1600].map(from_middle);
+                match squares.iter().sum::<f64>().sqrt() < radius {
+                    true => 3,
+                    false => 900,
+                }
+            })
+            .collect();
+        let bright = |&label: &u16| if label == 3 { 1.5 } else { -0.5 };
+        let image = Volume {
+            geometry: grid.clone(),
+            voxels: labels.iter().map(bright).collect(),
+        };
+        (LabelVolume::exclusive(grid, labels), image)
     }
-    let labels = &phantom.labels.layers[0];
-    let mut masks = Vec::with_capacity(labels.len() * classes.len());
-    for &class in classes {
-        masks.extend(
-            labels
-                .iter()
-                .map(|&label| f32::from(u8::from(label == class))),
+
+    fn of_maps(real: bool) -> PhantomEpisodes {
+        let (maps, images): (Vec<_>, Vec<_>) = [7.0, 9.0].map(subject).into_iter().unzip();
+        let scenes = Scene::from_whole_maps(&maps, 1.0, 500);
+        let scenes = scenes
+            .into_iter()
+            .zip(images)
+            .map(|(scene, image)| match real {
+                true => scene.with_image(image),
+                false => scene,
+            });
+        PhantomEpisodes {
+            seed: 5,
+            spacing_mm: [5.0; 3],
+            patches: vec![[24, 24, 24]],
+            maps: vec![MapGroup {
+                scenes: scenes.map(Arc::new).collect(),
+                torsos: false,
+            }],
+            augmentation: Augmentation::none(),
+        }
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn an_episode_is_its_number_and_has_what_training_needs() {
+        let source = of_maps(false);
+        for index in 0..30 {
+            let (episode, again) = (source.episode(index), source.episode(index));
+            assert_eq!(values(&episode.query), values(&again.query));
+            assert_eq!(
+                values(&episode.reference_masks),
+                values(&again.reference_masks)
+            );
+            assert_eq!(episode.reference.size(), [1, 1, 24, 24, 24]);
+            for (image, masks) in [
+                (&episode.reference, &episode.reference_masks),
+                (&episode.query, &episode.query_masks),
+            ] {
+                assert!(values(image).iter().all(|v| v.is_finite()));
+                let classes = masks.size()[1];
+                assert!((1..=MOST_CLASSES as i64).contains(&classes));
+                let of_class = masks.sum_dim_intlist([0i64, 2, 3, 4].as_slice(), false, None);
+                let least = f64::try_from(of_class.min()).unwrap();
+                assert!(
+                    least >= LEAST_VOXELS as f64,
+                    "episode {index}: {least} voxels"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn real_images_are_mixed_in_with_their_own_intensities() {
+        // Noise is drawn everywhere; only the made-up image has the same value throughout its ball.
+        let even_balls = |source: &PhantomEpisodes| {
+            (0..70)
+                .map(|index| source.episode(index).query)
+                .filter(|query| {
+                    let brightest = query.max() - 1e-4;
+                    f64::try_from(query.ge_tensor(&brightest).sum(tch::Kind::Float)).unwrap() > 40.0
+                })
+                .count()
+        };
+        let (with, without) = (even_balls(&of_maps(true)), even_balls(&of_maps(false)));
+        assert!(
+            with >= without + 3,
+            "{with} with real images, {without} without"
         );
     }
-    (
-        Tensor::from_slice(&voxels).reshape([1, 1, slices, rows, columns]),
-        Tensor::from_slice(&masks).reshape([1, classes.len() as i64, slices, rows, columns]),
-    )
 }

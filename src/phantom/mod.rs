@@ -10,6 +10,7 @@ mod atlas;
 mod dicom;
 mod episodes;
 mod field;
+mod lesions;
 mod render;
 mod scene;
 mod shape;
@@ -20,6 +21,7 @@ mod torso;
 
 pub use atlas::Atlas;
 pub use dicom::SeriesError;
-pub use episodes::PhantomEpisodes;
+pub use episodes::{MapGroup, PhantomEpisodes};
+pub use lesions::Lesion;
 pub use render::{Contrast, Phantom};
 pub use scene::{Scene, Structure};

@@ -1,6 +1,7 @@
 //! What a kind of subject consists of.
 
 use super::atlas::Atlas;
+use super::lesions::Lesion;
 use super::render::Phantom;
 use super::shape::Shape;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Scene {
     pub surroundings: Vec<Structure>,
     /// Numbers of structures that may hold gas in their upper (anterior) part.
     pub hollow: Vec<u16>,
+    /// What grows in structures; see [`Lesion`].
+    pub lesions: Vec<Lesion>,
 }
 
 impl Scene {

@@ -66,6 +66,10 @@ impl Subject {
             .chain(scene.structures.iter().enumerate());
         for (index, structure) in numbered {
             let label = index as u16 + 1;
+            // A map's structures and lesions have their places from elsewhere.
+            if structure.shapes.is_empty() {
+                continue;
+            }
             if rng.random_bool(structure.missing.clamp(0.0, 1.0)) {
                 continue;
             }
@@ -104,42 +108,50 @@ impl Subject {
         }
     }
 
-    /// The label at every voxel of a grid, column index fastest.
-    pub(super) fn label_map(&self, geometry: &Geometry) -> Vec<u16> {
+    /// The label at every voxel of a grid, column index fastest; bent exactly at every `step`th voxel along each axis
+    /// and linearly between.
+    pub(super) fn label_map(&self, geometry: &Geometry, step: usize) -> Vec<u16> {
         let mut labels = vec![0u16; geometry.len()];
-        if let Some(atlas) = &self.atlas {
-            for (at, label) in labels.iter_mut().enumerate() {
-                let [columns, rows, _] = geometry.size;
-                let ijk = [at % columns, at / columns % rows, at / (columns * rows)];
-                let point = self.body_point(geometry.to_patient(ijk.map(|n| n as f64)));
-                *label = atlas.at(point);
-                if *label == 0 {
-                    *label = topmost(self.shapes.iter().rev(), point);
-                }
-            }
-            return labels;
-        }
+        let [columns, rows, _] = geometry.size;
+        let points = Points::new(self, geometry, step);
+        let mut row: Vec<Vec3> = vec![[0.0; 3]; columns];
         let mut near: Vec<&Placed> = Vec::new();
-        for k in 0..geometry.size[2] {
-            for j in 0..geometry.size[1] {
-                let row: Vec<Vec3> = (0..geometry.size[0])
-                    .map(|i| self.body_point(geometry.to_patient([i as f64, j as f64, k as f64])))
-                    .collect();
-                let low: Vec3 =
-                    std::array::from_fn(|a| row.iter().map(|p| p[a]).fold(f64::INFINITY, f64::min));
-                let high: Vec3 = std::array::from_fn(|a| {
-                    row.iter().map(|p| p[a]).fold(f64::NEG_INFINITY, f64::max)
-                });
-                near.clear();
-                near.extend(self.shapes.iter().rev().filter(|(_, _, (from, to))| {
-                    (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])
-                }));
-                for (i, point) in row.iter().enumerate() {
-                    labels[geometry.index(i, j, k)] = topmost(near.iter().copied(), *point);
+        for (line, labels) in labels.chunks_mut(columns.max(1)).enumerate() {
+            points.row(line % rows, line / rows, &mut row);
+            let low: Vec3 =
+                std::array::from_fn(|a| row.iter().map(|p| p[a]).fold(f64::INFINITY, f64::min));
+            let high: Vec3 =
+                std::array::from_fn(|a| row.iter().map(|p| p[a]).fold(f64::NEG_INFINITY, f64::max));
+            near.clear();
+            near.extend(self.shapes.iter().rev().filter(|(_, _, (from, to))| {
+                (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])
+            }));
+            for (label, &point) in labels.iter_mut().zip(&row) {
+                *label = self.atlas.as_ref().map_or(0, |atlas| atlas.at(point));
+                if *label == 0 {
+                    *label = topmost(near.iter().copied(), point);
                 }
             }
         }
         labels
+    }
+
+    /// The real image of the subject's map at every voxel of a grid; see [`Subject::label_map`].
+    pub(super) fn scanned(&self, geometry: &Geometry, step: usize) -> Vec<f32> {
+        let mut voxels = vec![0f32; geometry.len()];
+        let Some(atlas) = &self.atlas else {
+            return voxels;
+        };
+        let [columns, rows, _] = geometry.size;
+        let points = Points::new(self, geometry, step);
+        let mut row: Vec<Vec3> = vec![[0.0; 3]; columns];
+        for (line, voxels) in voxels.chunks_mut(columns.max(1)).enumerate() {
+            points.row(line % rows, line / rows, &mut row);
+            for (voxel, &point) in voxels.iter_mut().zip(&row) {
+                *voxel = atlas.value_at(point);
+            }
+        }
+        voxels
     }
 
     /// From the patient to the scene's upright average body, mm.
@@ -155,6 +167,71 @@ impl Subject {
             }
         }
         q
+    }
+}
+
+/// Where the voxels of a grid lie in the scene.
+struct Points<'s> {
+    subject: &'s Subject,
+    geometry: &'s Geometry,
+    step: usize,
+    /// Points of a lattice of every `step`th voxel and one beyond the last, columns fastest; none for a step of 1.
+    lattice: Vec<Vec3>,
+    size: [usize; 3],
+}
+
+impl<'s> Points<'s> {
+    fn new(subject: &'s Subject, geometry: &'s Geometry, step: usize) -> Self {
+        let size = geometry.size.map(|n| n.saturating_sub(1) / step + 2);
+        let mut lattice = Vec::new();
+        if step > 1 {
+            for k in 0..size[2] {
+                for j in 0..size[1] {
+                    for i in 0..size[0] {
+                        let ijk = [i, j, k].map(|n| (n * step) as f64);
+                        lattice.push(subject.body_point(geometry.to_patient(ijk)));
+                    }
+                }
+            }
+        }
+        Self {
+            subject,
+            geometry,
+            step,
+            lattice,
+            size,
+        }
+    }
+
+    fn row(&self, j: usize, k: usize, points: &mut [Vec3]) {
+        if self.step <= 1 {
+            for (i, point) in points.iter_mut().enumerate() {
+                let ijk = [i, j, k].map(|n| n as f64);
+                *point = self.subject.body_point(self.geometry.to_patient(ijk));
+            }
+            return;
+        }
+        let mix = |a: Vec3, b: Vec3, t: f64| -> Vec3 {
+            std::array::from_fn(|axis| a[axis] + (b[axis] - a[axis]) * t)
+        };
+        let place = |n: usize| (n / self.step, (n % self.step) as f64 / self.step as f64);
+        let ((y, down), (z, up)) = (place(j), place(k));
+        // The lattice's line at this row and slice, interpolated once.
+        let at =
+            |x: usize, y: usize, z: usize| self.lattice[(z * self.size[1] + y) * self.size[0] + x];
+        let line: Vec<Vec3> = (0..self.size[0])
+            .map(|x| {
+                mix(
+                    mix(at(x, y, z), at(x, y + 1, z), down),
+                    mix(at(x, y, z + 1), at(x, y + 1, z + 1), down),
+                    up,
+                )
+            })
+            .collect();
+        for (i, point) in points.iter_mut().enumerate() {
+            let (x, along) = place(i);
+            *point = mix(line[x], line[x + 1], along);
+        }
     }
 }
 

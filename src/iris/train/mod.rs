@@ -1,5 +1,6 @@
 //! Training: episodes, loss, optimiser, schedule, checkpoints (paper section 3.4).
 
+mod augment;
 mod checkpoint;
 mod episode;
 mod loss;
@@ -7,6 +8,7 @@ mod optimiser;
 mod schedule;
 mod trainer;
 
+pub use augment::Augmentation;
 pub use checkpoint::CheckpointError;
 pub use episode::{Episode, EpisodeSource, Episodes};
 pub use loss::{dice_cross_entropy, hard_dice};

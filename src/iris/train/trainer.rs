@@ -2,8 +2,8 @@
 
 use super::checkpoint::{self, CheckpointError};
 use super::{
-    Episode, EpisodeSource, Episodes, Optimiser, Schedule, UpdateRule, dice_cross_entropy,
-    hard_dice,
+    Augmentation, Episode, EpisodeSource, Episodes, Optimiser, Schedule, UpdateRule,
+    dice_cross_entropy, hard_dice,
 };
 use crate::iris::{Iris, IrisConfig};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct TrainConfig {
     /// Most that a foreground voxel counts in the cross-entropy at first; it falls to 1 over the run.
     #[serde(default = "most_weight_at_first")]
     pub most_weight: f64,
+    /// What is done to the intensities of episodes.
+    #[serde(default)]
+    pub augmentation: Augmentation,
     /// What convolutions compute in; weights, attention and the loss stay float32.
     #[serde(default)]
     pub precision: Precision,
@@ -90,6 +93,7 @@ impl Default for TrainConfig {
             mean_decay: 0.99,
             perturbation: 0.05,
             most_weight: most_weight_at_first(),
+            augmentation: Augmentation::default(),
             precision: Precision::Bfloat16,
             threads: 2,
             validation: 12,
@@ -116,7 +120,7 @@ pub enum TrainError {
 }
 
 /// What a person wants to see while it trains.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
@@ -151,14 +155,7 @@ impl Trainer {
         tch::manual_seed(config.seed as i64);
         let iris = Iris::new(config.network.clone(), device);
         let mean = Iris::new(config.network.clone(), device);
-        tch::no_grad(|| {
-            let weights = iris.variables().variables();
-            for (name, mut weight) in mean.variables().variables() {
-                if let Some(source) = weights.get(&name) {
-                    weight.copy_(source);
-                }
-            }
-        });
+        copy(&iris, &mean);
         let optimiser = Optimiser::new(config.optimiser);
         Ok(Self {
             config,
@@ -167,6 +164,19 @@ impl Trainer {
             optimiser,
             step: 0,
         })
+    }
+
+    /// A fresh run (schedule and optimiser begin anew) from the weights of another.
+    pub fn starting_from(config: TrainConfig, weights: &Iris) -> Result<Self, TrainError> {
+        if weights.config() != &config.network {
+            return Err(TrainError::Config(
+                "the weights to start from have another network".into(),
+            ));
+        }
+        let trainer = Self::new(config, weights.device())?;
+        copy(weights, &trainer.iris);
+        copy(weights, &trainer.mean);
+        Ok(trainer)
     }
 
     /// Goes on from a checkpoint of the same network and seed.
@@ -344,4 +354,16 @@ impl Trainer {
         }
         Ok(sum / episodes.len().max(1) as f64)
     }
+}
+
+/// Gives a network the weights of another of the same configuration.
+fn copy(from: &Iris, to: &Iris) {
+    tch::no_grad(|| {
+        let weights = from.variables().variables();
+        for (name, mut weight) in to.variables().variables() {
+            if let Some(source) = weights.get(&name) {
+                weight.copy_(source);
+            }
+        }
+    });
 }

@@ -1,0 +1,382 @@
+//! What scanners do to an image and anatomy does not: augmentation of intensities.
+
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+/// Values stay within this of zero, a little beyond the network's scale.
+const LIMIT: f32 = 3.0;
+/// Cells of a bias field's lattice along each axis.
+const BIAS_CELLS: usize = 3;
+
+/// How often each change of intensity is made to an image, 0 to 1.
+///
+/// Reference and query draw on their own: what they share is the anatomy. (Crop, affine and elastic changes come from
+/// the drawing of subjects.)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Brightness and contrast beyond the drawn scanner's.
+    pub contrast: f64,
+    /// Gamma, of the image or of its negative.
+    pub gamma: f64,
+    /// Gaussian blur, 0.4 to 1.3 voxels.
+    pub blur: f64,
+    /// Fewer, thicker voxels, and interpolation between them: mostly along the slices' axis.
+    pub low_resolution: f64,
+    /// A smooth multiplicative field.
+    pub bias: f64,
+    /// White noise.
+    pub noise: f64,
+    /// Artefacts: a ghost (MR) or streaks from a point (CT).
+    pub artefacts: f64,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self {
+            contrast: 0.3,
+            gamma: 0.25,
+            blur: 0.15,
+            low_resolution: 0.2,
+            bias: 0.2,
+            noise: 0.2,
+            artefacts: 0.08,
+        }
+    }
+}
+
+impl Augmentation {
+    /// No change at all.
+    pub fn none() -> Self {
+        Self {
+            contrast: 0.0,
+            gamma: 0.0,
+            blur: 0.0,
+            low_resolution: 0.0,
+            bias: 0.0,
+            noise: 0.0,
+            artefacts: 0.0,
+        }
+    }
+
+    /// Changes an image on the network's scale, in place; `size` is columns (fastest), rows, slices.
+    pub fn apply(&self, voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
+        if voxels.is_empty() || voxels.len() != size.iter().product::<usize>() {
+            return;
+        }
+        let by_chance = |share: f64, rng: &mut _| RngExt::random_bool(rng, share.clamp(0.0, 1.0));
+        if by_chance(self.blur, rng) {
+            blur(voxels, size, rng.random_range(0.4..1.3));
+        }
+        if by_chance(self.low_resolution, rng) {
+            let axis = [2, 2, 2, 1, 0][rng.random_range(0..5)];
+            coarsen(voxels, size, axis, rng.random_range(1.4..4.0));
+        }
+        if by_chance(self.gamma, rng) {
+            gamma(voxels, rng.random_range(0.65f32..1.5), rng.random_bool(0.3));
+        }
+        if by_chance(self.contrast, rng) {
+            let (gain, shift) = (
+                rng.random_range(0.7f32..1.35),
+                rng.random_range(-0.25..0.25),
+            );
+            let mean = voxels.iter().sum::<f32>() / voxels.len() as f32;
+            voxels
+                .iter_mut()
+                .for_each(|v| *v = mean + (*v - mean) * gain + shift);
+        }
+        if by_chance(self.bias, rng) {
+            bias(voxels, size, rng);
+        }
+        if by_chance(self.artefacts, rng) {
+            match rng.random_bool(0.5) {
+                true => ghost(voxels, size, rng),
+                false => streaks(voxels, size, rng),
+            }
+        }
+        if by_chance(self.noise, rng) {
+            let amplitude = rng.random_range(0.02f32..0.2);
+            for voxel in voxels.iter_mut() {
+                let value: f32 = StandardNormal.sample(rng);
+                *voxel += value * amplitude;
+            }
+        }
+        voxels.iter_mut().for_each(|v| *v = v.clamp(-LIMIT, LIMIT));
+    }
+}
+
+/// Calls `line(values)` with every line of voxels along an axis, and puts the values back.
+fn along(voxels: &mut [f32], size: [usize; 3], axis: usize, mut line: impl FnMut(&mut [f32])) {
+    let stride: usize = size[..axis].iter().product();
+    let length = size[axis];
+    let mut values = vec![0.0; length];
+    for block in voxels.chunks_mut((stride * length).max(1)) {
+        for first in 0..stride {
+            for (value, place) in values.iter_mut().zip((first..).step_by(stride)) {
+                *value = block[place];
+            }
+            line(&mut values);
+            for (value, place) in values.iter().zip((first..).step_by(stride)) {
+                block[place] = *value;
+            }
+        }
+    }
+}
+
+/// Gaussian blur of `sigma` voxels along every axis; the border goes on.
+fn blur(voxels: &mut [f32], size: [usize; 3], sigma: f32) {
+    let reach = (3.0 * sigma).ceil() as i64;
+    let weights: Vec<f32> = (-reach..=reach)
+        .map(|d| (-0.5 * (d as f32 / sigma).powi(2)).exp())
+        .collect();
+    let sum: f32 = weights.iter().sum();
+    let mut before = Vec::new();
+    for axis in 0..3 {
+        let last = size[axis] as i64 - 1;
+        along(voxels, size, axis, |line| {
+            before.clear();
+            before.extend_from_slice(line);
+            for (at, value) in line.iter_mut().enumerate() {
+                *value = (at as i64 - reach..)
+                    .zip(&weights)
+                    .map(|(from, weight)| before[from.clamp(0, last) as usize] * weight)
+                    .sum::<f32>()
+                    / sum;
+            }
+        });
+    }
+}
+
+/// Means over `factor` voxels along an axis, then linear interpolation between those.
+fn coarsen(voxels: &mut [f32], size: [usize; 3], axis: usize, factor: f64) {
+    let count = (size[axis] as f64 / factor).round().max(2.0) as usize;
+    if count >= size[axis] {
+        return;
+    }
+    let length = size[axis];
+    let thick = length as f64 / count as f64;
+    along(voxels, size, axis, |line| {
+        let means: Vec<f32> = (0..count)
+            .map(|cell| {
+                let from = (cell as f64 * thick) as usize;
+                let to = (((cell + 1) as f64 * thick).ceil() as usize).clamp(from + 1, length);
+                line[from..to].iter().sum::<f32>() / (to - from) as f32
+            })
+            .collect();
+        for (at, value) in line.iter_mut().enumerate() {
+            let place = ((at as f64 + 0.5) / thick - 0.5).clamp(0.0, count as f64 - 1.0);
+            let low = (place as usize).min(count - 2);
+            let part = (place - low as f64) as f32;
+            *value = means[low] + (means[low + 1] - means[low]) * part;
+        }
+    });
+}
+
+/// `x^γ` on the image's own range.
+fn gamma(voxels: &mut [f32], exponent: f32, of_negative: bool) {
+    let (low, high) = range(voxels);
+    if high <= low {
+        return;
+    }
+    for voxel in voxels {
+        let share = (*voxel - low) / (high - low);
+        let share = match of_negative {
+            true => 1.0 - (1.0 - share).max(0.0).powf(exponent),
+            false => share.max(0.0).powf(exponent),
+        };
+        *voxel = low + share * (high - low);
+    }
+}
+
+fn range(voxels: &[f32]) -> (f32, f32) {
+    voxels
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
+            (low.min(v), high.max(v))
+        })
+}
+
+/// Multiplies by `exp` of a trilinear field, from the darkest value on.
+fn bias(voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
+    let (low, _) = range(voxels);
+    let amplitude = rng.random_range(0.05f32..0.3);
+    let lattice: Vec<f32> = (0..BIAS_CELLS.pow(3))
+        .map(|_| {
+            let value: f32 = StandardNormal.sample(rng);
+            value * amplitude
+        })
+        .collect();
+    let place = |at: usize, length: usize| {
+        let t = at as f32 / (length.max(2) - 1) as f32 * (BIAS_CELLS - 1) as f32;
+        let cell = (t as usize).min(BIAS_CELLS - 2);
+        (cell, t - cell as f32)
+    };
+    let mix = |a: f32, b: f32, t: f32| a + (b - a) * t;
+    for (line, row) in voxels.chunks_mut(size[0]).enumerate() {
+        let ((j, y), (k, z)) = (
+            place(line % size[1], size[1]),
+            place(line / size[1], size[2]),
+        );
+        // The lattice of this row: interpolated across rows and slices once.
+        let of_row: [f32; BIAS_CELLS] = std::array::from_fn(|i| {
+            let at = |j: usize, k: usize| lattice[(k * BIAS_CELLS + j) * BIAS_CELLS + i];
+            mix(
+                mix(at(j, k), at(j + 1, k), y),
+                mix(at(j, k + 1), at(j + 1, k + 1), y),
+                z,
+            )
+        });
+        for (at, voxel) in row.iter_mut().enumerate() {
+            let (i, x) = place(at, size[0]);
+            let field = mix(of_row[i], of_row[i + 1], x);
+            *voxel = low + (*voxel - low) * field.exp();
+        }
+    }
+}
+
+/// The image once more, faint and moved along the columns or rows, as motion leaves it in MR.
+fn ghost(voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
+    let axis = rng.random_range(0..2);
+    let share = rng.random_range(0.05f32..0.25);
+    let moved = (size[axis] as f64 * rng.random_range(0.15..0.5)) as usize;
+    let (low, _) = range(voxels);
+    let mut before = Vec::new();
+    along(voxels, size, axis, |line| {
+        before.clear();
+        before.extend_from_slice(line);
+        for (at, value) in line.iter_mut().enumerate() {
+            *value += share * (before[(at + moved) % before.len()] - low);
+        }
+    });
+}
+
+/// Dark and bright rays that fade from a point, as metal leaves them in CT.
+fn streaks(voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
+    let center: [f32; 3] =
+        std::array::from_fn(|a| size[a] as f32 * rng.random_range(0.25f32..0.75));
+    let (rays, turn) = (
+        rng.random_range(4..14) as f32,
+        rng.random_range(0.0f32..6.3),
+    );
+    let amplitude = rng.random_range(0.2f32..0.9);
+    let reach = size[0].max(size[1]) as f32 * 0.25;
+    let thick = rng.random_range(1.0f32..4.0);
+    for (line, row) in voxels.chunks_mut(size[0]).enumerate() {
+        let (y, z) = (
+            (line % size[1]) as f32 - center[1],
+            ((line / size[1]) as f32 - center[2]) / thick,
+        );
+        let of_slice = amplitude * (-z * z).exp();
+        if of_slice < 0.01 {
+            continue;
+        }
+        for (at, voxel) in row.iter_mut().enumerate() {
+            let x = at as f32 - center[0];
+            let fade = (-x.hypot(y) / reach).exp();
+            *voxel += of_slice * fade * (rays * y.atan2(x) + turn).cos();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const SIZE: [usize; 3] = [24, 20, 12];
+
+    fn image() -> Vec<f32> {
+        (0..SIZE.iter().product::<usize>())
+            .map(|at| {
+                let (i, j, k) = (at % 24, at / 24 % 20, at / 480);
+                match (6..14).contains(&i) && (5..12).contains(&j) && (3..9).contains(&k) {
+                    true => 0.8,
+                    false => -0.6,
+                }
+            })
+            .collect()
+    }
+
+    fn only(change: impl Fn(&mut Augmentation)) -> Vec<f32> {
+        let mut augmentation = Augmentation::none();
+        change(&mut augmentation);
+        let mut voxels = image();
+        augmentation.apply(&mut voxels, SIZE, &mut ChaCha8Rng::seed_from_u64(3));
+        voxels
+    }
+
+    /// How clearly the box still stands out.
+    fn step(voxels: &[f32]) -> f32 {
+        let mean = |wanted: f32| {
+            let chosen: Vec<f32> = image()
+                .iter()
+                .zip(voxels)
+                .filter(|(was, _)| **was == wanted)
+                .map(|(_, now)| *now)
+                .collect();
+            chosen.iter().sum::<f32>() / chosen.len() as f32
+        };
+        mean(0.8) - mean(-0.6)
+    }
+
+    #[test]
+    fn every_change_changes_the_image_and_none_hides_the_anatomy() {
+        assert_eq!(only(|_| {}), image());
+        let changes: [fn(&mut Augmentation); 7] = [
+            |a| a.contrast = 1.0,
+            |a| a.gamma = 1.0,
+            |a| a.blur = 1.0,
+            |a| a.low_resolution = 1.0,
+            |a| a.bias = 1.0,
+            |a| a.noise = 1.0,
+            |a| a.artefacts = 1.0,
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let changed = only(change);
+            // A gamma leaves the two ends of a two-valued image where they are.
+            assert!(
+                number == 1 || changed != image(),
+                "change {number} does nothing"
+            );
+            assert!(step(&changed) > 0.6, "change {number}: {}", step(&changed));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_image_and_values_stay_on_the_scale() {
+        let twice: Vec<Vec<f32>> = (0..2)
+            .map(|_| {
+                let mut voxels: Vec<f32> = image().iter().map(|v| v * 5.0).collect();
+                let all = Augmentation {
+                    contrast: 1.0,
+                    gamma: 1.0,
+                    blur: 1.0,
+                    low_resolution: 1.0,
+                    bias: 1.0,
+                    noise: 1.0,
+                    artefacts: 1.0,
+                };
+                all.apply(&mut voxels, SIZE, &mut ChaCha8Rng::seed_from_u64(9));
+                voxels
+            })
+            .collect();
+        assert_eq!(twice[0], twice[1]);
+        assert!(twice[0].iter().all(|v| v.is_finite() && v.abs() <= LIMIT));
+    }
+
+    #[test]
+    fn thick_slices_blur_along_their_axis_alone() {
+        let mut voxels = image();
+        coarsen(&mut voxels, SIZE, 2, 3.0);
+        let at = |i: usize, j: usize, k: usize| voxels[(k * 20 + j) * 24 + i];
+        assert_eq!(at(10, 8, 6), 0.8, "the middle of the box is as it was");
+        assert_eq!(at(5, 8, 6), -0.6, "a border within a slice stays sharp");
+        let below = at(10, 8, 2);
+        assert!(
+            -0.6 < below && below < 0.8,
+            "a border between slices does not: {below}"
+        );
+    }
+}
