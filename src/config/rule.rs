@@ -3,7 +3,7 @@
 use super::condition::Condition;
 use super::problem::Problem;
 use super::section::{Placed, Section};
-use super::{value, when};
+use super::{Strategy, strategy, value, when};
 use toml::de::DeValue;
 
 /// `[[rule]]`: which series get which tasks, and where results go.
@@ -15,6 +15,8 @@ pub struct Rule {
     pub when: Condition,
     /// Names of tasks to run.
     pub tasks: Vec<String>,
+    /// Which of the tasks' references a series meets.
+    pub strategy: Strategy,
     /// Names of peers that get the result; empty means the peer it came from.
     pub destinations: Vec<String>,
     /// Higher runs first.
@@ -43,6 +45,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
             .with_help("name at least one task; `irisnode task list` shows them"),
         );
     }
+    let strategy = section.or("strategy", Strategy::default(), strategy::read);
     let destinations = section.optional("destinations", value::texts);
     let priority = section.or("priority", 0, |value| {
         value::integer(value, -1_000_000, 1_000_000)
@@ -70,6 +73,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         name: name.value.clone(),
         when,
         tasks: names(&tasks),
+        strategy,
         destinations: names(&destinations),
         priority: i32::try_from(priority).unwrap_or_default(),
     };

@@ -1,5 +1,7 @@
 //! What routing decided for a job, as it is kept in the job table.
 
+use crate::config;
+use crate::segment::Strategy;
 use serde::{Deserialize, Serialize};
 
 /// A rule that matched.
@@ -9,9 +11,50 @@ pub(super) struct PlannedRule {
     pub(super) rule: String,
     /// Names of the tasks to run.
     pub(super) tasks: Vec<String>,
+    /// Which references a query meets; a plan from before there was a choice has the default.
+    #[serde(default)]
+    pub(super) strategy: Strategy,
     /// Names of the peers that get the result.
     pub(super) destinations: Vec<String>,
     /// Why it cannot be done, if so: other rules are done all the same.
     #[serde(default)]
     pub(super) obstacle: Option<String>,
+}
+
+/// The strategy that a rule names.
+pub(super) fn strategy(named: config::Strategy) -> Strategy {
+    match named {
+        config::Strategy::OneShot => Strategy::OneShot,
+        config::Strategy::Ensemble => Strategy::Ensemble,
+        config::Strategy::ImageRetrieval => Strategy::ImageRetrieval,
+        config::Strategy::Retrieval => Strategy::Retrieval,
+        config::Strategy::Tuned => Strategy::Tuned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn a_rule_names_every_strategy_as_the_command_line_does() {
+        let of_rules: Vec<&str> = config::Strategy::ALL.map(config::Strategy::name).to_vec();
+        let all: Vec<&str> = Strategy::value_variants()
+            .iter()
+            .map(|s| s.name())
+            .collect();
+        assert_eq!(of_rules, all);
+        for named in config::Strategy::ALL {
+            assert_eq!(strategy(named).name(), named.name());
+        }
+        assert_eq!(strategy(config::Strategy::default()), Strategy::default());
+    }
+
+    #[test]
+    fn a_plan_from_before_there_were_strategies_is_done_as_it_was() {
+        let old = r#"{"rule": "r", "tasks": ["t"], "destinations": ["d"]}"#;
+        let plan: PlannedRule = serde_json::from_str(old).unwrap();
+        assert_eq!(plan.strategy, Strategy::Tuned);
+    }
 }

@@ -180,7 +180,12 @@ async fn one_rule(
     }
     let answer = rooms
         .network
-        .segment(Arc::clone(volume), modality.to_owned(), rule.tasks.clone())
+        .segment(
+            Arc::clone(volume),
+            modality.to_owned(),
+            rule.tasks.clone(),
+            rule.strategy,
+        )
         .await
         .map_err(|error| match error {
             NetworkError::Refused(reason) => Obstacle::Failed(reason),
@@ -218,7 +223,7 @@ async fn encode(
         let provenance = Provenance {
             series_description: format!("irisnode: {rule}"),
             rule,
-            tasks: answer.tasks,
+            tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
         encode_result(&answer.segmented, &source, &provenance)

@@ -97,6 +97,7 @@ mod tests {
                 name: "r".into(),
                 when: condition,
                 tasks: Vec::new(),
+                strategy: Default::default(),
                 destinations: Vec::new(),
                 priority: 0,
             }];

@@ -1,10 +1,12 @@
-//! Preprocessing, running Iris on a volume with several tasks in one pass, and back to the source grid.
+//! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
 mod components;
+mod context;
 mod error;
 mod layers;
 mod measure;
 mod run;
+mod similarity;
 mod source_grid;
 mod strategy;
 

@@ -1,12 +1,13 @@
-//! One volume, several tasks, one pass of the network.
+//! One volume, several tasks, one pass of the network (two where the strategy looks at the query first).
 
 use tch::Tensor;
 
-use super::SegmentError;
+use super::context::{Context, by_image, by_object};
 use super::measure::tally;
 use super::source_grid::{Group, Probabilities};
+use super::{SegmentError, Strategy};
 use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
-use crate::preprocess;
+use crate::preprocess::{self, NetworkInput};
 use crate::tasks::LoadedTask;
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
@@ -14,6 +15,10 @@ use crate::volume::{LabelVolume, Volume};
 /// How a volume is segmented.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentOptions {
+    /// Which references the query meets, and how they become one embedding.
+    pub strategy: Strategy,
+    /// By either retrieval: most references that count for a segment, 1 or more.
+    pub retrieve: usize,
     /// How the volume is cut for the network.
     pub window: SlidingWindow,
     /// A voxel belongs to a segment when its probability is greater than this.
@@ -27,6 +32,8 @@ pub struct SegmentOptions {
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
+            retrieve: 3,
             window: SlidingWindow::default(),
             threshold: 0.5,
             least_part: 0.01,
@@ -43,10 +50,12 @@ pub struct ResultSegment {
     pub description: SegmentDescription,
     /// Name of the task it came from.
     pub task: String,
-    /// Version of that task.
+    /// Version of that task, with the strategy where that is not the default.
     pub task_version: String,
     /// Its number in the task, from 1.
     pub task_segment: u16,
+    /// How much each of the task's references counted for it; they sum to 1. Empty where the task was tuned.
+    pub weights: Vec<f64>,
     /// Its voxels on the source grid; 0 when the network found nothing.
     pub voxels: usize,
     /// Its volume, ml.
@@ -62,9 +71,11 @@ pub struct Segmented {
     pub labels: LabelVolume,
     /// Every segment of every task, found or not, in the order of the tasks.
     pub segments: Vec<ResultSegment>,
+    /// Name and version of each task that ran; the version tells the strategy too where that is not the default.
+    pub tasks: Vec<(String, String)>,
 }
 
-/// Segments a volume by all tasks in one pass.
+/// Segments a volume by all tasks in one pass, or in two where the strategy looks at the query first.
 ///
 /// `modality` is DICOM's Modality (0008,0060). `progress(done, all)` counts the network's windows. The result
 /// depends on the inputs alone: not on threads, not on time.
@@ -87,30 +98,94 @@ pub fn segment_volume(
     if classes > usize::from(u16::MAX) {
         return Err(SegmentError::TooManySegments(classes));
     }
-    let embeddings: Vec<&TaskEmbedding> = tasks.iter().map(|task| &task.embedding).collect();
-    let embedding =
-        TaskEmbedding::concat(&embeddings).map_err(|source| SegmentError::Embedding {
-            tasks: tasks
-                .iter()
-                .map(|task| task.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-            source,
-        })?;
+    let start = Context::of_references(tasks, options.strategy)?;
     let input = preprocess::network_input(volume, modality, iris.config().spacing_mm)?;
-    let found = iris.segment(&input.image, &embedding, &options.window, progress)?;
-    let mut probabilities = Probabilities {
-        values: classes_last(&found)?,
-        geometry: input.geometry,
-        classes,
-    };
-    drop(found);
     let groups = groups(tasks);
-    probabilities.remove_specks(&groups, options.threshold, options.least_part);
+    let query = Query {
+        iris,
+        input: &input,
+        groups: &groups,
+        options,
+    };
+    let context = match options.strategy {
+        Strategy::OneShot | Strategy::Ensemble | Strategy::Tuned => start,
+        Strategy::ImageRetrieval => {
+            Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
+        }
+        Strategy::Retrieval => {
+            let provisional = query.find(&start.embedding, &mut |done, all| {
+                progress(done, 2 * all);
+            })?;
+            let masks = query.masks(&provisional)?;
+            drop(provisional);
+            let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
+            Context::weighted(tasks, &chosen)?
+        }
+    };
+    let probabilities = query.find(&context.embedding, &mut |done, all| {
+        if options.strategy == Strategy::Retrieval {
+            progress(all + done, 2 * all);
+        } else {
+            progress(done, all);
+        }
+    })?;
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
     drop(probabilities);
-    let segments = described(tasks, &labels);
-    Ok(Segmented { labels, segments })
+    Ok(Segmented {
+        segments: described(tasks, &labels, &context, options),
+        labels,
+        tasks: tasks
+            .iter()
+            .map(|task| (task.name.clone(), version(task, options)))
+            .collect(),
+    })
+}
+
+/// A volume on the network's grid and how it is segmented.
+struct Query<'q> {
+    iris: &'q Iris,
+    input: &'q NetworkInput,
+    groups: &'q [Group],
+    options: &'q SegmentOptions,
+}
+
+impl Query<'_> {
+    /// Probabilities by an embedding, specks taken out.
+    fn find(
+        &self,
+        embedding: &TaskEmbedding,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Probabilities, SegmentError> {
+        let options = self.options;
+        let found = self
+            .iris
+            .segment(&self.input.image, embedding, &options.window, progress)?;
+        let mut probabilities = Probabilities {
+            values: classes_last(&found)?,
+            geometry: self.input.geometry.clone(),
+            classes: embedding.classes(),
+        };
+        drop(found);
+        probabilities.remove_specks(self.groups, options.threshold, options.least_part);
+        Ok(probabilities)
+    }
+
+    /// What was found as masks `[K, D, H, W]`, 1 or 0.
+    fn masks(&self, found: &Probabilities) -> Result<Tensor, SegmentError> {
+        let winners = found.winners(self.groups, self.options.threshold);
+        let mut masks = Vec::with_capacity(found.classes);
+        for (group, won) in self.groups.iter().zip(&winners) {
+            for label in (group.first_label()..).take(group.classes.len()) {
+                let mask: Vec<f32> = won
+                    .iter()
+                    .map(|&won| f32::from(u8::from(won == label)))
+                    .collect();
+                masks.push(Tensor::from_slice(&mask));
+            }
+        }
+        let [w, h, d] = found.geometry.size.map(|n| n as i64);
+        Ok(Tensor::f_stack(&masks, 0)?.f_view([found.classes as i64, d, h, w])?)
+    }
 }
 
 /// `[K, D, H, W]` → the values of `[D, H, W, K]`.
@@ -136,7 +211,25 @@ fn groups(tasks: &[LoadedTask]) -> Vec<Group> {
     groups
 }
 
-fn described(tasks: &[LoadedTask], labels: &LabelVolume) -> Vec<ResultSegment> {
+/// The version of a task's part in a result: results of one strategy must not pass for those of another.
+fn version(task: &LoadedTask, options: &SegmentOptions) -> String {
+    let untuned = &task.untuned_version;
+    let strategy = options.strategy.name();
+    match options.strategy {
+        Strategy::Tuned => task.version.clone(),
+        Strategy::OneShot | Strategy::Ensemble => format!("{untuned} {strategy}"),
+        Strategy::Retrieval | Strategy::ImageRetrieval => {
+            format!("{untuned} {strategy} of {}", options.retrieve.max(1))
+        }
+    }
+}
+
+fn described(
+    tasks: &[LoadedTask],
+    labels: &LabelVolume,
+    context: &Context,
+    options: &SegmentOptions,
+) -> Vec<ResultSegment> {
     let voxel_ml = labels.geometry.voxel_mm3() / 1000.0;
     let classes: usize = tasks.iter().map(|task| task.segments.len()).sum();
     let tally = tally(labels, u16::try_from(classes).unwrap_or(u16::MAX));
@@ -145,14 +238,16 @@ fn described(tasks: &[LoadedTask], labels: &LabelVolume) -> Vec<ResultSegment> {
         numbered.map(move |(description, task_segment)| (task, description, task_segment))
     });
     all.zip(1u16..)
-        .map(|((task, description, task_segment), number)| {
+        .zip(&context.weights)
+        .map(|(((task, description, task_segment), number), weights)| {
             let found = tally[usize::from(number)];
             ResultSegment {
                 number,
                 description: description.clone(),
                 task: task.name.clone(),
-                task_version: task.version.clone(),
+                task_version: version(task, options),
                 task_segment,
+                weights: weights.clone(),
                 voxels: found.voxels,
                 volume_ml: found.voxels as f64 * voxel_ml,
                 slices: found.slices,

@@ -6,5 +6,6 @@
 mod command_line;
 mod patient;
 mod segmenting;
+mod strategies;
 mod teaching;
 mod tuning;
