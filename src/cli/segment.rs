@@ -199,7 +199,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> String {
-    let mut heading = vec!["segment", "task", "ml", "slices"];
+    let mut heading = vec!["segment", "task", "ml", "slices", "confidence"];
     if known.is_some() {
         heading.push("Dice");
     }
@@ -216,6 +216,11 @@ fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> Str
                 segment.task.clone(),
                 format!("{:.1}", segment.volume_ml),
                 segment.slices.to_string(),
+                if segment.voxels > 0 {
+                    format!("{:.2}", segment.confidence)
+                } else {
+                    "-".into()
+                },
             ];
             if let Some(known) = known {
                 let dice = known.dice(&result.labels, segment.number);

@@ -29,7 +29,7 @@ impl Context {
     ) -> Result<Self, SegmentError> {
         match strategy {
             Strategy::Tuned => Self::tuned(tasks),
-            Strategy::OneShot => Self::weighted(tasks, &first_shown(tasks)),
+            Strategy::OneShot => Self::weighted(tasks, &nth_shown(tasks, 0)),
             Strategy::Ensemble | Strategy::Retrieval | Strategy::ImageRetrieval => {
                 Self::weighted(tasks, &classes(tasks).map(|_| None).collect())
             }
@@ -111,14 +111,23 @@ pub(super) fn classes(tasks: &[LoadedTask]) -> impl Iterator<Item = (&LoadedTask
         .flat_map(|task| (1u16..).take(task.segments.len()).map(move |n| (task, n)))
 }
 
-fn first_shown(tasks: &[LoadedTask]) -> Chosen {
+/// Each class by one reference: number `nth` (from 0) of those that show it; `None` where there are fewer.
+pub(super) fn nth_shown(tasks: &[LoadedTask], nth: usize) -> Chosen {
     classes(tasks)
         .map(|(task, number)| {
-            let first = shows(task, number).position(|shows| shows)?;
+            let mut showing = (0..).zip(shows(task, number)).filter(|(_, shows)| *shows);
+            let (at, _): (usize, _) = showing.nth(nth)?;
             let mut weights = vec![0.0; task.references.len()];
-            weights[first] = 1.0;
+            weights[at] = 1.0;
             Some(weights)
         })
+        .collect()
+}
+
+/// For each class, how many references show it.
+pub(super) fn showing(tasks: &[LoadedTask]) -> Vec<usize> {
+    classes(tasks)
+        .map(|(task, number)| shows(task, number).filter(|&shows| shows).count())
         .collect()
 }
 

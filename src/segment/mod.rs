@@ -1,6 +1,7 @@
 //! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
 mod components;
+mod confidence;
 mod context;
 mod error;
 mod layers;
@@ -10,6 +11,7 @@ mod similarity;
 mod source_grid;
 mod strategy;
 
+pub use confidence::Confidence;
 pub use error::SegmentError;
 pub use measure::{Tally, dice, tally};
 pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};

@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::context::{Context, by_image, by_object};
+use super::confidence::{Confidence, borders, overlaps, plausible};
+use super::context::{Context, by_image, by_object, classes, nth_shown, showing};
 use super::measure::tally;
 use super::source_grid::{Group, Probabilities};
 use super::{SegmentError, Strategy};
@@ -19,6 +20,9 @@ pub struct SegmentOptions {
     pub strategy: Strategy,
     /// By either retrieval: most references that count for a segment, 1 or more.
     pub retrieve: usize,
+    /// For the confidence: by how many references, each on its own, a segment that has several is looked for
+    /// again, a pass each; 0 leaves agreement out. What is found does not depend on it.
+    pub compare: usize,
     /// How the volume is cut for the network.
     pub window: SlidingWindow,
     /// A voxel belongs to a segment when its probability is greater than this.
@@ -34,6 +38,7 @@ impl Default for SegmentOptions {
         Self {
             strategy: Strategy::default(),
             retrieve: 3,
+            compare: 2,
             window: SlidingWindow::default(),
             threshold: 0.5,
             least_part: 0.01,
@@ -56,6 +61,10 @@ pub struct ResultSegment {
     pub task_segment: u16,
     /// How much each of the task's references counted for it; they sum to 1. Empty where the task was tuned.
     pub weights: Vec<f64>,
+    /// How sure it is, in [0, 1]: [`Confidence::overall`]. 0 when nothing was found.
+    pub confidence: f64,
+    /// What that is made of.
+    pub confidence_parts: Confidence,
     /// Its voxels on the source grid; 0 when the network found nothing.
     pub voxels: usize,
     /// Its volume, ml.
@@ -102,10 +111,16 @@ pub fn segment_volume(
     let input = preprocess::network_input(volume, modality, iris.config().spacing_mm)?;
     let groups = groups(tasks);
     let query = Query {
+        tasks,
         iris,
         input: &input,
         groups: &groups,
         options,
+    };
+    let mut passes = Passes {
+        done: 0,
+        all: 1 + usize::from(options.strategy == Strategy::Retrieval) + query.comparisons(),
+        progress,
     };
     let context = match options.strategy {
         Strategy::OneShot | Strategy::Ensemble | Strategy::Tuned => start,
@@ -113,26 +128,30 @@ pub fn segment_volume(
             Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
         }
         Strategy::Retrieval => {
-            let provisional = query.find(&start.embedding, &mut |done, all| {
-                progress(done, 2 * all);
-            })?;
+            let provisional = query.find(&start.embedding, &mut passes)?;
             let masks = query.masks(&provisional)?;
             drop(provisional);
             let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
             Context::weighted(tasks, &chosen)?
         }
     };
-    let probabilities = query.find(&context.embedding, &mut |done, all| {
-        if options.strategy == Strategy::Retrieval {
-            progress(all + done, 2 * all);
-        } else {
-            progress(done, all);
-        }
-    })?;
+    let probabilities = query.find(&context.embedding, &mut passes)?;
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
+    let winners = probabilities.winners(&groups, options.threshold);
+    let borders = borders(&probabilities, &groups, &winners);
     drop(probabilities);
+    let confidences: Vec<Confidence> = query
+        .agreements(&winners, &mut passes)?
+        .into_iter()
+        .zip(borders)
+        .map(|(agreement, border)| Confidence {
+            border,
+            agreement,
+            volume: None,
+        })
+        .collect();
     Ok(Segmented {
-        segments: described(tasks, &labels, &context, options),
+        segments: described(tasks, &labels, &context, &confidences, options),
         labels,
         tasks: tasks
             .iter()
@@ -141,8 +160,16 @@ pub fn segment_volume(
     })
 }
 
+/// Passes of the network over the query, for whoever watches.
+struct Passes<'p> {
+    done: usize,
+    all: usize,
+    progress: &'p mut dyn FnMut(usize, usize),
+}
+
 /// A volume on the network's grid and how it is segmented.
 struct Query<'q> {
+    tasks: &'q [LoadedTask],
     iris: &'q Iris,
     input: &'q NetworkInput,
     groups: &'q [Group],
@@ -154,12 +181,18 @@ impl Query<'_> {
     fn find(
         &self,
         embedding: &TaskEmbedding,
-        progress: &mut dyn FnMut(usize, usize),
+        passes: &mut Passes<'_>,
     ) -> Result<Probabilities, SegmentError> {
         let options = self.options;
+        let (before, all) = (passes.done, passes.all);
+        let mut progress = |done: usize, windows: usize| {
+            (passes.progress)(before * windows + done, all * windows);
+        };
+        let image = &self.input.image;
         let found = self
             .iris
-            .segment(&self.input.image, embedding, &options.window, progress)?;
+            .segment(image, embedding, &options.window, &mut progress)?;
+        passes.done += 1;
         let mut probabilities = Probabilities {
             values: classes_last(&found)?,
             geometry: self.input.geometry.clone(),
@@ -168,6 +201,41 @@ impl Query<'_> {
         drop(found);
         probabilities.remove_specks(self.groups, options.threshold, options.least_part);
         Ok(probabilities)
+    }
+
+    /// How many passes [`Query::agreements`] takes.
+    fn comparisons(&self) -> usize {
+        let most = showing(self.tasks).into_iter().max().unwrap_or(0);
+        if most < 2 {
+            0
+        } else {
+            most.min(self.options.compare)
+        }
+    }
+
+    /// [`Confidence::agreement`] of every class with what was found: `winners`.
+    fn agreements(
+        &self,
+        winners: &[Vec<u16>],
+        passes: &mut Passes<'_>,
+    ) -> Result<Vec<Option<f64>>, SegmentError> {
+        let showing = showing(self.tasks);
+        let mut sums = vec![(0.0, 0.0); showing.len()];
+        for nth in 0..self.comparisons() {
+            let chosen = nth_shown(self.tasks, nth);
+            let alone = Context::weighted(self.tasks, &chosen)?;
+            let found = self.find(&alone.embedding, passes)?;
+            let found = found.winners(self.groups, self.options.threshold);
+            let overlaps = overlaps(self.groups, winners, &found);
+            for (class, overlap) in overlaps.into_iter().enumerate() {
+                if chosen[class].is_some() && showing[class] > 1 {
+                    sums[class].0 += overlap;
+                    sums[class].1 += 1.0;
+                }
+            }
+        }
+        let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
+        Ok(sums.into_iter().map(mean).collect())
     }
 
     /// What was found as masks `[K, D, H, W]`, 1 or 0.
@@ -224,32 +292,48 @@ fn version(task: &LoadedTask, options: &SegmentOptions) -> String {
     }
 }
 
+/// Every segment of the result; `confidences` of all classes lack their volumes still.
 fn described(
     tasks: &[LoadedTask],
     labels: &LabelVolume,
     context: &Context,
+    confidences: &[Confidence],
     options: &SegmentOptions,
 ) -> Vec<ResultSegment> {
     let voxel_ml = labels.geometry.voxel_mm3() / 1000.0;
-    let classes: usize = tasks.iter().map(|task| task.segments.len()).sum();
-    let tally = tally(labels, u16::try_from(classes).unwrap_or(u16::MAX));
-    let all = tasks.iter().flat_map(|task| {
-        let numbered = task.segments.iter().zip(1u16..);
-        numbered.map(move |(description, task_segment)| (task, description, task_segment))
-    });
-    all.zip(1u16..)
+    let tally = tally(labels, u16::try_from(confidences.len()).unwrap_or(u16::MAX));
+    let at_edge = labels.at_edge();
+    classes(tasks)
+        .zip(1u16..)
         .zip(&context.weights)
-        .map(|(((task, description, task_segment), number), weights)| {
+        .zip(confidences)
+        .map(|((((task, task_segment), number), weights), confidence)| {
+            let at = usize::from(task_segment) - 1;
             let found = tally[usize::from(number)];
+            let volume_ml = found.voxels as f64 * voxel_ml;
+            let whole = task.references.iter().filter_map(|r| r.whole_ml[at]);
+            let confidence_parts = if found.voxels == 0 {
+                // Too small for the source grid, or not there.
+                Confidence::default()
+            } else {
+                Confidence {
+                    volume: (!at_edge.contains(&number))
+                        .then(|| plausible(volume_ml, whole))
+                        .flatten(),
+                    ..*confidence
+                }
+            };
             ResultSegment {
                 number,
-                description: description.clone(),
+                description: task.segments[at].clone(),
                 task: task.name.clone(),
                 task_version: version(task, options),
                 task_segment,
                 weights: weights.clone(),
+                confidence: confidence_parts.overall(),
+                confidence_parts,
                 voxels: found.voxels,
-                volume_ml: found.voxels as f64 * voxel_ml,
+                volume_ml,
                 slices: found.slices,
             }
         })

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod command_line;
+mod confidence;
 mod patient;
 mod segmenting;
 mod strategies;
