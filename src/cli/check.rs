@@ -207,8 +207,12 @@ fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
     }
     writeln!(f, "    run   {}{}", rule.tasks.join(", "), strategy(rule))?;
     match rule.destinations.as_slice() {
-        [] => writeln!(f, "    send  to the peer the series came from"),
-        destinations => writeln!(f, "    send  to {}", destinations.join(", ")),
+        [] => writeln!(f, "    send  to the peer the series came from")?,
+        destinations => writeln!(f, "    send  to {}", destinations.join(", "))?,
+    }
+    match rule.hold_below {
+        Some(least) => writeln!(f, "    hold  for review below a confidence of {least}"),
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::segment::Strategy;
 use serde::{Deserialize, Serialize};
 
 /// A rule that matched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct PlannedRule {
     /// Its name.
     pub(super) rule: String,
@@ -14,6 +14,9 @@ pub(super) struct PlannedRule {
     /// Which references a query meets; a plan from before there was a choice has the default.
     #[serde(default)]
     pub(super) strategy: Strategy,
+    /// A result in which a segment has less confidence than this is held for review.
+    #[serde(default)]
+    pub(super) hold_below: Option<f64>,
     /// Names of the peers that get the result.
     pub(super) destinations: Vec<String>,
     /// Why it cannot be done, if so: other rules are done all the same.
@@ -52,9 +55,9 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_from_before_there_were_strategies_is_done_as_it_was() {
+    fn a_plan_of_an_earlier_version_is_done_as_it_was_meant() {
         let old = r#"{"rule": "r", "tasks": ["t"], "destinations": ["d"]}"#;
         let plan: PlannedRule = serde_json::from_str(old).unwrap();
-        assert_eq!(plan.strategy, Strategy::Tuned);
+        assert_eq!((plan.strategy, plan.hold_below), (Strategy::Tuned, None));
     }
 }

@@ -92,6 +92,7 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             rule: rule.name.clone(),
             tasks: rule.tasks.clone(),
             strategy: strategy(rule.strategy),
+            hold_below: rule.hold_below,
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,
         });

@@ -100,6 +100,7 @@ mod tests {
                 strategy: Default::default(),
                 destinations: Vec::new(),
                 priority: 0,
+                hold_below: None,
             }];
             let series = SeriesContext {
                 attributes: &InMemDicomObject::new_empty(),

@@ -119,7 +119,7 @@ fn a_peer_that_is_down_is_pointed_at() {
 }
 
 #[test]
-fn a_rule_names_its_reference_strategy() {
+fn a_rule_names_its_reference_strategy_and_what_it_holds_for_review() {
     let desk = Desk::new();
     let rule = |strategy: &str| {
         format!("[[rule]]\nname = \"r\"\ntasks = [\"abdomen\"]\nstrategy = \"{strategy}\"\n")
@@ -144,6 +144,25 @@ fn a_rule_names_its_reference_strategy() {
     let json = desk.run("explain --json", &[("", &series)]);
     let json: serde_json::Value = serde_json::from_str(&json.worked().stdout).unwrap();
     assert_eq!(json[0]["rules"][0]["strategy"], "image-retrieval");
+
+    desk.config(4242, &(rule("tuned") + "hold_below = 0.6\n"));
+    let said = desk.run("check", &[]).worked().stdout.clone();
+    assert!(
+        said.contains("hold  for review below a confidence of 0.6") && !said.contains("strategy"),
+        "{said}"
+    );
+    let said = desk
+        .run("explain", &[("", &series)])
+        .worked()
+        .stdout
+        .clone();
+    assert!(
+        said.contains("came from, or hold it below a confidence of 0.6 (rule `r`)"),
+        "{said}"
+    );
+    desk.config(4242, &(rule("tuned") + "hold_below = 60\n"));
+    desk.run("check", &[])
+        .failed_saying(&["`hold_below` must lie between 0 and 1", "irisnode.toml:15:"]);
 
     desk.config(4242, &rule("retreival"));
     desk.run("check", &[]).failed_saying(&[
@@ -215,6 +234,8 @@ fn every_command_explains_itself_with_examples() {
     for command in [
         "serve",
         "jobs",
+        "jobs release",
+        "jobs discard",
         "check",
         "explain",
         "task",
