@@ -39,6 +39,8 @@ pub struct SegmentScore {
     pub threshold: f64,
     /// How much of it there is in the query, ml.
     pub known_ml: f64,
+    /// How sure the network is of it, without knowing: `ResultSegment::confidence`.
+    pub confidence: f64,
 }
 
 /// What came of a case.
@@ -125,7 +127,8 @@ pub fn evaluate_case(case: &Case, iris: &Iris) -> Result<CaseScore, EvaluateErro
         &numbers,
     );
     let (mut segments, mut absent) = (Vec::new(), Vec::new());
-    for (&number, selection) in numbers.iter().zip(&case.selections) {
+    for ((&number, selection), found) in numbers.iter().zip(&case.selections).zip(&result.segments)
+    {
         let segment = selection.description.label.clone();
         if case.known.voxel_count(number) == 0 {
             absent.push(segment);
@@ -138,6 +141,7 @@ pub fn evaluate_case(case: &Case, iris: &Iris) -> Result<CaseScore, EvaluateErro
             copied: score(&baselines.copied),
             threshold: score(&baselines.threshold),
             known_ml: case.known.volume_ml(number),
+            confidence: found.confidence,
         });
     }
     Ok(CaseScore {

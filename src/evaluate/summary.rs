@@ -78,6 +78,7 @@ mod tests {
             copied: 0.1,
             threshold: 0.2,
             known_ml: 9.0,
+            confidence: 0.5,
         };
         let score = |segments| CaseScore {
             case: "c".into(),
