@@ -77,31 +77,49 @@ impl Iris {
         options: &SlidingWindow,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Tensor, InferenceError> {
+        let mut found = self.segment_each(image, &[embedding], options, progress)?;
+        // As many as embeddings: one.
+        Ok(found.remove(0))
+    }
+
+    /// [`Iris::segment`] by several embeddings, each on its own; every window is encoded once for all of them.
+    ///
+    /// `embeddings` of `K` classes each (`K` may differ) → probabilities `[K, D, H, W]` of each. The memory for
+    /// sums and results is that of `segment` for each embedding.
+    pub fn segment_each(
+        &self,
+        image: &Tensor,
+        embeddings: &[&TaskEmbedding],
+        options: &SlidingWindow,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Tensor>, InferenceError> {
         let size = volume_size(image)?;
-        if embedding.weights_hash() != self.weights_hash() {
-            return Err(InferenceError::OtherWeights);
-        }
-        let shape = embedding.tensor().size();
-        let classes = shape[0];
-        if classes < 1 || shape[1..] != [self.config().query_tokens + 1, self.config().bottleneck()]
-        {
-            return Err(InferenceError::Shape {
-                expected: "an embedding [K, m+1, C] of this network",
-                found: shape,
-            });
+        for embedding in embeddings {
+            if embedding.weights_hash() != self.weights_hash() {
+                return Err(InferenceError::OtherWeights);
+            }
+            let shape = embedding.tensor().size();
+            let one = [self.config().query_tokens + 1, self.config().bottleneck()];
+            if shape[0] < 1 || shape[1..] != one {
+                return Err(InferenceError::Shape {
+                    expected: "an embedding [K, m+1, C] of this network",
+                    found: shape,
+                });
+            }
         }
         let _guard = tch::no_grad_guard();
-        let tokens = embedding.tensor().to_device(self.device()).unsqueeze(0);
 
         let window = self.window_size(size, options.max_voxels);
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
         let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
         let windows = windows(padded, window, options.overlap);
         let weight = gaussian(window);
-        let mut sum = Tensor::f_zeros(
-            [classes, padded[0], padded[1], padded[2]],
-            (Kind::Float, Device::Cpu),
-        )?;
+        let mut sums = Vec::with_capacity(embeddings.len());
+        for embedding in embeddings {
+            let tokens = embedding.tensor().to_device(self.device()).unsqueeze(0);
+            let shape = [tokens.size()[1], padded[0], padded[1], padded[2]];
+            sums.push((tokens, Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?));
+        }
         let weights = Tensor::f_zeros(padded, (Kind::Float, Device::Cpu))?;
         progress(0, windows.len());
         for (index, place) in windows.iter().enumerate() {
@@ -109,23 +127,27 @@ impl Iris {
                 .unsqueeze(0)
                 .unsqueeze(0)
                 .to_device(self.device());
-            let weighted = attempt(|| {
-                let logits = self.forward(&patch, &tokens).squeeze_dim(0);
-                logits.sigmoid().to_device(Device::Cpu) * &weight
-            })?;
-            let _ = cut(&sum, *place).f_add_(&weighted)?;
+            let features = attempt(|| self.encode(&patch))?;
+            for (tokens, sum) in &sums {
+                let weighted = attempt(|| {
+                    let logits = self.decode(&features, tokens).squeeze_dim(0);
+                    logits.sigmoid().to_device(Device::Cpu) * &weight
+                })?;
+                let _ = cut(sum, *place).f_add_(&weighted)?;
+            }
             let _ = cut(&weights, *place).f_add_(&weight)?;
             progress(index + 1, windows.len());
         }
-        let _ = sum.f_div_(&weights)?;
-        Ok(cut(
-            &sum,
-            Window {
-                start: [0; 3],
-                size,
-            },
-        )
-        .contiguous())
+        let whole = Window {
+            start: [0; 3],
+            size,
+        };
+        let mut found = Vec::with_capacity(sums.len());
+        for (_, mut sum) in sums {
+            let _ = sum.f_div_(&weights)?;
+            found.push(cut(&sum, whole).contiguous());
+        }
+        Ok(found)
     }
 
     /// The embedding of a reference of any size.
@@ -341,6 +363,40 @@ mod tests {
                 f64::try_from(covered.min()).unwrap() >= 1.0,
                 "{volume:?} by {window:?}"
             );
+        }
+    }
+
+    #[test]
+    fn each_of_several_embeddings_finds_what_it_finds_alone() {
+        tch::manual_seed(3);
+        let iris = Iris::new(super::super::IrisConfig::tiny(), Device::Cpu);
+        let config = iris.config();
+        let embedding = |classes: i64| {
+            let shape = [classes, config.query_tokens + 1, config.bottleneck()];
+            let tokens = Tensor::randn(shape, (Kind::Float, Device::Cpu));
+            TaskEmbedding::new(&tokens, iris.weights_hash()).unwrap()
+        };
+        let (one, other) = (embedding(2), embedding(3));
+        let image = Tensor::randn([20, 24, 40], (Kind::Float, Device::Cpu));
+        // Several windows.
+        let options = SlidingWindow {
+            max_voxels: 16 * 16 * 16,
+            ..SlidingWindow::default()
+        };
+        let alone = |embedding| {
+            iris.segment(&image, embedding, &options, &mut |_, _| {})
+                .unwrap()
+        };
+        let mut windows = 0;
+        let both = iris
+            .segment_each(&image, &[&one, &other], &options, &mut |done, _| {
+                windows = done
+            })
+            .unwrap();
+        assert!(windows > 1);
+        assert_eq!(both.len(), 2);
+        for (together, embedding) in both.iter().zip([&one, &other]) {
+            assert!(together.equal(&alone(embedding)));
         }
     }
 

@@ -55,10 +55,10 @@ mod tests {
         ];
         let said = doubt("r", &segments, 0.6).unwrap();
         assert!(
-            said.contains("rule `r`") && said.contains("0.6: spleen 0.59"),
+            said.contains("rule `r`") && said.contains("0.6: Spleen 0.59"),
             "{said}"
         );
-        assert!(!said.contains("liver") && !said.contains("aorta"), "{said}");
+        assert!(!said.contains("Liver") && !said.contains("Aorta"), "{said}");
         assert_eq!(doubt("r", &segments, 0.5), None);
     }
 }

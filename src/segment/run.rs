@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use super::confidence::{Confidence, borders, overlaps, plausible};
-use super::context::{Context, by_image, by_object, classes, nth_shown, showing};
+use super::confidence::{Confidence, decided, overlaps, plausible};
+use super::context::{Chosen, Context, by_image, by_object, classes, nth_shown, showing};
 use super::measure::tally;
 use super::source_grid::{Group, Probabilities};
 use super::{SegmentError, Strategy};
@@ -21,7 +21,7 @@ pub struct SegmentOptions {
     /// By either retrieval: most references that count for a segment, 1 or more.
     pub retrieve: usize,
     /// For the confidence: by how many references, each on its own, a segment that has several is looked for
-    /// again, a pass each; 0 leaves agreement out. What is found does not depend on it.
+    /// again, in the same pass; 0 leaves agreement out. What is found does not depend on it.
     pub compare: usize,
     /// How the volume is cut for the network.
     pub window: SlidingWindow,
@@ -119,7 +119,7 @@ pub fn segment_volume(
     };
     let mut passes = Passes {
         done: 0,
-        all: 1 + usize::from(options.strategy == Strategy::Retrieval) + query.comparisons(),
+        all: 1 + usize::from(options.strategy == Strategy::Retrieval),
         progress,
     };
     let context = match options.strategy {
@@ -128,26 +128,31 @@ pub fn segment_volume(
             Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
         }
         Strategy::Retrieval => {
-            let provisional = query.find(&start.embedding, &mut passes)?;
-            let masks = query.masks(&provisional)?;
+            let provisional = query.find(&[&start.embedding], &mut passes)?;
+            let masks = query.masks(&provisional[0])?;
             drop(provisional);
             let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
             Context::weighted(tasks, &chosen)?
         }
     };
-    let probabilities = query.find(&context.embedding, &mut passes)?;
+    let alone = query.alone()?;
+    let embeddings: Vec<&TaskEmbedding> = std::iter::once(&context.embedding)
+        .chain(alone.iter().map(|(_, alone)| &alone.embedding))
+        .collect();
+    let mut found = query.find(&embeddings, &mut passes)?;
+    let by_alone = found.split_off(1);
+    let probabilities = &found[0];
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
     let winners = probabilities.winners(&groups, options.threshold);
-    let borders = borders(&probabilities, &groups, &winners);
-    drop(probabilities);
+    let decided = decided(probabilities, &groups, &winners);
+    drop(found);
     let confidences: Vec<Confidence> = query
-        .agreements(&winners, &mut passes)?
+        .agreements(&winners, &alone, by_alone)
         .into_iter()
-        .zip(borders)
-        .map(|(agreement, border)| Confidence {
-            border,
+        .zip(decided)
+        .map(|(agreement, decided)| Confidence {
             agreement,
-            volume: None,
+            ..decided
         })
         .collect();
     Ok(Segmented {
@@ -177,12 +182,12 @@ struct Query<'q> {
 }
 
 impl Query<'_> {
-    /// Probabilities by an embedding, specks taken out.
+    /// Probabilities by each of some embeddings, specks taken out.
     fn find(
         &self,
-        embedding: &TaskEmbedding,
+        embeddings: &[&TaskEmbedding],
         passes: &mut Passes<'_>,
-    ) -> Result<Probabilities, SegmentError> {
+    ) -> Result<Vec<Probabilities>, SegmentError> {
         let options = self.options;
         let (before, all) = (passes.done, passes.all);
         let mut progress = |done: usize, windows: usize| {
@@ -191,40 +196,49 @@ impl Query<'_> {
         let image = &self.input.image;
         let found = self
             .iris
-            .segment(image, embedding, &options.window, &mut progress)?;
+            .segment_each(image, embeddings, &options.window, &mut progress)?;
         passes.done += 1;
-        let mut probabilities = Probabilities {
-            values: classes_last(&found)?,
-            geometry: self.input.geometry.clone(),
-            classes: embedding.classes(),
-        };
-        drop(found);
-        probabilities.remove_specks(self.groups, options.threshold, options.least_part);
-        Ok(probabilities)
+        let mut all = Vec::with_capacity(found.len());
+        for (found, embedding) in found.into_iter().zip(embeddings) {
+            let mut probabilities = Probabilities {
+                values: classes_last(&found)?,
+                geometry: self.input.geometry.clone(),
+                classes: embedding.classes(),
+            };
+            drop(found);
+            probabilities.remove_specks(self.groups, options.threshold, options.least_part);
+            all.push(probabilities);
+        }
+        Ok(all)
     }
 
-    /// How many passes [`Query::agreements`] takes.
-    fn comparisons(&self) -> usize {
+    /// What the confidence compares with: every segment by one reference, then by another, where there are several.
+    fn alone(&self) -> Result<Vec<(Chosen, Context)>, SegmentError> {
         let most = showing(self.tasks).into_iter().max().unwrap_or(0);
-        if most < 2 {
+        let comparisons = if most < 2 {
             0
         } else {
             most.min(self.options.compare)
-        }
+        };
+        (0..comparisons)
+            .map(|nth| {
+                let chosen = nth_shown(self.tasks, nth);
+                let context = Context::weighted(self.tasks, &chosen)?;
+                Ok((chosen, context))
+            })
+            .collect()
     }
 
-    /// [`Confidence::agreement`] of every class with what was found: `winners`.
+    /// [`Confidence::agreement`] of every class: of `winners` with what was found by each of `alone`.
     fn agreements(
         &self,
         winners: &[Vec<u16>],
-        passes: &mut Passes<'_>,
-    ) -> Result<Vec<Option<f64>>, SegmentError> {
+        alone: &[(Chosen, Context)],
+        found: Vec<Probabilities>,
+    ) -> Vec<Option<f64>> {
         let showing = showing(self.tasks);
         let mut sums = vec![(0.0, 0.0); showing.len()];
-        for nth in 0..self.comparisons() {
-            let chosen = nth_shown(self.tasks, nth);
-            let alone = Context::weighted(self.tasks, &chosen)?;
-            let found = self.find(&alone.embedding, passes)?;
+        for ((chosen, _), found) in alone.iter().zip(found) {
             let found = found.winners(self.groups, self.options.threshold);
             let overlaps = overlaps(self.groups, winners, &found);
             for (class, overlap) in overlaps.into_iter().enumerate() {
@@ -235,7 +249,7 @@ impl Query<'_> {
             }
         }
         let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
-        Ok(sums.into_iter().map(mean).collect())
+        sums.into_iter().map(mean).collect()
     }
 
     /// What was found as masks `[K, D, H, W]`, 1 or 0.

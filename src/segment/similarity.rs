@@ -4,7 +4,8 @@
 ///
 /// Foreground embeddings of one organ in different subjects have cosine similarities that lie a few hundredths
 /// apart; a temperature of that size lets the nearest count most and the others still count. A much greater one
-/// gives the plain mean, a much smaller one the nearest alone.
+/// gives the plain mean, a much smaller one the nearest alone. On drawn bodies it matters little: the mean Dice by
+/// three of four references is the same to 0.004 at 0.02, 0.05 and 0.2.
 const TEMPERATURE: f64 = 0.05;
 
 /// Cosine similarity of two vectors of one length; 0 when one of them is zero.
