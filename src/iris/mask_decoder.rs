@@ -178,11 +178,12 @@ impl Readout {
                 .gelu("none"),
         );
         let weight = class.narrow(-1, 0, self.width) / (self.width as f64).sqrt();
-        let mut bias = class.narrow(-1, self.width, 1);
+        let bias = class.narrow(-1, self.width, 1);
         let (linear, shift) = self.features.pointwise();
-        if let Some(shift) = shift {
-            bias = bias + weight.matmul(&shift.unsqueeze(-1));
-        }
+        let bias = match shift {
+            Some(shift) => bias + weight.matmul(&shift.unsqueeze(-1)),
+            None => bias,
+        };
         Matcher {
             weight: weight.matmul(&linear),
             bias: bias.unsqueeze(-1).unsqueeze(-1),
