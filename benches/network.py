@@ -17,9 +17,13 @@ from safetensors.torch import load_file
 TITLE = "One pass of the network, embedding at hand"
 OURS = "irisnode"
 # Name → the word for it of network_in_pytorch.py.
-PEERS = {"PyTorch, the oracle as written": "written", "PyTorch, operations in irisnode's order": "reduced"}
+PEERS = {
+    "PyTorch, the oracle as written": "written",
+    "PyTorch, the same, channels last": "channels_last",
+    "PyTorch, operations in irisnode's order": "reduced",
+}
 THREADS = 2
-CLASSES = (1, 4, 16)
+CLASSES = (1, 4, 20)
 
 
 def measure(quick, folder):
@@ -56,8 +60,8 @@ def start(processes, folder, size):
     theirs = Conversation(processes, peer, folder / "pytorch.log")
     for k in CLASSES:
         ours.ask(f"pass {k}")
-        theirs.ask(f"pass {k} written")
-        theirs.ask(f"pass {k} reduced")
+        for order in PEERS.values():
+            theirs.ask(f"pass {k} {order}")
     return ours, theirs
 
 

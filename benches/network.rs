@@ -4,7 +4,7 @@
 //! network WEIGHTS FOLDER D,H,W THREADS
 //! ```
 //!
-//! Writes FOLDER/inputs.safetensors (`query [1, 1, D, H, W]`, `embedding [16, m+1, C]`), prints a line when it is
+//! Writes FOLDER/inputs.safetensors (`query [1, 1, D, H, W]`, `embedding [20, m+1, C]`), prints a line when it is
 //! ready, then answers each line of its input with a line of JSON:
 //!
 //! | line | answer |
@@ -13,6 +13,7 @@
 //! | `logits K FILE` | writes that pass's logits `[1, K, D, H, W]` as safetensors |
 //! | `warm` | seconds to segment the query by the five-class embedding at hand |
 //! | `encode R` | seconds to encode R references, average their embeddings, and segment the query by the mean |
+//! | `volume D,H,W K` | seconds to segment a volume of that size by K classes, and the most memory that took, MiB beyond what was held before |
 
 #![allow(
     clippy::expect_used,
@@ -28,8 +29,10 @@ use std::path::Path;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
-/// Most classes of a pass.
-const CLASSES: usize = 16;
+/// Organs that every reference shows.
+const ORGANS: usize = 16;
+/// Most classes of a pass: beyond the organs of one reference come those of the next.
+const CLASSES: i64 = 20;
 /// Classes of a usual task.
 const USUAL_CLASSES: i64 = 5;
 /// Subjects on record as references; the query is another.
@@ -61,7 +64,7 @@ fn main() {
         .collect();
     let material = Material::draw(&iris, [size[2], size[1], size[0]]);
     let _no_gradients = tch::no_grad_guard();
-    let all = encoded(&iris, &material, 1, CLASSES as i64);
+    let all = many(&iris, &material);
     let usual = encoded(&iris, &material, 1, USUAL_CLASSES);
     let query = material.query.unsqueeze(0).unsqueeze(0);
     Tensor::write_safetensors(
@@ -90,15 +93,35 @@ fn main() {
             }
             ["warm"] => {
                 let start = Instant::now();
-                drop(segment(&iris, &material, &usual));
+                drop(segment(&iris, &material.query, &usual));
                 start.elapsed()
             }
             ["encode", references] => {
                 let references = references.parse().expect("a number of references");
                 let start = Instant::now();
                 let embedding = encoded(&iris, &material, references, USUAL_CLASSES);
-                drop(segment(&iris, &material, &embedding));
+                drop(segment(&iris, &material.query, &embedding));
                 start.elapsed()
+            }
+            ["volume", size, classes] => {
+                let size: Vec<i64> = size
+                    .split(',')
+                    .map(|n| n.parse().expect("a size"))
+                    .collect();
+                let classes = classes.parse().expect("a number of classes");
+                let tokens = all.tensor().narrow(0, 0, classes);
+                let embedding =
+                    TaskEmbedding::new(&tokens, iris.weights_hash()).expect("an embedding");
+                let volume = Tensor::randn(size.as_slice(), (Kind::Float, Device::Cpu));
+                let before = memory("VmRSS");
+                // Forgets the peak so far (proc(5)).
+                std::fs::write("/proc/self/clear_refs", "5").expect("the peak is reset");
+                let start = Instant::now();
+                drop(segment(&iris, &volume, &embedding));
+                let took = start.elapsed().as_secs_f64();
+                let peak = memory("VmHWM") - before;
+                println!("{{\"seconds\":{took},\"peak_mib\":{peak}}}");
+                continue;
             }
             _ => panic!("not understood: {line}"),
         };
@@ -118,14 +141,31 @@ fn encoded(iris: &Iris, material: &Material, references: usize, classes: i64) ->
     TaskEmbedding::mean(&all).expect("a mean embedding")
 }
 
-fn segment(iris: &Iris, material: &Material, embedding: &TaskEmbedding) -> Tensor {
-    iris.segment(
-        &material.query,
-        embedding,
-        &SlidingWindow::default(),
-        &mut |_, _| {},
-    )
-    .expect("a segmentation")
+/// An embedding of [`CLASSES`]: the organs of the first reference, then some of the second.
+fn many(iris: &Iris, material: &Material) -> TaskEmbedding {
+    let of = |reference: usize, classes: i64| {
+        let (image, masks) = &material.references[reference];
+        iris.embed_reference(image, &masks.narrow(0, 0, classes))
+            .expect("an embedding")
+    };
+    let organs = ORGANS as i64;
+    TaskEmbedding::concat(&[&of(0, organs), &of(1, CLASSES - organs)]).expect("one network's")
+}
+
+/// A line of /proc/self/status that is in kB, in MiB.
+fn memory(name: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .expect("a line of that name");
+    let kib = line.trim().trim_end_matches(" kB");
+    kib.parse::<f64>().expect("a number") / 1024.0
+}
+
+fn segment(iris: &Iris, volume: &Tensor, embedding: &TaskEmbedding) -> Tensor {
+    iris.segment(volume, embedding, &SlidingWindow::default(), &mut |_, _| {})
+        .expect("a segmentation")
 }
 
 impl Material {
@@ -148,9 +188,9 @@ impl Material {
                 structure.target && references.iter().all(|r| r.labels.voxel_count(*number) > 0)
             })
             .map(|(number, _)| number)
-            .take(CLASSES)
+            .take(ORGANS)
             .collect();
-        assert_eq!(classes.len(), CLASSES, "too small a grid to hold 16 organs");
+        assert_eq!(classes.len(), ORGANS, "too small a grid to hold 16 organs");
         let image = |phantom: &Phantom| {
             let input = network_input(&phantom.volume, "CT", spacing).expect("an input");
             assert_eq!(input.geometry.size, size, "the grid is the network's");

@@ -63,13 +63,17 @@ impl Iris {
     /// A volume that fits [`SlidingWindow::max_voxels`] is one window: rounded
     /// up to the stride at its far ends (its border repeated), segmented, cut
     /// back. A larger one is covered by windows of one size, run one at a time,
-    /// whose probabilities are averaged with Gaussian weights.
+    /// whose probabilities are averaged with Gaussian weights. Windows of one
+    /// and the same value throughout (air around the patient, padding of the
+    /// scanner) have one answer wherever they lie: the network sees the first.
     ///
-    /// Memory beside the input is bounded: `(2·K + 1)·D·H·W` floats on the CPU
-    /// for the sum, its weights and the result, whatever the number of
-    /// windows, and on the device one window's pass, whose largest tensors hold
-    /// `channels[0]` features and `K` logits for each of at most `max_voxels`
-    /// voxels (or of the training patch, where that is more).
+    /// Memory beside the input is bounded, whatever the number of windows: one
+    /// window's pass on the device, at most `8·channels[0] + 3·K` floats for
+    /// each of at most `max_voxels` voxels (or of the training patch, where that
+    /// is more); and, where there are several windows, `2·K + 1` floats for each
+    /// voxel of the volume on the CPU, for the sum, its weights and the result,
+    /// with `K` for each of the window where some are of one value.
+    /// `make bench PARTS=memory` measures it.
     pub fn segment(
         &self,
         image: &Tensor,
@@ -113,41 +117,76 @@ impl Iris {
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
         let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
         let windows = windows(padded, window, options.overlap);
+        let tokens: Vec<Tensor> = embeddings
+            .iter()
+            .map(|embedding| embedding.tensor().to_device(self.device()).unsqueeze(0))
+            .collect();
+        // The probabilities `[K, d, h, w]` of a window by each embedding.
+        let pass = |patch: &Tensor| -> Result<Vec<Tensor>, InferenceError> {
+            let patch = patch.unsqueeze(0).unsqueeze(0).to_device(self.device());
+            let features = attempt(|| self.encode(&patch))?;
+            let each = tokens.iter().map(|tokens| {
+                attempt(|| {
+                    let mut logits = self.decode(&features, tokens).squeeze_dim(0);
+                    logits.sigmoid_().to_device(Device::Cpu)
+                })
+            });
+            each.collect()
+        };
+        let inside = Window {
+            start: [0; 3],
+            size,
+        };
+        if windows.len() == 1 {
+            progress(0, 1);
+            let found = pass(&image)?;
+            progress(1, 1);
+            let cut = |found: Tensor| cut(&found, inside).contiguous();
+            return Ok(found.into_iter().map(cut).collect());
+        }
         let weight = gaussian(window);
-        let mut sums = Vec::with_capacity(embeddings.len());
-        for embedding in embeddings {
-            let tokens = embedding.tensor().to_device(self.device()).unsqueeze(0);
+        let mut even: Option<(f64, Vec<Tensor>)> = None;
+        let mut sums = Vec::with_capacity(tokens.len());
+        for tokens in &tokens {
             let shape = [tokens.size()[1], padded[0], padded[1], padded[2]];
-            sums.push((tokens, Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?));
+            sums.push(Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?);
         }
         let weights = Tensor::f_zeros(padded, (Kind::Float, Device::Cpu))?;
         progress(0, windows.len());
         for (index, place) in windows.iter().enumerate() {
-            let patch = cut(&image, *place)
-                .unsqueeze(0)
-                .unsqueeze(0)
-                .to_device(self.device());
-            let features = attempt(|| self.encode(&patch))?;
-            for (tokens, sum) in &sums {
-                let weighted = attempt(|| {
-                    let logits = self.decode(&features, tokens).squeeze_dim(0);
-                    logits.sigmoid().to_device(Device::Cpu) * &weight
-                })?;
-                let _ = cut(sum, *place).f_add_(&weighted)?;
+            let patch = cut(&image, *place);
+            let value = only_value(&patch)?;
+            let known = match (value, even.take()) {
+                (Some(value), Some((known, answers))) if value == known => Some(answers),
+                (_, kept) => {
+                    even = kept;
+                    None
+                }
+            };
+            let weighted = match known {
+                Some(answers) => answers,
+                None => {
+                    let mut weighted = pass(&patch)?;
+                    for found in &mut weighted {
+                        let _ = found.f_mul_(&weight)?;
+                    }
+                    weighted
+                }
+            };
+            for (sum, weighted) in sums.iter().zip(&weighted) {
+                let _ = cut(sum, *place).f_add_(weighted)?;
             }
             let _ = cut(&weights, *place).f_add_(&weight)?;
+            if let Some(value) = value {
+                even = Some((value, weighted));
+            }
             progress(index + 1, windows.len());
         }
-        let whole = Window {
-            start: [0; 3],
-            size,
-        };
-        let mut found = Vec::with_capacity(sums.len());
-        for (_, mut sum) in sums {
+        let whole = |mut sum: Tensor| {
             let _ = sum.f_div_(&weights)?;
-            found.push(cut(&sum, whole).contiguous());
-        }
-        Ok(found)
+            Ok(cut(&sum, inside).contiguous())
+        };
+        sums.into_iter().map(whole).collect()
     }
 
     /// The embedding of a reference of any size.
@@ -298,6 +337,12 @@ pub(super) fn cut(x: &Tensor, window: Window) -> Tensor {
     (0..3).fold(x.shallow_clone(), |x, a| {
         x.narrow(a as i64 - 3, window.start[a], window.size[a])
     })
+}
+
+/// The value of a window that has only one.
+fn only_value(window: &Tensor) -> Result<Option<f64>, tch::TchError> {
+    let (least, greatest) = (f64::try_from(window.min())?, f64::try_from(window.max())?);
+    Ok((least == greatest).then_some(least))
 }
 
 /// Windows that cover the volume, evenly spread, overlapping by at least `overlap`.

@@ -2,7 +2,7 @@
 
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
-use super::blocks::{Residual, positions, resize};
+use super::blocks::{Residual, add_resized, positions, resize};
 use super::layers::{Conv, conv, exact, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
@@ -117,18 +117,15 @@ impl MaskDecoder {
             return embedding.shallow_clone();
         };
         let (mut x, classes) = self.exchange(bottleneck, embedding);
-        let mut logits = PRIOR_LOGIT + self.readouts[0].forward(&x, &classes);
-        for ((stage, skip), readout) in self
-            .up
-            .iter()
-            .zip(skips.iter().rev())
-            .zip(&self.readouts[1..])
-        {
-            let size = &skip.size()[2..];
+        let matchers: Vec<Matcher> = self.readouts.iter().map(|r| r.of(&classes)).collect();
+        // Enlarging a constant gives it back: what every stage adds is added to the fewest voxels.
+        let constant = matchers.iter().map(|m| &m.bias).sum::<Tensor>() + PRIOR_LOGIT;
+        let mut logits = matchers[0].matched(&x) + constant;
+        for ((stage, skip), matcher) in self.up.iter().zip(skips.iter().rev()).zip(&matchers[1..]) {
             // Reduced before it is enlarged: the same numbers by linearity, half the memory.
-            x = resize(&stage.reduce.forward(&x), size);
-            x = stage.merge.forward(&Tensor::cat(&[&x, skip], 1));
-            logits = resize(&logits, size) + readout.forward(&x, &classes);
+            x = resize(&stage.reduce.forward(&x), &skip.size()[2..]);
+            x = stage.merge.side_by_side(&[&x, skip]);
+            logits = add_resized(matcher.matched(&x), &logits);
         }
         logits
     }
@@ -156,15 +153,24 @@ impl MaskDecoder {
     }
 }
 
+/// What a stage's features are multiplied with, for each class.
+struct Matcher {
+    /// `[B, K, C_s]`.
+    weight: Tensor,
+    /// `[B, K, 1, 1, 1]`, the same for all voxels.
+    bias: Tensor,
+}
+
 impl Readout {
-    /// Features `[B, C_s, d, h, w]` matched with class vectors `[B, K, C]` → `[B, K, d, h, w]`.
+    /// Class vectors `[B, K, C]` → how this stage's features are matched with them.
     ///
     /// The paper matches at full resolution only. Ours sums matches of every
     /// decoder stage: the coarse ones have channels enough to tell classes
     /// apart, the fine ones draw the border.
-    fn forward(&self, features: &Tensor, classes: &Tensor) -> Tensor {
-        let key = exact(&self.features.forward(features));
-        let size = key.size();
+    ///
+    /// Features pass a linear layer before they are matched. It is applied to
+    /// the K class vectors instead of to every voxel: the same numbers by linearity.
+    fn of(&self, classes: &Tensor) -> Matcher {
         let class = self.class.forward(
             &self
                 .hidden
@@ -173,7 +179,24 @@ impl Readout {
         );
         let weight = class.narrow(-1, 0, self.width) / (self.width as f64).sqrt();
         let bias = class.narrow(-1, self.width, 1);
-        let matched = weight.matmul(&key.flatten(2, -1)) + bias;
-        matched.reshape([size[0], -1, size[2], size[3], size[4]])
+        let (linear, shift) = self.features.pointwise();
+        let bias = match shift {
+            Some(shift) => bias + weight.matmul(&shift.unsqueeze(-1)),
+            None => bias,
+        };
+        Matcher {
+            weight: weight.matmul(&linear),
+            bias: bias.unsqueeze(-1).unsqueeze(-1),
+        }
+    }
+}
+
+impl Matcher {
+    /// Features `[B, C_s, d, h, w]` → `[B, K, d, h, w]`, the bias left out.
+    fn matched(&self, features: &Tensor) -> Tensor {
+        let size = features.size();
+        self.weight
+            .matmul(&exact(features).flatten(2, -1))
+            .reshape([size[0], -1, size[2], size[3], size[4]])
     }
 }
