@@ -8,8 +8,10 @@ mod baseline;
 mod body;
 mod bootstrap;
 mod case;
+mod distance;
 mod phantoms;
 mod summary;
+mod surface;
 
 pub use baseline::{Baselines, ENLARGED_BY, ENLARGED_LEAST_MM, STANDARD_DEVIATIONS};
 pub use body::BodyBox;
@@ -17,3 +19,4 @@ pub use bootstrap::{Estimate, estimate};
 pub use case::{Case, CaseScore, EvaluateError, SegmentScore, evaluate_case};
 pub use phantoms::{PhantomCases, UNSEEN};
 pub use summary::{StructureSummary, Summary, summarise};
+pub use surface::{SurfaceMeasures, surface_measures};
