@@ -1,12 +1,14 @@
 //! A picture of slices with the segments drawn over them, for people to look at.
 
 mod color;
+mod examples;
 mod panel;
 mod plane;
 mod sheet;
 mod text;
 mod window;
 
+pub use examples::{ExampleRow, ExampleSheet, ExampleView};
 pub use plane::Plane;
 pub use sheet::{Drawn, Sheet};
 pub use window::Window;

@@ -11,5 +11,5 @@ mod tuned;
 pub use embeddings::{EmbeddingState, LoadedTask};
 pub use error::TaskError;
 pub use library::TaskLibrary;
-pub use reference::{Reference, Selection};
+pub use reference::{Reference, Selection, masks};
 pub use task::{Task, TaskReference, TaskSegment, same_name};
