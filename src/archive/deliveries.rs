@@ -1,7 +1,9 @@
-//! Results on their way to their destinations: a row for each result and destination, until it is acknowledged or refused for good.
+//! Results on their way to their destinations: a row for each result and destination, until it is acknowledged,
+//! refused for good, or discarded by a person.
 
 use super::jobs::{later, now};
 use super::{Archive, ArchiveError};
+use sqlx::{Sqlite, Transaction};
 use std::time::Duration;
 
 /// A delivery that is due.
@@ -72,18 +74,7 @@ impl Archive {
         .bind(delivery.id)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query(
-            "UPDATE jobs SET updated_at = ?1,
-               state = CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'failed')
-                       THEN 'failed' ELSE 'delivered' END,
-               reason = (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'failed' LIMIT 1)
-             WHERE id = ?2 AND state = 'segmented'
-               AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'waiting')",
-        )
-        .bind(now())
-        .bind(delivery.job)
-        .execute(&mut *transaction)
-        .await?;
+        conclude(&mut transaction, delivery.job).await?;
         transaction.commit().await?;
         self.changed.notify_waiters();
         Ok(())
@@ -114,4 +105,31 @@ impl Archive {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Ends a job whose results have all got where they go, or puts it on hold while a person has to decide on one.
+pub(super) async fn conclude(
+    transaction: &mut Transaction<'_, Sqlite>,
+    job: i64,
+) -> Result<(), ArchiveError> {
+    sqlx::query(
+        "UPDATE jobs SET updated_at = ?1,
+           state = CASE
+             WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'held') THEN 'held'
+             WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'failed') THEN 'failed'
+             WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'delivered') THEN 'delivered'
+             ELSE 'discarded' END,
+           reason = coalesce(
+             (SELECT group_concat(reason, '; ') FROM
+               (SELECT DISTINCT reason FROM deliveries WHERE job = ?2 AND state = 'held')),
+             (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'failed' LIMIT 1),
+             (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'discarded' LIMIT 1))
+         WHERE id = ?2 AND state IN ('segmented', 'held')
+           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'waiting')",
+    )
+    .bind(now())
+    .bind(job)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }

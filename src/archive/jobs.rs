@@ -1,7 +1,9 @@
-//! The job table: `received → complete → routed → segmented → delivered`, or `failed`, or `skipped`.
+//! The job table: `received → complete → routed → segmented → delivered`, or `failed`, or `skipped`; between the
+//! last two `held` where a result waits for review, and `discarded` where the review went against all of them.
 //!
 //! Each step is one transaction, so a restart goes on from the last one done.
 
+use super::deliveries::conclude;
 use super::{Archive, ArchiveError};
 use chrono::Utc;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -19,8 +21,12 @@ pub enum JobState {
     Routed,
     /// Results are made and durable.
     Segmented,
+    /// A result waits for a person to release or discard it; the others have got where they go.
+    Held,
     /// Every destination acknowledged.
     Delivered,
+    /// A person decided that nothing of it is sent; the reason says why.
+    Discarded,
     /// It cannot be done; the reason says why.
     Failed,
     /// Nothing was to be done; the reason says why.
@@ -35,7 +41,9 @@ impl JobState {
             Self::Complete => "complete",
             Self::Routed => "routed",
             Self::Segmented => "segmented",
+            Self::Held => "held",
             Self::Delivered => "delivered",
+            Self::Discarded => "discarded",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
         }
@@ -70,6 +78,8 @@ pub struct NewResult {
     pub file: PathBuf,
     /// Its SOP Instance UID.
     pub sop_instance_uid: String,
+    /// Why it is kept for review instead of being sent, if so.
+    pub held: Option<String>,
 }
 
 /// A rule that matched and could not be done.
@@ -98,6 +108,8 @@ pub struct JobSummary {
     pub instances: i64,
     /// Results acknowledged by their destination.
     pub delivered: i64,
+    /// Results that wait for review.
+    pub held: i64,
     /// Results in all.
     pub results: i64,
     /// When it last moved, milliseconds since 1970.
@@ -208,7 +220,7 @@ impl Archive {
         Ok(())
     }
 
-    /// routed → segmented, with a delivery for each result and destination, and one that has failed already for each
+    /// routed → segmented, with a delivery (held, where the result is) for each result and destination, and one that has failed already for each
     /// rule that made none: the job then ends as failed with that reason, when the others are delivered.
     ///
     /// Does nothing when the job has given way to a later one in the meantime; says whether it took.
@@ -233,14 +245,16 @@ impl Archive {
         }
         for result in results {
             sqlx::query(
-                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state)
-                 VALUES (?, ?, ?, ?, ?, 'waiting')",
+                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state, reason)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(job)
             .bind(&result.rule)
             .bind(&result.destination)
             .bind(result.file.to_string_lossy())
             .bind(&result.sop_instance_uid)
+            .bind(if result.held.is_some() { "held" } else { "waiting" })
+            .bind(&result.held)
             .execute(&mut *transaction)
             .await?;
         }
@@ -255,6 +269,8 @@ impl Archive {
             .execute(&mut *transaction)
             .await?;
         }
+        // Where every result is held there is no delivery to end the job.
+        conclude(&mut transaction, job).await?;
         transaction.commit().await?;
         self.changed.notify_waiters();
         Ok(true)
@@ -319,6 +335,7 @@ impl Archive {
             "SELECT jobs.id, state, reason, modality, calling_ae, updated_at,
                (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
                (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
+               (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,
                (SELECT count(*) FROM deliveries WHERE job = jobs.id) AS results
              FROM jobs JOIN series ON series.id = jobs.series ORDER BY jobs.id DESC LIMIT ?",
         )

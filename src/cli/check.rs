@@ -3,7 +3,7 @@
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
-use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, size_in_words};
+use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, Strategy, size_in_words};
 use crate::deliver::echo;
 use miette::IntoDiagnostic;
 use std::fmt;
@@ -205,9 +205,22 @@ fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
         }
         when => writeln!(f, "    when  {when}")?,
     }
-    writeln!(f, "    run   {}", rule.tasks.join(", "))?;
+    writeln!(f, "    run   {}{}", rule.tasks.join(", "), strategy(rule))?;
     match rule.destinations.as_slice() {
-        [] => writeln!(f, "    send  to the peer the series came from"),
-        destinations => writeln!(f, "    send  to {}", destinations.join(", ")),
+        [] => writeln!(f, "    send  to the peer the series came from")?,
+        destinations => writeln!(f, "    send  to {}", destinations.join(", "))?,
+    }
+    match rule.hold_below {
+        Some(least) => writeln!(f, "    hold  for review below a confidence of {least}"),
+        None => Ok(()),
+    }
+}
+
+/// ` (strategy retrieval)`, or nothing where it is the default.
+pub(super) fn strategy(rule: &Rule) -> String {
+    if rule.strategy == Strategy::default() {
+        String::new()
+    } else {
+        format!(" (strategy {})", rule.strategy)
     }
 }

@@ -10,6 +10,7 @@ pub(super) struct ConfigArg {
     #[arg(
         long,
         short,
+        global = true,
         value_name = "FILE",
         env = "IRISNODE_CONFIG",
         default_value = "irisnode.toml"

@@ -22,6 +22,7 @@ Examples:
   irisnode evaluate --pairs weights/evaluate.toml --json evaluation.json
   irisnode evaluate --phantoms 20 --structure liver --pictures examples.png
   irisnode evaluate --phantoms 6 --method ensemble --method tuned --tune-steps 50
+  irisnode evaluate --phantoms 20 --references 9 --retrieve 1 --method retrieval --method image-retrieval
   irisnode evaluate --phantoms 3 --method one-shot --method class-by-class
 
 For each case the references are taught as a task, and the query is segmented
@@ -60,6 +61,9 @@ pub struct Args {
     /// A method to measure (may be repeated); the first is shown in detail [default: all but tuned and class-by-class].
     #[arg(long = "method", value_name = "NAME")]
     methods: Vec<Method>,
+    /// By either retrieval: most references that count for a structure, the most alike.
+    #[arg(long, value_name = "N", default_value_t = EvaluateOptions::default().retrieve as u64, value_parser = clap::value_parser!(u64).range(1..=256))]
+    retrieve: u64,
     /// Steps of the method `tuned`: a second or two each on a CPU.
     #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps, value_parser = clap::value_parser!(u64).range(1..))]
     tune_steps: u64,
@@ -130,6 +134,7 @@ pub fn run(args: Args) -> miette::Result<()> {
             "weights": iris.weights_hash(),
             "device": format!("{:?}", iris.device()),
             "tolerance_mm": options.tolerance_mm,
+            "retrieve": options.retrieve,
             "tune_steps": options.methods.contains(&Method::Tuned).then_some(options.tune.steps),
             "phantoms": of_cases(&of_phantoms, &sum_of_phantoms),
             "pairs": of_cases(&of_pairs, &sum_of_pairs),
@@ -173,6 +178,7 @@ fn options(args: &Args) -> miette::Result<EvaluateOptions> {
             methods
         },
         tolerance_mm: args.tolerance,
+        retrieve: usize::try_from(args.retrieve).unwrap_or(usize::MAX),
         tune: TuneOptions {
             steps: args.tune_steps,
             ..defaults.tune

@@ -1,5 +1,6 @@
 //! `irisnode explain`: Show, for a series on disk, why each rule matched or did not.
 
+use super::check::strategy;
 use super::config_arg::ConfigArg;
 use std::path::PathBuf;
 
@@ -153,11 +154,16 @@ impl Explained<'_> {
             };
             idle = false;
             text += &format!(
-                "  {condition}run {}, send the result {} (rule `{}`)\n",
+                "  {condition}run {}{}, send the result {}{} (rule `{}`)\n",
                 rule.tasks.join(", "),
+                strategy(rule),
                 match self.receivers(rule) {
                     Ok(names) => format!("to {names}"),
                     Err(reason) => format!("nowhere: {reason}"),
+                },
+                match rule.hold_below {
+                    Some(least) => format!(", or hold it below a confidence of {least}"),
+                    None => String::new(),
                 },
                 rule.name
             );
@@ -243,6 +249,8 @@ impl Explained<'_> {
                     "matches": explanation.verdict(self.known),
                     "condition": self.branch_document(explanation),
                     "tasks": rule.tasks,
+                    "strategy": rule.strategy.name(),
+                    "hold_below": rule.hold_below,
                     "absent_tasks": self.absent_tasks(rule),
                     "destinations": receivers.as_ref().ok(),
                     "problem": receivers.as_ref().err(),

@@ -16,8 +16,8 @@ use crate::encode::{EncodeError, Provenance};
 use crate::iris::Iris;
 use crate::node::encode_result;
 use crate::picture::Drawn;
-use crate::segment::{SegmentOptions, Segmented, segment_volume};
-use crate::tasks::{LoadedTask, Task, TaskLibrary};
+use crate::segment::{ResultSegment, SegmentOptions, Segmented, Strategy, segment_volume};
+use crate::tasks::{Task, TaskLibrary};
 use crate::volume::LabelVolume;
 
 const EXAMPLES: &str = "\
@@ -25,6 +25,7 @@ Examples:
   irisnode segment series/ --task abdomen --out result/
   irisnode segment ct.nii.gz --task abdomen,tumour --out result/ --format nifti,png
   irisnode segment series/ --task abdomen --labels known.nii.gz --out result/
+  irisnode segment series/ --task abdomen --strategy retrieval --out result/
 
 A DICOM series gives segmentation.dcm (DICOM-SEG), segmentation.nii.gz and
 segmentation.png; a NIfTI file gives the latter two. When nothing is found
@@ -60,6 +61,12 @@ pub struct Args {
     known: Vec<SegmentArg>,
     #[command(flatten)]
     reading: ImageArgs,
+    /// What a segment's embedding is made of, out of the task's references.
+    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t)]
+    strategy: Strategy,
+    /// By either retrieval: most references that count for a segment.
+    #[arg(long, value_name = "N", default_value_t = SegmentOptions::default().retrieve, value_parser = at_least_one)]
+    retrieve: usize,
     /// Probability from which a voxel belongs to a segment.
     #[arg(long, value_name = "0..1", default_value_t = SegmentOptions::default().threshold)]
     threshold: f32,
@@ -95,6 +102,8 @@ pub fn run(args: Args) -> miette::Result<()> {
         .map(|name| library.load(name, &iris).into_diagnostic())
         .collect::<miette::Result<Vec<_>>>()?;
     let options = SegmentOptions {
+        strategy: args.strategy,
+        retrieve: args.retrieve,
         threshold: args.threshold,
         least_part: args.least_part,
         ..SegmentOptions::default()
@@ -130,11 +139,11 @@ pub fn run(args: Args) -> miette::Result<()> {
     std::fs::create_dir_all(&args.out)
         .into_diagnostic()
         .wrap_err_with(|| format!("the folder {} cannot be made", args.out.display()))?;
-    print!("{}", summary(&result, known.as_ref()));
+    print!("{}", summary(&result, known.as_ref(), args.strategy));
     for format in formats {
         let written = match format {
             Format::Seg => {
-                write_dicom_seg(&args, &image, &result, provenance(&args, &loaded, &iris))?
+                write_dicom_seg(&args, &image, &result, provenance(&args, &result, &iris))?
             }
             Format::Nifti => write_nifti(&args.out, &result)?,
             Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
@@ -189,39 +198,72 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn summary(result: &Segmented, known: Option<&Known>) -> String {
-    let mut heading = vec!["segment", "task", "ml", "slices"];
+fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> String {
+    let mut heading = vec!["segment", "task", "ml", "slices", "confidence"];
     if known.is_some() {
         heading.push("Dice");
+    }
+    let chosen = matches!(strategy, Strategy::Retrieval | Strategy::ImageRetrieval);
+    if chosen {
+        heading.push("by references");
     }
     let rows: Vec<Vec<String>> = result
         .segments
         .iter()
         .map(|segment| {
-            let dice = known.and_then(|known| known.dice(&result.labels, segment.number));
-            vec![
+            let mut row = vec![
                 segment.description.label.clone(),
                 segment.task.clone(),
                 format!("{:.1}", segment.volume_ml),
                 segment.slices.to_string(),
-                dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")),
-            ]
+                if segment.voxels > 0 {
+                    format!("{:.2}", segment.confidence)
+                } else {
+                    "-".into()
+                },
+            ];
+            if let Some(known) = known {
+                let dice = known.dice(&result.labels, segment.number);
+                row.push(dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
+            }
+            if chosen {
+                row.push(references(segment));
+            }
+            row
         })
         .collect();
     table(&heading, &rows)
 }
 
+/// The references that counted for a segment, the heaviest first: `2 (0.61), 1 (0.39)`.
+fn references(segment: &ResultSegment) -> String {
+    let mut counted: Vec<(usize, f64)> = (1..)
+        .zip(segment.weights.iter().copied())
+        .filter(|(_, weight)| *weight > 0.0)
+        .collect();
+    counted.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let words: Vec<String> = counted
+        .iter()
+        .map(|(number, weight)| format!("{number} ({weight:.2})"))
+        .collect();
+    words.join(", ")
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|&number| number > 0)
+        .ok_or_else(|| "must be a whole number from 1".to_owned())
+}
+
 /// What the UIDs of the DICOM-SEG follow from: other options give another result, which must not pass for this one.
-fn provenance(args: &Args, tasks: &[LoadedTask], iris: &Iris) -> Provenance {
+fn provenance(args: &Args, result: &Segmented, iris: &Iris) -> Provenance {
     Provenance {
         rule: format!(
             "irisnode segment --threshold {} --least-part {}",
             args.threshold, args.least_part
         ),
-        tasks: tasks
-            .iter()
-            .map(|task| (task.name.clone(), task.version.clone()))
-            .collect(),
+        tasks: result.tasks.clone(),
         weights_hash: iris.weights_hash().to_owned(),
         series_description: format!("irisnode: {}", args.tasks.join(", ")),
     }

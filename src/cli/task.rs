@@ -9,7 +9,7 @@ use super::images::{ImageArgs, read_image, read_labels};
 use super::library::{LibraryArgs, Places};
 use super::selection::{SegmentArg, selections};
 use super::table::table;
-use crate::tasks::{EmbeddingState, Reference, Task, TaskLibrary};
+use crate::tasks::{EmbeddingState, Reference, Task};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -226,14 +226,34 @@ fn show(args: &ShowArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
     let task = library.show(&args.name).into_diagnostic()?;
-    let states = embedding_states(&places, &library, &task)?;
+    let weights = weights_hash(&places)?;
+    let states = weights
+        .as_ref()
+        .map(|hash| library.embedding_states(&task.name, hash))
+        .transpose()
+        .into_diagnostic()?;
+    let tuned = weights
+        .as_ref()
+        .map(|hash| library.is_tuned(&task.name, hash))
+        .transpose()
+        .into_diagnostic()?;
     if args.json {
-        let text =
-            serde_json::to_string_pretty(&json(&task, states.as_deref())).into_diagnostic()?;
+        let mut document = json(&task, states.as_deref());
+        document["tuned"] = serde_json::json!(tuned);
+        let text = serde_json::to_string_pretty(&document).into_diagnostic()?;
         println!("{text}");
         return Ok(());
     }
     println!("{}", described(&task));
+    println!(
+        "{}",
+        match tuned {
+            Some(true) =>
+                "tuned for these weights and references (`irisnode task tune --undo` undoes it)",
+            Some(false) => "not tuned: segmented by the mean of its references",
+            None => "whether it is tuned depends on the weights, and there are none",
+        }
+    );
     for (number, reference) in task.references.iter().enumerate() {
         let [columns, rows, slices] = reference.size;
         let [x, y, z] = reference.spacing;
@@ -273,23 +293,16 @@ fn show(args: &ShowArgs) -> miette::Result<()> {
     Ok(())
 }
 
-fn embedding_states(
-    places: &Places,
-    library: &TaskLibrary,
-    task: &Task,
-) -> miette::Result<Option<Vec<EmbeddingState>>> {
+/// SHA-256 of the weights; `None` where there are none.
+fn weights_hash(places: &Places) -> miette::Result<Option<String>> {
     if !places.weights.is_file() {
         return Ok(None);
     }
     let bytes = std::fs::read(&places.weights).into_diagnostic()?;
-    let hash: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    library
-        .embedding_states(&task.name, &hash)
-        .map(Some)
-        .into_diagnostic()
+    let digest = Sha256::digest(&bytes);
+    Ok(Some(
+        digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
 }
 
 fn described(task: &Task) -> String {

@@ -2,8 +2,8 @@
 
 use super::condition::Condition;
 use super::problem::Problem;
-use super::section::{Placed, Section};
-use super::{value, when};
+use super::section::{Complaint, Placed, Section};
+use super::{Strategy, strategy, value, when};
 use toml::de::DeValue;
 
 /// `[[rule]]`: which series get which tasks, and where results go.
@@ -15,10 +15,14 @@ pub struct Rule {
     pub when: Condition,
     /// Names of tasks to run.
     pub tasks: Vec<String>,
+    /// Which of the tasks' references a series meets.
+    pub strategy: Strategy,
     /// Names of peers that get the result; empty means the peer it came from.
     pub destinations: Vec<String>,
     /// Higher runs first.
     pub priority: i32,
+    /// A result in which a segment has less confidence than this is kept for review instead of being sent; 0 to 1.
+    pub hold_below: Option<f64>,
 }
 
 /// A rule with the places of the names in it.
@@ -43,10 +47,12 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
             .with_help("name at least one task; `irisnode task list` shows them"),
         );
     }
+    let strategy = section.or("strategy", Strategy::default(), strategy::read);
     let destinations = section.optional("destinations", value::texts);
     let priority = section.or("priority", 0, |value| {
         value::integer(value, -1_000_000, 1_000_000)
     });
+    let hold_below = section.optional("hold_below", share);
     let when = match section.raw("when") {
         None => Condition::All(Vec::new()),
         Some(value) => match value.get_ref() {
@@ -70,8 +76,10 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         name: name.value.clone(),
         when,
         tasks: names(&tasks),
+        strategy,
         destinations: names(&destinations),
         priority: i32::try_from(priority).unwrap_or_default(),
+        hold_below: hold_below.map(|placed| placed.value),
     };
     Some(PlacedRule {
         name,
@@ -79,4 +87,16 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         destinations,
         rule,
     })
+}
+
+/// A number from 0 to 1.
+fn share(value: &DeValue<'_>) -> Result<f64, Complaint> {
+    let help =
+        "a confidence is a number from 0 (none) to 1; 0.6 holds what a person should look at first";
+    let number = value::number(value).map_err(|complaint| complaint.with_help(help))?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err(Complaint::new("must lie between 0 and 1", "out of range").with_help(help))
+    }
 }

@@ -8,21 +8,23 @@ use crate::preprocess::normalise;
 use crate::volume::{Geometry, Vec3, Volume};
 
 /// Spacings from coarse to fine, as multiples of the finest.
-const LEVELS: [f64; 3] = [4.0, 2.0, 1.0];
+const LEVELS: [f64; 2] = [2.0, 1.0];
 /// Heights at which the search starts, mm from the place where the middles of both bodies meet.
 const STARTS_MM: [f64; 9] = [-80.0, -60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0, 80.0];
 /// The best of the starts are followed on the coarsest level.
-const FOLLOWED: usize = 3;
+const FOLLOWED: usize = 5;
 /// Steps on a level.
 const STEPS: usize = 15;
 /// A level is done when a step gains less correlation than this.
 const LEAST_GAIN: f64 = 1e-4;
 /// Most voxels of the query that are compared on a level.
 const MOST_SAMPLES: usize = 40_000;
-/// At least this share of the samples must lie in the reference.
-const LEAST_OVERLAP: f64 = 0.3;
+/// At least this share of the samples must lie in the reference: the rim of a scan is like that of any other.
+const LEAST_OVERLAP: f64 = 0.5;
 /// The lengths of a body's axes differ by no more than this factor.
 const MOST_STRETCH: f64 = 1.6;
+/// One axis of a body gains no more than this from another (about 15 degrees of a turn).
+const MOST_SHEAR: f64 = 0.25;
 /// Parameters: nine of the matrix, three of the shift, gain and offset of the intensities.
 const PARAMETERS: usize = 14;
 
@@ -40,8 +42,9 @@ impl Affine {
     /// Both images come with their DICOM Modality and are brought to the network's intensity scale. Likeness is
     /// the normalised cross-correlation over the query's body, as far as the reference covers it: Levenberg's and
     /// Marquardt's damped least squares, with gain and offset of the intensities among the parameters, from coarse
-    /// grids to `spacing_mm`. It starts with the boxes around both bodies on each other across the patient, at
-    /// several heights along the patient, because two scans rarely show the same part. Images whose intensities do
+    /// grids to `spacing_mm`. It starts with the middles of the boxes around both bodies on each other, at several
+    /// heights along the patient, because two scans rarely show the same part; scaled as the boxes are across the
+    /// patient, and not scaled, because arms or the edge of a scan may make a box wide or narrow. Images whose intensities do
     /// not grow together, CT and MR for instance, are registered badly.
     pub(super) fn register(
         reference: (&Volume, &str),
@@ -53,12 +56,12 @@ impl Affine {
             BodyBox::around(query.0, query.1),
         );
         let (long, short) = (there.extent_mm(), here.extent_mm());
-        let scale: [f64; 3] = std::array::from_fn(|axis| match axis {
-            // Along the patient a box is as long as the scan, whatever the patient.
+        // Along the patient a box is as long as the scan, whatever the patient.
+        let of_boxes = std::array::from_fn(|axis| match axis {
             2 => 1.0,
             _ => (long[axis] / short[axis]).clamp(1.0 / MOST_STRETCH, MOST_STRETCH),
         });
-        let start = |height: f64| {
+        let start = |scale: [f64; 3], height: f64| {
             let to = there.point([0.5; 3]);
             Self {
                 matrix: std::array::from_fn(|a| {
@@ -68,7 +71,11 @@ impl Affine {
                 to: [to[0], to[1], to[2] + height],
             }
         };
-        let mut found: Vec<Self> = STARTS_MM.into_iter().map(start).collect();
+        let at_heights = |scale| STARTS_MM.map(|height| start(scale, height));
+        let mut found: Vec<Self> = [of_boxes, [1.0; 3]]
+            .into_iter()
+            .flat_map(at_heights)
+            .collect();
         for (level, factor) in LEVELS.into_iter().enumerate() {
             let spacing = spacing_mm.map(|mm| mm * factor);
             let match_ = Match {
@@ -87,7 +94,10 @@ impl Affine {
             best_first(&mut found);
             found.truncate(1);
         }
-        found.first().copied().unwrap_or_else(|| start(0.0))
+        found
+            .first()
+            .copied()
+            .unwrap_or_else(|| start(of_boxes, 0.0))
     }
 
     /// Where a point of the query lies in the reference.
@@ -98,12 +108,18 @@ impl Affine {
         })
     }
 
-    /// Whether it leaves a body a body.
+    /// Whether it leaves a body a body: stretched little, and turned or sheared little. A thin stack says next to
+    /// nothing of what happens across it.
     fn is_plausible(&self) -> bool {
-        let allowed = 1.0 / MOST_STRETCH..=MOST_STRETCH;
-        (0..3).all(|b| {
-            let squares = (0..3).map(|a| self.matrix[a][b] * self.matrix[a][b]);
-            allowed.contains(&squares.sum::<f64>().sqrt())
+        (0..3).all(|a| {
+            (0..3).all(|b| {
+                let allowed = if a == b {
+                    1.0 / MOST_STRETCH..=MOST_STRETCH
+                } else {
+                    -MOST_SHEAR..=MOST_SHEAR
+                };
+                allowed.contains(&self.matrix[a][b])
+            })
         })
     }
 

@@ -9,7 +9,7 @@ use super::cost::{Cost, measured};
 use super::method::Method;
 use crate::iris::{Iris, TaskEmbedding};
 use crate::preprocess::network_input;
-use crate::segment::{SegmentError, SegmentOptions, segment_volume};
+use crate::segment::{SegmentError, SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{LoadedTask, Selection, TaskLibrary, masks};
 use crate::volume::LabelVolume;
 
@@ -21,6 +21,8 @@ const ALL: &str = "all";
 pub(super) struct Answer {
     /// On the query's grid; segment `i` of the case is number `i + 1`.
     pub(super) labels: LabelVolume,
+    /// How sure the network is of each segment, without knowing; none where that is not asked.
+    pub(super) confidences: Vec<f64>,
     /// What this query cost, the references having been made ready before.
     pub(super) cost: Cost,
 }
@@ -79,7 +81,6 @@ impl<'a> Taught<'a> {
 
     /// Answers by a method; `None` where the case has one reference and the method needs several.
     ///
-    /// A further strategy of the references is one arm more: [`Taught::by_task`] with its task and options.
     pub(super) fn answer(&self, method: Method) -> Result<Option<Answer>, EvaluateError> {
         if method.needs_several_references() && self.case.references.len() < 2 {
             return Ok(None);
@@ -87,9 +88,11 @@ impl<'a> Taught<'a> {
         let spacing = self.iris.config().spacing_mm;
         let numbers = (1u16..).take(self.case.segments().len());
         Ok(Some(match method {
-            Method::OneShot => self.by_task(self.first()?)?,
-            Method::Ensemble => self.by_task(self.all()?)?,
-            Method::Tuned => self.by_task(self.tuned()?)?,
+            Method::OneShot => self.by_task(self.first()?, Strategy::OneShot)?,
+            Method::Ensemble => self.by_task(self.all()?, Strategy::Ensemble)?,
+            Method::ImageRetrieval => self.by_task(self.all()?, Strategy::ImageRetrieval)?,
+            Method::Retrieval => self.by_task(self.all()?, Strategy::Retrieval)?,
+            Method::Tuned => self.by_task(self.tuned()?, Strategy::Tuned)?,
             Method::ReEncoded => self.re_encoded()?,
             Method::ClassByClass => self.class_by_class()?,
             Method::DownSampled => self.down_sampled()?,
@@ -126,20 +129,41 @@ impl<'a> Taught<'a> {
         Ok(tuned)
     }
 
-    fn by_task(&self, task: LoadedTask) -> Result<Answer, EvaluateError> {
-        let (labels, cost) = measured(|| self.segmented(&[task]));
+    fn by_task(&self, task: LoadedTask, strategy: Strategy) -> Result<Answer, EvaluateError> {
+        let (found, cost) = measured(|| self.segmented(&[task], strategy));
+        let found = found?;
         Ok(Answer {
-            labels: labels?,
+            labels: found.labels,
+            confidences: found.segments.iter().map(|s| s.confidence).collect(),
             cost,
         })
     }
 
     /// The query segmented by the code that the node runs.
-    fn segmented(&self, tasks: &[LoadedTask]) -> Result<LabelVolume, SegmentError> {
-        let options = SegmentOptions::default();
+    ///
+    /// References are not compared for the confidence: that takes passes of its own, which are no part of the cost.
+    fn segmented(
+        &self,
+        tasks: &[LoadedTask],
+        strategy: Strategy,
+    ) -> Result<Segmented, SegmentError> {
+        let options = SegmentOptions {
+            strategy,
+            retrieve: self.options.retrieve,
+            compare: 0,
+            ..SegmentOptions::default()
+        };
         let (query, modality) = (&self.case.query, self.case.modality.as_str());
         segment_volume(query, modality, tasks, self.iris, &options, &mut |_, _| {})
-            .map(|result| result.labels)
+    }
+
+    /// With an embedding of its own in place of what the library would take.
+    fn with_embedding(task: LoadedTask, embedding: TaskEmbedding) -> LoadedTask {
+        LoadedTask {
+            references: Vec::new(),
+            embedding,
+            ..task
+        }
     }
 
     fn re_encoded(&self) -> Result<Answer, EvaluateError> {
@@ -151,11 +175,12 @@ impl<'a> Taught<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         let task = self.all()?;
         let (labels, cost) = measured(|| {
-            let embedding = self.mean_of_encoded(&inputs)?;
-            Ok::<_, EvaluateError>(self.segmented(&[LoadedTask { embedding, ..task }])?)
+            let task = Self::with_embedding(task, self.mean_of_encoded(&inputs)?);
+            Ok::<_, EvaluateError>(self.segmented(&[task], Strategy::Tuned)?.labels)
         });
         Ok(Answer {
             labels: labels?,
+            confidences: Vec::new(),
             cost,
         })
     }
@@ -188,17 +213,14 @@ impl<'a> Taught<'a> {
         for class in 0..self.case.segments().len() {
             let task = self.first()?;
             let row = task.embedding.tensor().f_narrow(0, class as i64, 1)?;
-            let segment = task.segments[class].clone();
-            tasks.push(LoadedTask {
-                segments: vec![segment],
-                embedding: self.embedding(&row)?,
-                ..task
-            });
+            let segments = vec![task.segments[class].clone()];
+            let task = LoadedTask { segments, ..task };
+            tasks.push(Self::with_embedding(task, self.embedding(&row)?));
         }
         let (layers, cost) = measured(|| {
             let mut layers = Vec::new();
             for (number, task) in (1u16..).zip(tasks) {
-                let mut found = self.segmented(&[task])?;
+                let mut found = self.segmented(&[task], Strategy::Tuned)?.labels;
                 found.renumber(|_| number);
                 layers.extend(found.layers);
             }
@@ -209,6 +231,7 @@ impl<'a> Taught<'a> {
                 geometry: self.case.query.geometry.clone(),
                 layers: layers?,
             },
+            confidences: Vec::new(),
             cost,
         })
     }
@@ -216,10 +239,8 @@ impl<'a> Taught<'a> {
     fn down_sampled(&self) -> Result<Answer, EvaluateError> {
         let input = self.input(self.first_reference()?)?;
         let embedding = with_down_sampled_foreground(self.iris, &input.image, &input.masks)?;
-        self.by_task(LoadedTask {
-            embedding,
-            ..self.first()?
-        })
+        let task = Self::with_embedding(self.first()?, embedding);
+        self.by_task(task, Strategy::Tuned)
     }
 
     fn first_reference(&self) -> Result<&CaseReference, EvaluateError> {
@@ -238,7 +259,11 @@ impl<'a> Taught<'a> {
             query: (&self.case.query, &self.case.modality),
         };
         let (labels, cost) = measured(|| answer(&pair));
-        Answer { labels, cost }
+        Answer {
+            labels,
+            confidences: Vec::new(),
+            cost,
+        }
     }
 
     fn input(&self, from: &CaseReference) -> Result<Input, EvaluateError> {

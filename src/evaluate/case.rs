@@ -9,7 +9,7 @@ use super::cost::Cost;
 use super::method::Method;
 use super::surface::surface_measures;
 use crate::iris::{InferenceError, Iris, TuneOptions};
-use crate::segment::{SegmentError, dice};
+use crate::segment::{SegmentError, SegmentOptions, dice};
 use crate::tasks::{Reference, Selection, TaskError};
 use crate::volume::{LabelVolume, Volume};
 
@@ -53,6 +53,8 @@ pub struct EvaluateOptions {
     pub methods: Vec<Method>,
     /// Tolerance of the normalised surface distance, mm.
     pub tolerance_mm: f64,
+    /// By either retrieval: most references that count for a segment, 1 or more.
+    pub retrieve: usize,
     /// How [`Method::Tuned`] tunes.
     pub tune: TuneOptions,
 }
@@ -62,6 +64,7 @@ impl Default for EvaluateOptions {
         Self {
             methods: Method::DEFAULT.to_vec(),
             tolerance_mm: 2.0,
+            retrieve: SegmentOptions::default().retrieve,
             tune: TuneOptions::default(),
         }
     }
@@ -78,6 +81,10 @@ pub struct Measures {
     pub hd95_mm: Option<f64>,
     /// How much was found, ml.
     pub found_ml: f64,
+    /// How sure the network is of it, in [0, 1], without knowing: `ResultSegment::confidence` less the agreement of
+    /// references; none where there is no network, or a variant of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
 }
 
 /// One segment of a case.
@@ -179,13 +186,22 @@ pub fn evaluate_case(
         });
     }
     for &method in &options.methods {
-        let Some(Answer { labels, cost }) = taught.answer(method)? else {
+        let answer = taught.answer(method)?;
+        let Some(Answer {
+            labels,
+            confidences,
+            cost,
+        }) = answer
+        else {
             continue;
         };
         score.costs.insert(method, cost);
         let measures: Vec<Measures> = asked
             .par_iter()
-            .map(|&number| measure(&labels, &case.known, number, options.tolerance_mm))
+            .map(|&number| Measures {
+                confidence: confidences.get(usize::from(number) - 1).copied(),
+                ..measure(&labels, &case.known, number, options.tolerance_mm)
+            })
             .collect();
         for (segment, measures) in score.segments.iter_mut().zip(measures) {
             segment.methods.insert(method, measures);
@@ -223,5 +239,6 @@ fn measure(found: &LabelVolume, known: &LabelVolume, number: u16, tolerance_mm: 
         nsd: surface.map_or(0.0, |surface| surface.nsd),
         hd95_mm: surface.and_then(|surface| surface.hd95_mm),
         found_ml: found.volume_ml(number),
+        confidence: None,
     }
 }

@@ -12,6 +12,10 @@ pub enum Method {
     OneShot,
     /// The network, shown the mean of all references' embeddings.
     Ensemble,
+    /// The network, shown the references whose image is most like the query (--retrieve).
+    ImageRetrieval,
+    /// The network, shown for each structure the references whose object is most like it (--retrieve).
+    Retrieval,
     /// The network, its embedding tuned on all references (--tune-steps).
     Tuned,
     /// The ensemble, every reference encoded anew for the query, as UniverSeg and Tyche do.
@@ -31,9 +35,11 @@ pub enum Method {
 impl Method {
     /// What is measured unless other methods are asked for: all but tuning and a pass for each class, which take
     /// minutes a case.
-    pub const DEFAULT: [Self; 7] = [
+    pub const DEFAULT: [Self; 9] = [
         Self::OneShot,
         Self::Ensemble,
+        Self::ImageRetrieval,
+        Self::Retrieval,
         Self::ReEncoded,
         Self::DownSampled,
         Self::Copied,
@@ -46,6 +52,8 @@ impl Method {
         match self {
             Self::OneShot => "one-shot",
             Self::Ensemble => "ensemble",
+            Self::ImageRetrieval => "image-retrieval",
+            Self::Retrieval => "retrieval",
             Self::Tuned => "tuned",
             Self::ReEncoded => "re-encoded",
             Self::ClassByClass => "class-by-class",
@@ -58,16 +66,24 @@ impl Method {
 
     /// Whether it says something else than one-shot only where a case has several references.
     pub fn needs_several_references(self) -> bool {
-        matches!(self, Self::Ensemble | Self::ReEncoded)
+        matches!(
+            self,
+            Self::Ensemble | Self::ImageRetrieval | Self::Retrieval | Self::ReEncoded
+        )
     }
 }
 
 /// What the paper says of its parts, as differences of Dice that can be measured.
-pub const RELATIONS: [Relation; 3] = [
+pub const RELATIONS: [Relation; 4] = [
     Relation {
         claim: "ensemble > one-shot",
         better: Method::Ensemble,
         worse: Method::OneShot,
+    },
+    Relation {
+        claim: "object-level > image-level retrieval",
+        better: Method::Retrieval,
+        worse: Method::ImageRetrieval,
     },
     Relation {
         claim: "tuned > ensemble",

@@ -178,6 +178,7 @@ mod tests {
             nsd: dice / 2.0,
             hd95_mm: (dice > 0.0).then_some(10.0 * (1.0 - dice)),
             found_ml: 9.0,
+            confidence: None,
         };
         SegmentScore {
             segment: name.into(),

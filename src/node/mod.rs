@@ -13,6 +13,7 @@ mod encoding;
 mod network_thread;
 mod pace;
 mod plan;
+mod review;
 mod routing;
 mod segmenting;
 mod step;

@@ -2,7 +2,7 @@
 
 use crate::config::{Device, NodeConfig};
 use crate::iris::{Iris, choose_device};
-use crate::segment::{SegmentOptions, Segmented, segment_volume};
+use crate::segment::{SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
 use crate::volume::Volume;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,7 @@ struct Request {
     volume: Arc<Volume>,
     modality: String,
     tasks: Vec<String>,
+    strategy: Strategy,
     reply: oneshot::Sender<Result<Answer, NetworkError>>,
 }
 
@@ -23,8 +24,6 @@ struct Request {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) segmented: Segmented,
-    /// Name and version of each task that ran.
-    pub(super) tasks: Vec<(String, String)>,
     /// SHA-256 of the weights.
     pub(super) weights_hash: String,
     /// From the network's first window to its last, without what comes before and after.
@@ -72,18 +71,20 @@ impl NetworkThread {
         Ok(Self { requests })
     }
 
-    /// Segments a volume by tasks.
+    /// Segments a volume by tasks, whose references meet it by a strategy.
     pub(super) async fn segment(
         &self,
         volume: Arc<Volume>,
         modality: String,
         tasks: Vec<String>,
+        strategy: Strategy,
     ) -> Result<Answer, NetworkError> {
         let (reply, answer) = oneshot::channel();
         let request = Request {
             volume,
             modality,
             tasks,
+            strategy,
             reply,
         };
         self.requests
@@ -139,7 +140,10 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         &request.modality,
         &tasks,
         iris,
-        &SegmentOptions::default(),
+        &SegmentOptions {
+            strategy: request.strategy,
+            ..SegmentOptions::default()
+        },
         &mut |_, _| {
             let now = Instant::now();
             first.get_or_insert(now);
@@ -151,10 +155,6 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
     Ok(Answer {
         segmented,
         network: network.unwrap_or_default(),
-        tasks: tasks
-            .into_iter()
-            .map(|task| (task.name, task.version))
-            .collect(),
         weights_hash: iris.weights_hash().to_owned(),
     })
 }

@@ -1,6 +1,6 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
-use super::plan::PlannedRule;
+use super::plan::{PlannedRule, strategy};
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::assemble::read_attributes;
@@ -91,6 +91,8 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
         plan.push(PlannedRule {
             rule: rule.name.clone(),
             tasks: rule.tasks.clone(),
+            strategy: strategy(rule.strategy),
+            hold_below: rule.hold_below,
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,
         });

@@ -3,6 +3,7 @@
 use super::encoding::encode_result;
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
+use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
 use crate::assemble::{Series, SourceSeries, read_series};
@@ -180,22 +181,34 @@ async fn one_rule(
     }
     let answer = rooms
         .network
-        .segment(Arc::clone(volume), modality.to_owned(), rule.tasks.clone())
+        .segment(
+            Arc::clone(volume),
+            modality.to_owned(),
+            rule.tasks.clone(),
+            rule.strategy,
+        )
         .await
         .map_err(|error| match error {
             NetworkError::Refused(reason) => Obstacle::Failed(reason),
             NetworkError::Gone => Obstacle::NetworkGone,
         })?;
     let network = answer.network;
+    let held = rule
+        .hold_below
+        .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
     let seg = encode(answer, Arc::clone(source), rule.rule.clone())
         .await?
         .map_err(Obstacle::NothingFound)?;
     let file = rooms.archive.keep_result(seg.bytes).await?;
+    if let Some(reason) = &held {
+        tracing::info!(rule = rule.rule, reason, "held for review");
+    }
     let to = |destination: &String| NewResult {
         rule: rule.rule.clone(),
         destination: destination.clone(),
         file: file.clone(),
         sop_instance_uid: seg.sop_instance_uid.clone(),
+        held: held.clone(),
     };
     Ok((rule.destinations.iter().map(to).collect(), network))
 }
@@ -218,7 +231,7 @@ async fn encode(
         let provenance = Provenance {
             series_description: format!("irisnode: {rule}"),
             rule,
-            tasks: answer.tasks,
+            tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
         encode_result(&answer.segmented, &source, &provenance)

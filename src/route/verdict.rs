@@ -97,8 +97,10 @@ mod tests {
                 name: "r".into(),
                 when: condition,
                 tasks: Vec::new(),
+                strategy: Default::default(),
                 destinations: Vec::new(),
                 priority: 0,
+                hold_below: None,
             }];
             let series = SeriesContext {
                 attributes: &InMemDicomObject::new_empty(),

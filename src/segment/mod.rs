@@ -1,13 +1,17 @@
-//! Preprocessing, running Iris on a volume with several tasks in one pass, and back to the source grid.
+//! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
 mod components;
+mod confidence;
+mod context;
 mod error;
 mod layers;
 mod measure;
 mod run;
+mod similarity;
 mod source_grid;
 mod strategy;
 
+pub use confidence::Confidence;
 pub use error::SegmentError;
 pub use measure::{Tally, dice, tally};
 pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};

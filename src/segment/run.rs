@@ -1,12 +1,14 @@
-//! One volume, several tasks, one pass of the network.
+//! One volume, several tasks, one pass of the network (two where the strategy looks at the query first).
 
 use tch::Tensor;
 
-use super::SegmentError;
+use super::confidence::{Confidence, borders, overlaps, plausible};
+use super::context::{Context, by_image, by_object, classes, nth_shown, showing};
 use super::measure::tally;
 use super::source_grid::{Group, Probabilities};
+use super::{SegmentError, Strategy};
 use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
-use crate::preprocess;
+use crate::preprocess::{self, NetworkInput};
 use crate::tasks::LoadedTask;
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
@@ -14,6 +16,13 @@ use crate::volume::{LabelVolume, Volume};
 /// How a volume is segmented.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentOptions {
+    /// Which references the query meets, and how they become one embedding.
+    pub strategy: Strategy,
+    /// By either retrieval: most references that count for a segment, 1 or more.
+    pub retrieve: usize,
+    /// For the confidence: by how many references, each on its own, a segment that has several is looked for
+    /// again, a pass each; 0 leaves agreement out. What is found does not depend on it.
+    pub compare: usize,
     /// How the volume is cut for the network.
     pub window: SlidingWindow,
     /// A voxel belongs to a segment when its probability is greater than this.
@@ -27,6 +36,9 @@ pub struct SegmentOptions {
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
+            retrieve: 3,
+            compare: 2,
             window: SlidingWindow::default(),
             threshold: 0.5,
             least_part: 0.01,
@@ -43,10 +55,16 @@ pub struct ResultSegment {
     pub description: SegmentDescription,
     /// Name of the task it came from.
     pub task: String,
-    /// Version of that task.
+    /// Version of that task, with the strategy where that is not the default.
     pub task_version: String,
     /// Its number in the task, from 1.
     pub task_segment: u16,
+    /// How much each of the task's references counted for it; they sum to 1. Empty where the task was tuned.
+    pub weights: Vec<f64>,
+    /// How sure it is, in [0, 1]: [`Confidence::overall`]. 0 when nothing was found.
+    pub confidence: f64,
+    /// What that is made of.
+    pub confidence_parts: Confidence,
     /// Its voxels on the source grid; 0 when the network found nothing.
     pub voxels: usize,
     /// Its volume, ml.
@@ -62,9 +80,11 @@ pub struct Segmented {
     pub labels: LabelVolume,
     /// Every segment of every task, found or not, in the order of the tasks.
     pub segments: Vec<ResultSegment>,
+    /// Name and version of each task that ran; the version tells the strategy too where that is not the default.
+    pub tasks: Vec<(String, String)>,
 }
 
-/// Segments a volume by all tasks in one pass.
+/// Segments a volume by all tasks in one pass, or in two where the strategy looks at the query first.
 ///
 /// `modality` is DICOM's Modality (0008,0060). `progress(done, all)` counts the network's windows. The result
 /// depends on the inputs alone: not on threads, not on time.
@@ -87,30 +107,153 @@ pub fn segment_volume(
     if classes > usize::from(u16::MAX) {
         return Err(SegmentError::TooManySegments(classes));
     }
-    let embeddings: Vec<&TaskEmbedding> = tasks.iter().map(|task| &task.embedding).collect();
-    let embedding =
-        TaskEmbedding::concat(&embeddings).map_err(|source| SegmentError::Embedding {
-            tasks: tasks
-                .iter()
-                .map(|task| task.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-            source,
-        })?;
+    let start = Context::of_references(tasks, options.strategy)?;
     let input = preprocess::network_input(volume, modality, iris.config().spacing_mm)?;
-    let found = iris.segment(&input.image, &embedding, &options.window, progress)?;
-    let mut probabilities = Probabilities {
-        values: classes_last(&found)?,
-        geometry: input.geometry,
-        classes,
-    };
-    drop(found);
     let groups = groups(tasks);
-    probabilities.remove_specks(&groups, options.threshold, options.least_part);
+    let query = Query {
+        tasks,
+        iris,
+        input: &input,
+        groups: &groups,
+        options,
+    };
+    let mut passes = Passes {
+        done: 0,
+        all: 1 + usize::from(options.strategy == Strategy::Retrieval) + query.comparisons(),
+        progress,
+    };
+    let context = match options.strategy {
+        Strategy::OneShot | Strategy::Ensemble | Strategy::Tuned => start,
+        Strategy::ImageRetrieval => {
+            Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
+        }
+        Strategy::Retrieval => {
+            let provisional = query.find(&start.embedding, &mut passes)?;
+            let masks = query.masks(&provisional)?;
+            drop(provisional);
+            let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
+            Context::weighted(tasks, &chosen)?
+        }
+    };
+    let probabilities = query.find(&context.embedding, &mut passes)?;
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
+    let winners = probabilities.winners(&groups, options.threshold);
+    let borders = borders(&probabilities, &groups, &winners);
     drop(probabilities);
-    let segments = described(tasks, &labels);
-    Ok(Segmented { labels, segments })
+    let confidences: Vec<Confidence> = query
+        .agreements(&winners, &mut passes)?
+        .into_iter()
+        .zip(borders)
+        .map(|(agreement, border)| Confidence {
+            border,
+            agreement,
+            volume: None,
+        })
+        .collect();
+    Ok(Segmented {
+        segments: described(tasks, &labels, &context, &confidences, options),
+        labels,
+        tasks: tasks
+            .iter()
+            .map(|task| (task.name.clone(), version(task, options)))
+            .collect(),
+    })
+}
+
+/// Passes of the network over the query, for whoever watches.
+struct Passes<'p> {
+    done: usize,
+    all: usize,
+    progress: &'p mut dyn FnMut(usize, usize),
+}
+
+/// A volume on the network's grid and how it is segmented.
+struct Query<'q> {
+    tasks: &'q [LoadedTask],
+    iris: &'q Iris,
+    input: &'q NetworkInput,
+    groups: &'q [Group],
+    options: &'q SegmentOptions,
+}
+
+impl Query<'_> {
+    /// Probabilities by an embedding, specks taken out.
+    fn find(
+        &self,
+        embedding: &TaskEmbedding,
+        passes: &mut Passes<'_>,
+    ) -> Result<Probabilities, SegmentError> {
+        let options = self.options;
+        let (before, all) = (passes.done, passes.all);
+        let mut progress = |done: usize, windows: usize| {
+            (passes.progress)(before * windows + done, all * windows);
+        };
+        let image = &self.input.image;
+        let found = self
+            .iris
+            .segment(image, embedding, &options.window, &mut progress)?;
+        passes.done += 1;
+        let mut probabilities = Probabilities {
+            values: classes_last(&found)?,
+            geometry: self.input.geometry.clone(),
+            classes: embedding.classes(),
+        };
+        drop(found);
+        probabilities.remove_specks(self.groups, options.threshold, options.least_part);
+        Ok(probabilities)
+    }
+
+    /// How many passes [`Query::agreements`] takes.
+    fn comparisons(&self) -> usize {
+        let most = showing(self.tasks).into_iter().max().unwrap_or(0);
+        if most < 2 {
+            0
+        } else {
+            most.min(self.options.compare)
+        }
+    }
+
+    /// [`Confidence::agreement`] of every class with what was found: `winners`.
+    fn agreements(
+        &self,
+        winners: &[Vec<u16>],
+        passes: &mut Passes<'_>,
+    ) -> Result<Vec<Option<f64>>, SegmentError> {
+        let showing = showing(self.tasks);
+        let mut sums = vec![(0.0, 0.0); showing.len()];
+        for nth in 0..self.comparisons() {
+            let chosen = nth_shown(self.tasks, nth);
+            let alone = Context::weighted(self.tasks, &chosen)?;
+            let found = self.find(&alone.embedding, passes)?;
+            let found = found.winners(self.groups, self.options.threshold);
+            let overlaps = overlaps(self.groups, winners, &found);
+            for (class, overlap) in overlaps.into_iter().enumerate() {
+                if chosen[class].is_some() && showing[class] > 1 {
+                    sums[class].0 += overlap;
+                    sums[class].1 += 1.0;
+                }
+            }
+        }
+        let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
+        Ok(sums.into_iter().map(mean).collect())
+    }
+
+    /// What was found as masks `[K, D, H, W]`, 1 or 0.
+    fn masks(&self, found: &Probabilities) -> Result<Tensor, SegmentError> {
+        let winners = found.winners(self.groups, self.options.threshold);
+        let mut masks = Vec::with_capacity(found.classes);
+        for (group, won) in self.groups.iter().zip(&winners) {
+            for label in (group.first_label()..).take(group.classes.len()) {
+                let mask: Vec<f32> = won
+                    .iter()
+                    .map(|&won| f32::from(u8::from(won == label)))
+                    .collect();
+                masks.push(Tensor::from_slice(&mask));
+            }
+        }
+        let [w, h, d] = found.geometry.size.map(|n| n as i64);
+        Ok(Tensor::f_stack(&masks, 0)?.f_view([found.classes as i64, d, h, w])?)
+    }
 }
 
 /// `[K, D, H, W]` → the values of `[D, H, W, K]`.
@@ -136,25 +279,61 @@ fn groups(tasks: &[LoadedTask]) -> Vec<Group> {
     groups
 }
 
-fn described(tasks: &[LoadedTask], labels: &LabelVolume) -> Vec<ResultSegment> {
+/// The version of a task's part in a result: results of one strategy must not pass for those of another.
+fn version(task: &LoadedTask, options: &SegmentOptions) -> String {
+    let untuned = &task.untuned_version;
+    let strategy = options.strategy.name();
+    match options.strategy {
+        Strategy::Tuned => task.version.clone(),
+        Strategy::OneShot | Strategy::Ensemble => format!("{untuned} {strategy}"),
+        Strategy::Retrieval | Strategy::ImageRetrieval => {
+            format!("{untuned} {strategy} of {}", options.retrieve.max(1))
+        }
+    }
+}
+
+/// Every segment of the result; `confidences` of all classes lack their volumes still.
+fn described(
+    tasks: &[LoadedTask],
+    labels: &LabelVolume,
+    context: &Context,
+    confidences: &[Confidence],
+    options: &SegmentOptions,
+) -> Vec<ResultSegment> {
     let voxel_ml = labels.geometry.voxel_mm3() / 1000.0;
-    let classes: usize = tasks.iter().map(|task| task.segments.len()).sum();
-    let tally = tally(labels, u16::try_from(classes).unwrap_or(u16::MAX));
-    let all = tasks.iter().flat_map(|task| {
-        let numbered = task.segments.iter().zip(1u16..);
-        numbered.map(move |(description, task_segment)| (task, description, task_segment))
-    });
-    all.zip(1u16..)
-        .map(|((task, description, task_segment), number)| {
+    let tally = tally(labels, u16::try_from(confidences.len()).unwrap_or(u16::MAX));
+    let at_edge = labels.at_edge();
+    classes(tasks)
+        .zip(1u16..)
+        .zip(&context.weights)
+        .zip(confidences)
+        .map(|((((task, task_segment), number), weights), confidence)| {
+            let at = usize::from(task_segment) - 1;
             let found = tally[usize::from(number)];
+            let volume_ml = found.voxels as f64 * voxel_ml;
+            let whole = task.references.iter().filter_map(|r| r.whole_ml[at]);
+            let confidence_parts = if found.voxels == 0 {
+                // Too small for the source grid, or not there.
+                Confidence::default()
+            } else {
+                Confidence {
+                    volume: (!at_edge.contains(&number))
+                        .then(|| plausible(volume_ml, whole))
+                        .flatten(),
+                    ..*confidence
+                }
+            };
             ResultSegment {
                 number,
-                description: description.clone(),
+                description: task.segments[at].clone(),
                 task: task.name.clone(),
-                task_version: task.version.clone(),
+                task_version: version(task, options),
                 task_segment,
+                weights: weights.clone(),
+                confidence: confidence_parts.overall(),
+                confidence_parts,
                 voxels: found.voxels,
-                volume_ml: found.voxels as f64 * voxel_ml,
+                volume_ml,
                 slices: found.slices,
             }
         })

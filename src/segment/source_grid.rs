@@ -29,6 +29,11 @@ fn bit(class: usize) -> Classes {
 }
 
 impl Group {
+    /// The label of its first class: see [`Probabilities::winners`].
+    pub(super) fn first_label(&self) -> u16 {
+        u16::try_from(self.classes.start + 1).unwrap_or(u16::MAX)
+    }
+
     fn bits(&self) -> Classes {
         self.classes
             .clone()
@@ -50,18 +55,29 @@ impl Probabilities {
         )
     }
 
+    /// What each voxel is on the network's grid: for each group a label map, class `c` as `c + 1`, 0 for nothing.
+    pub(super) fn winners(&self, groups: &[Group], threshold: f32) -> Vec<Vec<u16>> {
+        let label = |class: usize| u16::try_from(class + 1).unwrap_or(u16::MAX);
+        groups
+            .iter()
+            .map(|group| {
+                (0..self.geometry.len())
+                    .into_par_iter()
+                    .map(|voxel| self.winner(voxel, group, threshold).map_or(0, label))
+                    .collect()
+            })
+            .collect()
+    }
+
     /// Takes out, for each class, components smaller than `share` of its largest.
     pub(super) fn remove_specks(&mut self, groups: &[Group], threshold: f32, share: f64) {
         if share <= 0.0 {
             return;
         }
-        for group in groups {
-            let won: Vec<Option<usize>> = (0..self.geometry.len())
-                .into_par_iter()
-                .map(|voxel| self.winner(voxel, group, threshold))
-                .collect();
-            for class in group.classes.clone() {
-                let mask: Vec<bool> = won.iter().map(|&w| w == Some(class)).collect();
+        let winners = self.winners(groups, threshold);
+        for (group, won) in groups.iter().zip(&winners) {
+            for (class, label) in group.classes.clone().zip(group.first_label()..) {
+                let mask: Vec<bool> = won.iter().map(|&won| won == label).collect();
                 for voxel in specks(&mask, self.geometry.size, share) {
                     // Below the threshold at every corner stays below it between them.
                     self.values[voxel * self.classes + class] = 0.0;

@@ -2,32 +2,17 @@
 
 use tch::Tensor;
 
-use super::reference::masks;
+use super::loaded::mean;
+use super::reference::{body, masks};
 use super::storage::TaskFolder;
 use super::tuned::tuned;
-use super::{Task, TaskError, TaskLibrary, TaskReference};
-use crate::iris::{Iris, TaskEmbedding};
+use super::{EmbeddedReference, LoadedTask, Task, TaskError, TaskLibrary, TaskReference};
+use crate::iris::{EmbeddingError, Iris, TaskEmbedding};
 use crate::preprocess::{self, NetworkInput};
-use crate::terminology::SegmentDescription;
+use crate::volume::LabelVolume;
 
 /// The hash of weights that were never saved; embeddings of them cannot be told apart, so none is kept.
 const UNTRAINED: &str = "untrained";
-
-/// A task ready to be run.
-#[derive(Debug)]
-pub struct LoadedTask {
-    /// Its name.
-    pub name: String,
-    /// [`Task::version`].
-    pub version: String,
-    /// Whether a voxel belongs to one of its segments at most.
-    pub exclusive: bool,
-    /// Its segments, one for each class of the embedding.
-    pub segments: Vec<SegmentDescription>,
-    /// The mean of its references' embeddings (the paper's context ensemble), class by class, or what tuning
-    /// made of it.
-    pub embedding: TaskEmbedding,
-}
 
 /// Whether a reference's embedding is at hand for some weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,32 +66,23 @@ pub(super) fn untuned(
     task: &Task,
     iris: &Iris,
 ) -> Result<LoadedTask, TaskError> {
-    let mut of_class: Vec<Vec<Tensor>> = task.segments.iter().map(|_| Vec::new()).collect();
-    for reference in &task.references {
-        let shown = shown(reference);
-        let embedding = reference_embedding(folder, task, reference, &shown, iris)?;
-        for (row, &number) in shown.iter().enumerate() {
-            of_class[usize::from(number) - 1].push(embedding.tensor().f_get(row as i64)?);
-        }
-    }
-    let mut classes = Vec::with_capacity(of_class.len());
-    for (tensors, segment) in of_class.iter().zip(&task.segments) {
-        if tensors.is_empty() {
+    let references = task
+        .references
+        .iter()
+        .map(|reference| embedded(folder, task, reference, iris))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (segment, number) in task.segments.iter().zip(1u16..) {
+        if !references.iter().any(|r| r.shown.contains(&number)) {
             return Err(TaskError::NoReference {
                 task: task.name.clone(),
                 segment: segment.description.label.clone(),
             });
         }
-        let all = Tensor::f_stack(tensors, 0)?;
-        classes.push(all.f_mean_dim([0i64].as_slice(), false, None)?);
     }
-    let embedding = TaskEmbedding::new(&Tensor::f_stack(&classes, 0)?, iris.weights_hash())
-        .map_err(|source| TaskError::Embedding {
-            task: task.name.clone(),
-            source,
-        })?;
+    let embedding = mean(&references, task.segments.len()).map_err(of_task(task))?;
     Ok(LoadedTask {
         version: task.version(),
+        untuned_version: task.version(),
         name: task.name.clone(),
         exclusive: task.exclusive,
         segments: task
@@ -114,6 +90,7 @@ pub(super) fn untuned(
             .iter()
             .map(|segment| segment.description.clone())
             .collect(),
+        references,
         embedding,
     })
 }
@@ -144,25 +121,74 @@ pub(super) fn reference_input(
     shown: &[u16],
     iris: &Iris,
 ) -> Result<(NetworkInput, Tensor), TaskError> {
-    let (image, labels) = folder.read_reference(reference.folder())?;
-    let input = preprocess::network_input(&image, &reference.modality, iris.config().spacing_mm)?;
+    let (input, labels) = network_image(folder, reference, iris)?;
     let masks = masks(&labels, shown, &input.geometry)?;
     Ok((input, masks))
 }
 
-fn reference_embedding(
+/// A reference's image as the network sees it, and its labels as they are kept.
+fn network_image(
+    folder: &TaskFolder,
+    reference: &TaskReference,
+    iris: &Iris,
+) -> Result<(NetworkInput, LabelVolume), TaskError> {
+    let (image, labels) = folder.read_reference(reference.folder())?;
+    let input = preprocess::network_input(&image, &reference.modality, iris.config().spacing_mm)?;
+    Ok((input, labels))
+}
+
+/// A reference with its embeddings: those that are kept are read, others computed and kept.
+fn embedded(
     folder: &TaskFolder,
     task: &Task,
     reference: &TaskReference,
-    shown: &[u16],
     iris: &Iris,
+) -> Result<EmbeddedReference, TaskError> {
+    let shown = shown(reference);
+    let segments = kept_or_made(
+        folder,
+        task,
+        reference,
+        (&file_name(reference, iris.weights_hash()), shown.len()),
+        iris,
+        &|| reference_input(folder, reference, &shown, iris),
+    )?;
+    let name = format!("{}-body", reference.folder());
+    let body = kept_or_made(
+        folder,
+        task,
+        reference,
+        (&embedding_name(&name, iris.weights_hash()), 1),
+        iris,
+        &|| {
+            let (input, _) = network_image(folder, reference, iris)?;
+            let body = body(&input.image)?;
+            Ok((input, body))
+        },
+    )?;
+    Ok(EmbeddedReference {
+        hash: reference.hash.clone(),
+        shown,
+        embedding: segments,
+        body,
+        whole_ml: reference.whole_ml(),
+    })
+}
+
+/// The embedding of that file name and number of classes; where it is not kept, of what `input` gives.
+fn kept_or_made(
+    folder: &TaskFolder,
+    task: &Task,
+    reference: &TaskReference,
+    (name, classes): (&str, usize),
+    iris: &Iris,
+    input: &dyn Fn() -> Result<(NetworkInput, Tensor), TaskError>,
 ) -> Result<TaskEmbedding, TaskError> {
-    let name = file_name(reference, iris.weights_hash());
     let keep = iris.weights_hash() != UNTRAINED;
-    if keep && let Some(kept) = kept(folder, &name, shown.len(), iris) {
+    if keep && let Some(kept) = kept(folder, name, classes, iris) {
         return Ok(kept);
     }
-    let (input, masks) = reference_input(folder, reference, shown, iris)?;
+    let (input, masks) = input()?;
     let embedding = iris
         .embed_reference(&input.image, &masks)
         .map_err(|source| TaskError::Inference {
@@ -171,15 +197,18 @@ fn reference_embedding(
             source,
         })?;
     if keep {
-        let bytes = embedding
-            .to_bytes()
-            .map_err(|source| TaskError::Embedding {
-                task: task.name.clone(),
-                source,
-            })?;
-        folder.write_embedding(&name, &bytes)?;
+        let bytes = embedding.to_bytes().map_err(of_task(task))?;
+        folder.write_embedding(name, &bytes)?;
     }
     Ok(embedding)
+}
+
+fn of_task(task: &Task) -> impl Fn(EmbeddingError) -> TaskError {
+    let task = task.name.clone();
+    move |source| TaskError::Embedding {
+        task: task.clone(),
+        source,
+    }
 }
 
 /// The embedding that is kept, unless it is damaged or another's.

@@ -211,5 +211,6 @@ fn entry_of(chosen: &Chosen, added: chrono::DateTime<chrono::Utc>) -> TaskRefere
         size: chosen.image.geometry.size,
         spacing: chosen.image.geometry.spacing,
         voxels: chosen.voxels.clone(),
+        cut: chosen.cut.clone(),
     }
 }

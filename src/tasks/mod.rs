@@ -3,13 +3,15 @@
 mod embeddings;
 mod error;
 mod library;
+mod loaded;
 mod reference;
 mod storage;
 mod task;
 mod tuned;
 
-pub use embeddings::{EmbeddingState, LoadedTask};
+pub use embeddings::EmbeddingState;
 pub use error::TaskError;
 pub use library::TaskLibrary;
-pub use reference::{Reference, Selection, masks};
+pub use loaded::{EmbeddedReference, LoadedTask};
+pub use reference::{Reference, Selection, body, masks};
 pub use task::{Task, TaskReference, TaskSegment, same_name};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::TaskError;
 use super::task::{hex, plain};
@@ -41,6 +41,8 @@ pub(super) struct Chosen {
     pub(super) labels: LabelVolume,
     /// Voxels of each segment, the first has number 1.
     pub(super) voxels: Vec<u64>,
+    /// Whether each segment reaches the edge of the image.
+    pub(super) cut: Vec<bool>,
 }
 
 impl Reference {
@@ -103,11 +105,15 @@ impl Reference {
         {
             return Err(TaskError::OutsideImage { name: name(number) });
         }
+        let labels = LabelVolume {
+            geometry: self.image.geometry.clone(),
+            layers,
+        };
+        let at_edge = labels.at_edge();
+        let cut = (1u16..).take(segments).map(|n| at_edge.contains(&n));
         Ok(Chosen {
-            labels: LabelVolume {
-                geometry: self.image.geometry.clone(),
-                layers,
-            },
+            cut: cut.collect(),
+            labels,
             image: self.image,
             modality: self.modality,
             voxels,
@@ -256,4 +262,19 @@ pub fn masks(labels: &LabelVolume, numbers: &[u16], grid: &Geometry) -> Result<T
     }
     let [w, h, d] = grid.size.map(|n| n as i64);
     Ok(Tensor::f_stack(&all, 0)?.f_view([numbers.len() as i64, d, h, w])?)
+}
+
+/// The whole body as one class, `[1, D, H, W]`: the voxels of `image [D, H, W]` that are brighter than its mean,
+/// which in a scan with air around the patient are the patient; everything in an image of one value.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn body(image: &Tensor) -> Result<Tensor, tch::TchError> {
+    let brighter = image.f_gt_tensor(&image.f_mean(None)?)?;
+    let body = if brighter.f_any()?.f_int64_value(&[])? == 0 {
+        image.f_ones_like()?
+    } else {
+        brighter
+    };
+    body.f_to_kind(Kind::Float)?.f_unsqueeze(0)
 }

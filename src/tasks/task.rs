@@ -49,6 +49,10 @@ pub struct TaskReference {
     pub spacing: [f64; 3],
     /// Voxels of each segment of the task; 0 where the reference does not show it.
     pub voxels: Vec<u64>,
+    /// Whether each segment reaches the edge of the scan, so that a part of it may be missing; empty when the
+    /// reference was added before this was noted, which counts as no.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<bool>,
 }
 
 impl Task {
@@ -90,6 +94,16 @@ impl TaskReference {
     /// The name of its folder.
     pub fn folder(&self) -> &str {
         self.hash.get(..16).unwrap_or(&self.hash)
+    }
+
+    /// Volume of each segment that it shows as a whole, ml.
+    pub fn whole_ml(&self) -> Vec<Option<f64>> {
+        let cut = self.cut.iter().copied().chain(std::iter::repeat(false));
+        self.volumes_ml()
+            .into_iter()
+            .zip(cut)
+            .map(|(ml, cut)| (ml > 0.0 && !cut).then_some(ml))
+            .collect()
     }
 
     /// Volume of each segment, ml.

@@ -22,6 +22,7 @@ fn a_drawn_body_gives_every_method_its_figures() {
         "NSD within 2 mm, finer than voxels of 5 mm",
         "references of torso 0",
         "ensemble > one-shot",
+        "object-level > image-level retrieval",
         "undecided",
         "peak MiB",
     ] {
@@ -45,6 +46,11 @@ fn a_drawn_body_gives_every_method_its_figures() {
         let far = measures["hd95_mm"]["mean"].as_f64().unwrap();
         assert!((5.0..150.0).contains(&far), "{method} {far} mm");
     }
+    let sure = case["segments"][0]["methods"]["one-shot"]["confidence"].as_f64();
+    assert!(
+        sure.is_some_and(|sure| (0.0..=1.0).contains(&sure)),
+        "{sure:?}"
+    );
     // References that are encoded anew are the same references.
     let of_liver = &case["segments"][0]["methods"];
     assert_eq!(of_liver["re-encoded"], of_liver["ensemble"]);

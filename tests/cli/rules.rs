@@ -119,6 +119,60 @@ fn a_peer_that_is_down_is_pointed_at() {
 }
 
 #[test]
+fn a_rule_names_its_reference_strategy_and_what_it_holds_for_review() {
+    let desk = Desk::new();
+    let rule = |strategy: &str| {
+        format!("[[rule]]\nname = \"r\"\ntasks = [\"abdomen\"]\nstrategy = \"{strategy}\"\n")
+    };
+    desk.teach();
+    desk.config(4242, &rule("image-retrieval"));
+    let said = desk.run("check", &[]).worked().stdout.clone();
+    assert!(
+        said.contains("run   abdomen (strategy image-retrieval)"),
+        "{said}"
+    );
+    let series = fixture("query/series");
+    let said = desk
+        .run("explain", &[("", &series)])
+        .worked()
+        .stdout
+        .clone();
+    assert!(
+        said.contains("run abdomen (strategy image-retrieval), send the result"),
+        "{said}"
+    );
+    let json = desk.run("explain --json", &[("", &series)]);
+    let json: serde_json::Value = serde_json::from_str(&json.worked().stdout).unwrap();
+    assert_eq!(json[0]["rules"][0]["strategy"], "image-retrieval");
+
+    desk.config(4242, &(rule("tuned") + "hold_below = 0.6\n"));
+    let said = desk.run("check", &[]).worked().stdout.clone();
+    assert!(
+        said.contains("hold  for review below a confidence of 0.6") && !said.contains("strategy"),
+        "{said}"
+    );
+    let said = desk
+        .run("explain", &[("", &series)])
+        .worked()
+        .stdout
+        .clone();
+    assert!(
+        said.contains("came from, or hold it below a confidence of 0.6 (rule `r`)"),
+        "{said}"
+    );
+    desk.config(4242, &(rule("tuned") + "hold_below = 60\n"));
+    desk.run("check", &[])
+        .failed_saying(&["`hold_below` must lie between 0 and 1", "irisnode.toml:15:"]);
+
+    desk.config(4242, &rule("retreival"));
+    desk.run("check", &[]).failed_saying(&[
+        "`strategy` is no reference strategy",
+        "did you mean `retrieval`",
+        "irisnode.toml:14:",
+    ]);
+}
+
+#[test]
 fn a_typo_is_shown_at_its_line_with_what_was_meant() {
     let desk = Desk::new();
     desk.config(
@@ -150,7 +204,7 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
     answer.failed_saying(&["1 problem in", "there is no task `abdomen`"]);
 
     // What the comments call defaults are the defaults.
-    use irisnode::config::{ConfigFile, Delivery, NodeConfig};
+    use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy};
     let config = ConfigFile::read(&config).unwrap().into_config();
     assert_eq!(config.delivery, Delivery::default());
     let default = NodeConfig::default();
@@ -163,6 +217,7 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
     };
     assert_eq!(config.node, expected);
     assert_eq!(config.rules.len(), 1);
+    assert_eq!(config.rules[0].strategy, Strategy::default());
 }
 
 #[test]
@@ -179,6 +234,8 @@ fn every_command_explains_itself_with_examples() {
     for command in [
         "serve",
         "jobs",
+        "jobs release",
+        "jobs discard",
         "check",
         "explain",
         "task",

@@ -19,6 +19,7 @@ mod durability;
 mod hostile;
 mod privacy;
 mod raw_association;
+mod review;
 mod road;
 mod series;
 mod syntaxes;

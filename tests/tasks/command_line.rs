@@ -63,6 +63,7 @@ fn a_person_adds_a_task_and_segments_by_it_from_the_command_line() {
     let task: serde_json::Value = serde_json::from_slice(&shown.get_output().stdout).unwrap();
     assert_eq!(task["references"][0]["embedding_ready"], true);
     assert_eq!(task["segments"][1]["source_value"], 52);
+    assert_eq!(task["tuned"], false);
 
     let out = folder.join("out");
     // Weights are random: a low threshold makes sure that there is something to draw.

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod command_line;
+mod confidence;
 mod patient;
 mod segmenting;
+mod strategies;
 mod teaching;
 mod tuning;

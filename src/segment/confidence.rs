@@ -1,0 +1,166 @@
+//! How sure a segment is: a number that goes with its Dice where that is not known.
+//!
+//! Measured on drawn bodies (other subjects than `irisnode evaluate` draws; 28 pairs of about 25 structures): the
+//! border alone has a rank correlation with Dice of 0.82 with one reference; with agreement, where there are four,
+//! 0.85. A volume law that starts at less than a factor of about 4 *lowers* it, since organs of healthy subjects
+//! differ by as much; so volume speaks only where the size is absurd. Looked at and left out, because they add
+//! little for what they cost or go less well with Dice: the mean probability inside, the Dice of masks at
+//! thresholds 0.3 and 0.7, a second pass on a shifted image or with a perturbed embedding.
+
+use rayon::prelude::*;
+
+use super::source_grid::{Group, Probabilities};
+
+/// Volumes that differ from the references' by less than this factor are plausible.
+const PLAUSIBLE: f64 = 6.0;
+
+/// What a segment's confidence is made of; each part lies in [0, 1], and 1 speaks for the segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Confidence {
+    /// How decided the network is: the soft Dice `2·Σ p·m / (Σ p + Σ m)` of its probabilities `p` and the mask `m`
+    /// made of them. Falls where the border is blurred, and where others compete for the same place. 0 when
+    /// nothing was found.
+    pub border: f64,
+    /// The mean Dice of the segment and of what references find each on its own; `None` with one reference.
+    pub agreement: Option<f64>,
+    /// 1 where its volume differs from the geometric mean of its references' by less than a factor of 6, beyond
+    /// that 6 over the factor. `None` where the segment reaches the edge of the scan, or does so in every
+    /// reference.
+    pub volume: Option<f64>,
+}
+
+impl Confidence {
+    /// All in one, in [0, 1]: the geometric mean of border and agreement (the border alone where there is no
+    /// agreement), times the volume's part. 0 when nothing was found.
+    pub fn overall(&self) -> f64 {
+        let found = match self.agreement {
+            Some(agreement) => (self.border * agreement).sqrt(),
+            None => self.border,
+        };
+        found * self.volume.unwrap_or(1.0)
+    }
+}
+
+/// [`Confidence::border`] of every class; `winners` are those of the probabilities.
+pub(super) fn borders(found: &Probabilities, groups: &[Group], winners: &[Vec<u16>]) -> Vec<f64> {
+    let mut borders = Vec::with_capacity(found.classes);
+    for (group, won) in groups.iter().zip(winners) {
+        for (class, label) in group.classes.clone().zip(group.first_label()..) {
+            // Sequential within a class: the sum must not depend on threads.
+            let (mut both, mut probability, mut mask) = (0.0f64, 0.0f64, 0.0f64);
+            for (values, &won) in found.values.chunks_exact(found.classes).zip(won) {
+                let p = f64::from(values[class]);
+                probability += p;
+                if won == label {
+                    both += p;
+                    mask += 1.0;
+                }
+            }
+            borders.push(if mask > 0.0 {
+                2.0 * both / (probability + mask)
+            } else {
+                0.0
+            });
+        }
+    }
+    borders
+}
+
+/// Dice of every class in two sets of winners; 0 where one of them has none.
+pub(super) fn overlaps(groups: &[Group], one: &[Vec<u16>], other: &[Vec<u16>]) -> Vec<f64> {
+    let mut overlaps = Vec::new();
+    for ((group, one), other) in groups.iter().zip(one).zip(other) {
+        let labels: Vec<u16> = (group.first_label()..).take(group.classes.len()).collect();
+        overlaps.par_extend(labels.into_par_iter().map(|label| {
+            let (mut both, mut sum) = (0u64, 0u64);
+            for (a, b) in one.iter().zip(other) {
+                let (a, b) = (*a == label, *b == label);
+                both += u64::from(a && b);
+                sum += u64::from(a) + u64::from(b);
+            }
+            if sum > 0 {
+                2.0 * both as f64 / sum as f64
+            } else {
+                0.0
+            }
+        }));
+    }
+    overlaps
+}
+
+/// [`Confidence::volume`] of a segment of that volume; `references` are the volumes of those that show it whole.
+pub(super) fn plausible(ml: f64, references: impl Iterator<Item = f64>) -> Option<f64> {
+    let logarithms: Vec<f64> = references.map(f64::ln).collect();
+    if logarithms.is_empty() || ml <= 0.0 {
+        return None;
+    }
+    let usual = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+    let factor = (ml.ln() - usual).abs().exp();
+    Some((PLAUSIBLE / factor).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::Geometry;
+
+    /// One class on four voxels.
+    fn found(values: [f32; 4]) -> (Probabilities, Vec<Group>) {
+        let found = Probabilities {
+            geometry: Geometry::axial([4, 1, 1], [5.0; 3], [0.0; 3]),
+            classes: 1,
+            values: values.to_vec(),
+        };
+        (found, vec![Group { classes: 0..1 }])
+    }
+
+    #[test]
+    fn a_decided_border_is_surer_than_a_blurred_one() {
+        let border = |values: [f32; 4]| {
+            let (found, groups) = found(values);
+            borders(&found, &groups, &found.winners(&groups, 0.5))[0]
+        };
+        assert_eq!(border([1.0, 1.0, 0.0, 0.0]), 1.0);
+        // 2 * (0.75 + 0.75) / (0.75 + 0.75 + 0.25 + 0.25 + 2).
+        assert_eq!(border([0.75, 0.75, 0.25, 0.25]), 0.75);
+        assert_eq!(border([0.4, 0.4, 0.4, 0.4]), 0.0);
+    }
+
+    #[test]
+    fn overlap_is_dice_class_by_class() {
+        let groups = [Group { classes: 0..2 }, Group { classes: 2..3 }];
+        let one = [vec![1, 1, 2, 0], vec![3, 0, 0, 0]];
+        let other = [vec![1, 0, 2, 2], vec![0, 0, 0, 0]];
+        let overlaps = overlaps(&groups, &one, &other);
+        for (overlap, expected) in overlaps.iter().zip([2.0 / 3.0, 2.0 / 3.0, 0.0]) {
+            assert!((overlap - expected).abs() < 1e-12, "{overlaps:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_absurd_volume_counts() {
+        let of = |ml: f64, references: &[f64]| plausible(ml, references.iter().copied());
+        assert_eq!(of(300.0, &[100.0, 100.0]), Some(1.0));
+        // Twelve times the geometric mean of 50 and 200.
+        assert!((of(1200.0, &[50.0, 200.0]).unwrap() - 0.5).abs() < 1e-9);
+        assert!((of(100.0 / 12.0, &[100.0]).unwrap() - 0.5).abs() < 1e-9);
+        assert_eq!(of(100.0, &[]), None);
+    }
+
+    #[test]
+    fn the_whole_is_the_geometric_mean_times_the_volume() {
+        let parts = Confidence {
+            border: 0.9,
+            agreement: Some(0.4),
+            volume: Some(0.5),
+        };
+        assert!((parts.overall() - 0.3).abs() < 1e-12);
+        let alone = Confidence {
+            agreement: None,
+            volume: None,
+            ..parts
+        };
+        assert_eq!(alone.overall(), 0.9);
+        assert_eq!(Confidence::default().overall(), 0.0);
+    }
+}
