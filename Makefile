@@ -41,9 +41,10 @@ lint: python libtorch ## cargo fmt --check and clippy without a warning
 bench: deps build ## the figures of benches/README.md, peers in the same run; some of it: PARTS="receive --quick"
 	@$(PYTHON_ENV)/bin/python benches/run.py $(PARTS)
 
-evaluate: build ## Dice of the shipped weights beside trivial baselines; figures in evaluation.json
+evaluate: build ## the shipped weights beside baselines; figures in evaluation.json, examples in evaluation.png
 	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \
-		$$(test -d ../shared/data && echo --pairs weights/evaluate.toml) --json evaluation.json
+		$$(test -d ../shared/data && echo --pairs weights/evaluate.toml) \
+		--json evaluation.json --pictures evaluation.png
 
 fmt: ## format the source
 	cargo fmt

@@ -1,60 +1,88 @@
-//! `irisnode evaluate`: Measure Dice of the network and its baselines.
+//! `irisnode evaluate`: Measure the network by example, beside what is simpler.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{IntoDiagnostic, WrapErr, miette};
 use serde_json::json;
 
+use super::evaluation_report::{costs, relations, report};
 use super::library::LibraryArgs;
 use super::pairs::read_pairs;
-use super::table::table;
 use crate::evaluate::{
-    Case, CaseScore, Estimate, PhantomCases, StructureSummary, Summary, evaluate_case, summarise,
+    Case, CaseScore, EvaluateOptions, Method, PhantomCases, Summary, evaluate_case, examples,
+    found_by, summarise,
 };
+use crate::iris::{Iris, TuneOptions};
+use crate::picture::{ExampleRow, ExampleSheet, ExampleView, Window};
 
 const EXAMPLES: &str = "\
 Examples:
   irisnode evaluate --phantoms 20
   irisnode evaluate --pairs weights/evaluate.toml --json evaluation.json
-  irisnode evaluate --phantoms 20 --structure liver --structure spleen
+  irisnode evaluate --phantoms 20 --structure liver --pictures examples.png
+  irisnode evaluate --phantoms 6 --method ensemble --method tuned --tune-steps 50
+  irisnode evaluate --phantoms 20 --references 9 --retrieve 1 --method retrieval --method image-retrieval
+  irisnode evaluate --phantoms 3 --method one-shot --method class-by-class
 
-For each pair the reference is taught as a task and the query segmented by it,
-by the code that the node runs. Beside the network's Dice stand two baselines
-from the same reference:
-  copied     the reference's label at the same relative position of the body's
-             bounding box
-  threshold  values within mean +- 2 SD of the structure in the reference,
-             inside the copied label's bounding box enlarged by a quarter of
-             its length on each side (20 mm at least)
+For each case the references are taught as a task, and the query is segmented
+by each method; the network by the code that the node runs. Measured are, per
+structure and method, on the query's grid:
+  Dice
+  NSD   normalised surface distance: the share of both surfaces within
+        --tolerance of the other
+  HD95  95th percentile of the distances between the surfaces, mm; a structure
+        that was missed has none, and is counted
+Surfaces and distances are MONAI's (surface voxels, each counting once).
 Intervals are bootstrap 95 % intervals of the mean over subjects; one subject
-has none.";
+has none. What the paper says of two methods is judged by the difference within
+each case: confirmed or refuted when its interval lies on one side of 0, and
+undecided otherwise or by fewer than six cases.";
 
-/// Measure Dice of the network, one-shot, beside trivial baselines.
+/// Measure Dice and surface distances of the network, beside baselines and variants of itself.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Evaluate on this many pairs of drawn bodies that no training has seen.
+    /// Evaluate on this many drawn bodies that no training has seen.
     #[arg(long, value_name = "N", required_unless_present = "pairs")]
     phantoms: Option<u64>,
-    /// Evaluate on the image pairs that a file lists; weights/evaluate.toml shows how.
+    /// Evaluate on the images that a file lists; weights/evaluate.toml shows how.
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
     /// A structure of the drawn bodies to ask for (may be repeated) [default: all].
     #[arg(long = "structure", value_name = "NAME", requires = "phantoms")]
     structures: Vec<String>,
+    /// References of a drawn body; the first is the same whatever their number.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=256))]
+    references: u64,
     /// Left-right, front-back and foot-head length of a drawn scan, mm.
     #[arg(long, value_name = "X,Y,Z", value_delimiter = ',', default_values_t = PhantomCases::EXTENT_MM)]
     extent: Vec<f64>,
+    /// A method to measure (may be repeated); the first is shown in detail [default: all but tuned and class-by-class].
+    #[arg(long = "method", value_name = "NAME")]
+    methods: Vec<Method>,
+    /// By either retrieval: most references that count for a structure, the most alike.
+    #[arg(long, value_name = "N", default_value_t = EvaluateOptions::default().retrieve as u64, value_parser = clap::value_parser!(u64).range(1..=256))]
+    retrieve: u64,
+    /// Steps of the method `tuned`: a second or two each on a CPU.
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps, value_parser = clap::value_parser!(u64).range(1..))]
+    tune_steps: u64,
+    /// Tolerance of the normalised surface distance, mm.
+    #[arg(long, value_name = "MM", default_value_t = EvaluateOptions::default().tolerance_mm)]
+    tolerance: f64,
     /// Write every figure here as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw the best, the median and the worst segment of the first method.
+    #[arg(long, value_name = "FILE.png")]
+    pictures: Option<PathBuf>,
     #[command(flatten)]
     library: LibraryArgs,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
+    let options = options(&args)?;
     let real = match &args.pairs {
         Some(path) => read_pairs(path)?,
         None => Vec::new(),
@@ -67,11 +95,13 @@ pub fn run(args: Args) -> miette::Result<()> {
         ProgressDrawTarget::stderr(),
     )
     .with_style(
-        ProgressStyle::with_template("evaluating {bar:40} {pos}/{len} pairs, {elapsed}")
+        ProgressStyle::with_template("evaluating {bar:40} {pos}/{len} cases, {elapsed}")
             .into_diagnostic()?,
     );
     let mut evaluate = |case: &Case| -> miette::Result<CaseScore> {
-        let score = evaluate_case(case, &iris).into_diagnostic()?;
+        let score = evaluate_case(case, &iris, &options)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("case `{}`", case.name))?;
         bar.inc(1);
         Ok(score)
     };
@@ -79,31 +109,35 @@ pub fn run(args: Args) -> miette::Result<()> {
         .iter()
         .map(&mut evaluate)
         .collect::<miette::Result<Vec<_>>>()?;
-    let mut of_phantoms = Vec::new();
-    for index in 0..count {
-        let case = drawn.case(index).ok_or_else(|| {
-            miette!(
-                help = "name other structures, or scan more with --extent",
-                "torso {index} shows none of the structures in both of its scans"
-            )
-        })?;
-        of_phantoms.push(evaluate(&case)?);
-    }
+    let of_phantoms = (0..count)
+        .map(|index| evaluate(&phantom(&drawn, index)?))
+        .collect::<miette::Result<Vec<_>>>()?;
     bar.finish_and_clear();
 
+    let (sum_of_phantoms, sum_of_pairs) = (summarise(&of_phantoms), summarise(&of_pairs));
     println!("weights {} (sha256)", iris.weights_hash());
-    for (title, scores) in [("drawn bodies", &of_phantoms), ("real pairs", &of_pairs)] {
+    for (title, scores, summary) in [
+        ("drawn bodies", &of_phantoms, &sum_of_phantoms),
+        ("real cases", &of_pairs, &sum_of_pairs),
+    ] {
         if !scores.is_empty() {
-            println!("\n{title}, pairs: {}", scores.len());
-            print!("{}", text(scores));
+            println!("\n{title}: {}", scores.len());
+            print!("{}", report(scores, summary, &options));
+            print!("{}", relations(summary));
+            print!("{}", costs(summary, &options.methods));
         }
     }
     if let Some(path) = &args.json {
+        let of_cases = |scores: &[CaseScore], summary: &Summary| json!({ "cases": scores, "summary": summary });
         let document = json!({
             "irisnode": env!("CARGO_PKG_VERSION"),
             "weights": iris.weights_hash(),
-            "phantoms": of_cases(&of_phantoms),
-            "pairs": of_cases(&of_pairs),
+            "device": format!("{:?}", iris.device()),
+            "tolerance_mm": options.tolerance_mm,
+            "retrieve": options.retrieve,
+            "tune_steps": options.methods.contains(&Method::Tuned).then_some(options.tune.steps),
+            "phantoms": of_cases(&of_phantoms, &sum_of_phantoms),
+            "pairs": of_cases(&of_pairs, &sum_of_pairs),
         });
         let text = serde_json::to_string_pretty(&document).into_diagnostic()?;
         std::fs::write(path, text)
@@ -111,11 +145,54 @@ pub fn run(args: Args) -> miette::Result<()> {
             .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
+    if let Some(path) = &args.pictures {
+        let scores = [of_phantoms, of_pairs].concat();
+        let case = |at: usize| match at.checked_sub(count as usize) {
+            None => phantom(&drawn, at as u64),
+            Some(at) => Ok(real[at].clone()),
+        };
+        draw_examples(path, &scores, &case, &iris, &options)?;
+        eprintln!("wrote {}", path.display());
+    }
     Ok(())
 }
 
-fn of_cases(scores: &[CaseScore]) -> serde_json::Value {
-    json!({ "cases": scores, "summary": summarise(scores) })
+fn options(args: &Args) -> miette::Result<EvaluateOptions> {
+    let defaults = EvaluateOptions::default();
+    if !(0.0..=1000.0).contains(&args.tolerance) {
+        return Err(miette!(
+            "--tolerance is a length from 0 to 1000 mm, such as 2"
+        ));
+    }
+    let mut methods = args.methods.clone();
+    let mut seen = Vec::new();
+    methods.retain(|method| {
+        let first = !seen.contains(method);
+        seen.push(*method);
+        first
+    });
+    Ok(EvaluateOptions {
+        methods: if methods.is_empty() {
+            defaults.methods
+        } else {
+            methods
+        },
+        tolerance_mm: args.tolerance,
+        retrieve: usize::try_from(args.retrieve).unwrap_or(usize::MAX),
+        tune: TuneOptions {
+            steps: args.tune_steps,
+            ..defaults.tune
+        },
+    })
+}
+
+fn phantom(drawn: &PhantomCases, index: u64) -> miette::Result<Case> {
+    drawn.case(index).ok_or_else(|| {
+        miette!(
+            help = "name other structures, or scan more with --extent",
+            "torso {index} shows none of the structures in both of its scans"
+        )
+    })
 }
 
 fn phantoms(args: &Args, spacing_mm: [f64; 3]) -> miette::Result<PhantomCases> {
@@ -141,58 +218,78 @@ fn phantoms(args: &Args, spacing_mm: [f64; 3]) -> miette::Result<PhantomCases> {
         extent_mm,
         spacing_mm,
         structures: args.structures.clone(),
+        references: args.references,
     })
 }
 
-fn text(scores: &[CaseScore]) -> String {
-    const SHOWN: usize = 6;
-    let Summary { structures, all } = summarise(scores);
-    let rows: Vec<Vec<String>> = structures.iter().chain([&all]).map(row).collect();
-    let mut text = table(
-        &[
-            "structure",
-            "n",
-            "network",
-            "95 %",
-            "copied",
-            "95 %",
-            "threshold",
-            "95 %",
-        ],
-        &rows,
-    );
-    for score in scores.iter().take(SHOWN) {
-        text += &format!(
-            "reference of {}: {}\n",
-            score.case,
-            score.reference_hash.get(..16).unwrap_or_default()
-        );
-        if !score.absent.is_empty() {
-            text += &format!(
-                "  not in its query, so without Dice: {}\n",
-                score.absent.join(", ")
-            );
-        }
-    }
-    if scores.len() > SHOWN {
-        text += &format!("and {} more; --json lists all\n", scores.len() - SHOWN);
-    }
-    text
-}
-
-fn row(structure: &StructureSummary) -> Vec<String> {
-    let n = structure.network.map_or(0, |estimate| estimate.n);
-    let mut row = vec![structure.structure.clone(), n.to_string()];
-    for estimate in [structure.network, structure.copied, structure.threshold] {
-        let (mean, interval) = match estimate {
-            Some(Estimate { mean, interval, .. }) => (format!("{mean:.3}"), interval),
-            None => ("-".to_owned(), None),
+/// The best, the median and the worst segment of the first method, found once more: no result is kept for it.
+fn draw_examples(
+    path: &Path,
+    scores: &[CaseScore],
+    case: &dyn Fn(usize) -> miette::Result<Case>,
+    iris: &Iris,
+    options: &EvaluateOptions,
+) -> miette::Result<()> {
+    let method = options.methods[0];
+    let mut rows = Vec::new();
+    for example in examples(scores, method) {
+        let case = case(example.case)?;
+        let Some(found) = found_by(method, &case, iris, options).into_diagnostic()? else {
+            continue;
         };
-        row.push(mean);
-        row.push(interval.map_or_else(
-            || "-".to_owned(),
-            |[low, high]| format!("{low:.3}-{high:.3}"),
-        ));
+        let name = &scores[example.case].segments[example.segment].segment;
+        let numbered = (1u16..).zip(case.segments());
+        let Some((number, selection)) = numbered
+            .map(|(number, selection)| (number, selection.clone()))
+            .find(|(_, selection)| selection.description.label == *name)
+        else {
+            continue;
+        };
+        let Case {
+            references,
+            query,
+            modality,
+            known,
+            ..
+        } = case;
+        let Some(shown) = references.into_iter().next().map(|first| first.reference) else {
+            continue;
+        };
+        let score = scores[example.case].segments[example.segment].methods[&method];
+        rows.push(ExampleRow {
+            heading: format!(
+                "{}: {name}, {}   Dice {:.3}   NSD {:.3}   HD95 {}",
+                example.rank,
+                scores[example.case].case,
+                score.dice,
+                score.nsd,
+                score.hd95_mm.map_or("-".into(), |mm| format!("{mm:.0} mm")),
+            ),
+            reference: ExampleView {
+                window: Window::for_modality(&shown.image, &shown.modality),
+                labels: shown.labels.resampled(&shown.image.geometry),
+                volume: shown.image,
+                number: selection.value,
+                known: None,
+            },
+            query: ExampleView {
+                window: Window::for_modality(&query, &modality),
+                volume: query,
+                labels: found,
+                number,
+                known: Some(known),
+            },
+        });
     }
-    row
+    let sheet = ExampleSheet {
+        heading: format!("{}, cases: {}", method.name(), scores.len()),
+        rows,
+    };
+    let picture = sheet
+        .draw()
+        .ok_or_else(|| miette!("there is no segment to draw"))?;
+    picture
+        .save_with_format(path, image::ImageFormat::Png)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("{} cannot be written", path.display()))
 }

@@ -4,6 +4,7 @@ mod check;
 mod config_arg;
 mod echo;
 mod evaluate;
+mod evaluation_report;
 mod explain;
 mod images;
 mod jobs;

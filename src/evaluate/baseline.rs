@@ -1,10 +1,11 @@
-//! What needs no network: the reference's label copied, and an intensity threshold.
+//! What needs no network: the reference's label copied, with and without registration, and an intensity threshold.
 
 use rayon::prelude::*;
 
+use super::affine::Affine;
 use super::body::BodyBox;
 use crate::preprocess::normalise;
-use crate::volume::{Geometry, LabelVolume, Volume};
+use crate::volume::{Geometry, LabelVolume, Vec3, Volume};
 
 /// The threshold takes values within this many standard deviations of the class's mean in the reference.
 pub const STANDARD_DEVIATIONS: f64 = 2.0;
@@ -22,80 +23,94 @@ struct Sought {
     within: [[f64; 2]; 3],
 }
 
-/// Two trivial answers to a query, from the same reference that the network is shown.
-///
-/// *Copied*: each voxel of the query takes the label at the same relative position of the reference's body box
-/// ([`BodyBox`]).
-///
-/// *Threshold*: a voxel belongs to a class when its value lies within the class's mean ± 2 standard deviations in
-/// the reference, and its relative position in the box around the class there, enlarged on each side by a quarter
-/// of its length and 20 mm at least. A voxel may belong to several classes. CT numbers are compared as they are;
-/// other modalities after the network's own normalisation, without which two scans share no scale.
+/// A reference and a query, for answers that need no network.
 #[derive(Debug)]
-pub struct Baselines {
-    /// The copied labels on the query's grid.
-    pub copied: LabelVolume,
-    /// The threshold's labels on the query's grid, a layer for each class.
-    pub threshold: LabelVolume,
+pub struct Baselines<'a> {
+    /// The reference's image and its DICOM Modality (0008,0060).
+    pub reference: (&'a Volume, &'a str),
+    /// Its labels, on any grid.
+    pub labels: &'a LabelVolume,
+    /// The query's image and modality.
+    pub query: (&'a Volume, &'a str),
 }
 
-impl Baselines {
-    /// Both baselines for the segments `numbers`, from `labels` on the grid of `reference`.
-    ///
-    /// Images come with their DICOM Modality (0008,0060).
-    pub fn of(
-        reference: (&Volume, &str),
-        labels: &LabelVolume,
-        query: (&Volume, &str),
-        numbers: &[u16],
-    ) -> Self {
-        let (there, here) = (
-            BodyBox::around(reference.0, reference.1),
-            BodyBox::around(query.0, query.1),
-        );
-        let (taught, asked) = (comparable(reference), comparable(query));
-        let sought: Vec<Sought> = numbers
+impl Baselines<'_> {
+    /// *Copied*: each voxel of the query takes the label at the same relative position of the reference's body box
+    /// ([`BodyBox`]). On the query's grid.
+    pub fn copied(&self) -> LabelVolume {
+        let (there, here) = self.bodies();
+        self.labels_at(|point| there.point(here.relative(point)))
+    }
+
+    /// *Registered*: each voxel of the query takes the label at the point that an affine registration of the
+    /// intensities, down to `spacing_mm`, finds in the reference. On the query's grid.
+    pub fn registered(&self, spacing_mm: [f64; 3]) -> LabelVolume {
+        let map = Affine::register(self.reference, self.query, spacing_mm);
+        self.labels_at(|point| map.point(point))
+    }
+
+    /// *Threshold*: a voxel belongs to a class when its value lies within the class's mean ± 2 standard deviations
+    /// in the reference, and its relative position in the box around the class there, enlarged on each side by a
+    /// quarter of its length and 20 mm at least. A voxel may belong to several classes: a layer for each of
+    /// `numbers` that the reference shows, on the query's grid. CT numbers are compared as they are; other
+    /// modalities after the network's own normalisation, without which two scans share no scale.
+    pub fn threshold(&self, numbers: &[u16]) -> LabelVolume {
+        let (there, here) = self.bodies();
+        let (taught, asked) = (comparable(self.reference), comparable(self.query));
+        let grid = &self.query.0.geometry;
+        let columns = grid.size[0].max(1);
+        let layers = numbers
             .iter()
-            .filter_map(|&number| Sought::learn(number, &taught, labels, &there))
-            .collect();
-        let grid = &query.0.geometry;
-        let [columns, rows, _] = grid.size;
-        let place = |line: usize, i: usize| {
-            let (j, k) = ((line % rows) as f64, (line / rows) as f64);
-            here.relative(grid.to_patient([i as f64, j, k]))
-        };
-        let mut copied = vec![0u16; grid.len()];
-        copied
-            .par_chunks_mut(columns.max(1))
+            .filter_map(|&number| Sought::learn(number, &taught, self.labels, &there))
+            .map(|class| {
+                let mut layer = vec![0u16; grid.len()];
+                layer
+                    .par_chunks_mut(columns)
+                    .enumerate()
+                    .for_each(|(line, voxels)| {
+                        for (i, voxel) in voxels.iter_mut().enumerate() {
+                            let value = asked[line * columns + i];
+                            if class.has_value(value)
+                                && class.is_within(here.relative(position(grid, line, i)))
+                            {
+                                *voxel = class.number;
+                            }
+                        }
+                    });
+                layer
+            });
+        LabelVolume {
+            layers: layers.collect(),
+            geometry: grid.clone(),
+        }
+    }
+
+    /// The boxes around the bodies of reference and query.
+    fn bodies(&self) -> (BodyBox, BodyBox) {
+        let around = |(volume, modality)| BodyBox::around(volume, modality);
+        (around(self.reference), around(self.query))
+    }
+
+    /// For each voxel of the query the label at the point of the reference that `there` says.
+    fn labels_at(&self, there: impl Fn(Vec3) -> Vec3 + Sync) -> LabelVolume {
+        let grid = &self.query.0.geometry;
+        let mut found = vec![0u16; grid.len()];
+        found
+            .par_chunks_mut(grid.size[0].max(1))
             .enumerate()
             .for_each(|(line, voxels)| {
                 for (i, voxel) in voxels.iter_mut().enumerate() {
-                    *voxel = label_at(labels, there.point(place(line, i)));
+                    *voxel = label_at(self.labels, there(position(grid, line, i)));
                 }
             });
-        let layers = sought.iter().map(|class| {
-            let mut layer = vec![0u16; grid.len()];
-            layer
-                .par_chunks_mut(columns.max(1))
-                .enumerate()
-                .for_each(|(line, voxels)| {
-                    for (i, voxel) in voxels.iter_mut().enumerate() {
-                        let value = asked[line * columns + i];
-                        if class.has_value(value) && class.is_within(place(line, i)) {
-                            *voxel = class.number;
-                        }
-                    }
-                });
-            layer
-        });
-        Self {
-            threshold: LabelVolume {
-                geometry: grid.clone(),
-                layers: layers.collect(),
-            },
-            copied: LabelVolume::exclusive(grid.clone(), copied),
-        }
+        LabelVolume::exclusive(grid.clone(), found)
     }
+}
+
+/// Where voxel `i` of a line of voxels lies in the patient.
+fn position(grid: &Geometry, line: usize, i: usize) -> Vec3 {
+    let rows = grid.size[1];
+    grid.to_patient([i as f64, (line % rows) as f64, (line / rows) as f64])
 }
 
 impl Sought {
@@ -217,10 +232,15 @@ mod tests {
     fn a_larger_body_elsewhere_gets_the_label_at_the_same_relative_position() {
         let (reference, labels) = body(16.0, 4.0);
         let (query, known) = body(32.0, 6.0);
-        let found = Baselines::of((&reference, "CT"), &labels, (&query, "CT"), &[1, 2]);
-        assert!(dice(&found.copied, 1, &known, 1).unwrap() > 0.9);
-        assert!(dice(&found.threshold, 1, &known, 1).unwrap() > 0.9);
+        let baselines = Baselines {
+            reference: (&reference, "CT"),
+            labels: &labels,
+            query: (&query, "CT"),
+        };
+        let threshold = baselines.threshold(&[1, 2]);
+        assert!(dice(&baselines.copied(), 1, &known, 1).unwrap() > 0.9);
+        assert!(dice(&threshold, 1, &known, 1).unwrap() > 0.9);
         // A class that the reference does not show is found nowhere.
-        assert_eq!(found.threshold.layers.len(), 1);
+        assert_eq!(threshold.layers.len(), 1);
     }
 }

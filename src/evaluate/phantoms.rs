@@ -1,7 +1,7 @@
 //! Cases of bodies that no training run has seen.
 
-use super::case::Case;
-use crate::phantom::{Contrast, Scene};
+use super::case::{Case, CaseReference};
+use crate::phantom::{Contrast, Phantom, Scene};
 use crate::tasks::{Reference, Selection};
 use crate::terminology::SegmentDescription;
 use crate::volume::{Geometry, LabelVolume};
@@ -13,10 +13,12 @@ use rand_chacha::ChaCha8Rng;
 /// Training draws its subjects' seeds from all 64-bit numbers, so that a run of a million subjects meets one of a
 /// hundred here once in 10¹¹ runs; fixtures and people use small numbers.
 pub const UNSEEN: u64 = 1 << 40;
+/// Further references of case `n` are subjects from `UNSEEN + FURTHER + 256 n` on.
+const FURTHER: u64 = 1 << 32;
 /// A structure must have this much in the reference and in the query, ml.
 const LEAST_ML: f64 = 3.0;
 
-/// Whole torsos as CT sees them: reference and query are different subjects, scanned at different heights.
+/// Whole torsos as CT sees them: references and query are different subjects, scanned at different heights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhantomCases {
     /// Left-right, front-back and foot-head length of each scan, mm.
@@ -25,6 +27,8 @@ pub struct PhantomCases {
     pub spacing_mm: [f64; 3],
     /// Structures to ask for, by the scene's names; all that reference and query show when empty.
     pub structures: Vec<String>,
+    /// References of a case, 1 to 256. The first is the same whatever their number; the others show what they show.
+    pub references: u64,
 }
 
 impl PhantomCases {
@@ -40,6 +44,8 @@ impl PhantomCases {
             scene.subject(UNSEEN + subject, &self.grid(height), Contrast::Ct)
         };
         let (reference, query) = (scan(2 * index), scan(2 * index + 1));
+        let further = (1..self.references).map(|n| scan(FURTHER + 256 * index + n));
+        let further: Vec<Phantom> = further.collect();
         let enough = |labels: &LabelVolume, number| labels.volume_ml(number) >= LEAST_ML;
         let chosen: Vec<(u16, &str)> = (1u16..)
             .zip(&scene.structures)
@@ -56,23 +62,31 @@ impl PhantomCases {
         if chosen.is_empty() {
             return None;
         }
-        let selections = chosen.iter().map(|(number, name)| Selection {
-            value: *number,
-            description: SegmentDescription::or_generic(name),
-        });
+        let shown = |phantom: Phantom| CaseReference {
+            selections: chosen
+                .iter()
+                .filter(|(number, _)| enough(&phantom.labels, *number))
+                .map(|(number, name)| Selection {
+                    value: *number,
+                    description: SegmentDescription::or_generic(name),
+                })
+                .collect(),
+            reference: Reference {
+                image: phantom.volume,
+                modality: Contrast::Ct.modality().into(),
+                labels: phantom.labels,
+            },
+        };
         let mut known = query.labels;
         known.renumber(|label| {
             let at = chosen.iter().position(|(number, _)| *number == label);
             at.map_or(0, |at| at as u16 + 1)
         });
+        let all = std::iter::once(reference).chain(further).map(shown);
         Some(Case {
             name: format!("torso {index}"),
-            selections: selections.collect(),
-            reference: Reference {
-                image: reference.volume,
-                modality: Contrast::Ct.modality().into(),
-                labels: reference.labels,
-            },
+            // One that shows nothing of what is asked for teaches nothing.
+            references: all.filter(|one| !one.selections.is_empty()).collect(),
             query: query.volume,
             modality: Contrast::Ct.modality().into(),
             known,
@@ -89,5 +103,33 @@ impl PhantomCases {
             middle - (size[axis] as f64 - 1.0) / 2.0 * self.spacing_mm[axis]
         });
         Geometry::axial(size, self.spacing_mm, origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_references_change_neither_the_first_nor_the_query() {
+        let cases = |references| PhantomCases {
+            extent_mm: [300.0, 220.0, 80.0],
+            spacing_mm: [10.0; 3],
+            structures: Vec::new(),
+            references,
+        };
+        let (one, three) = (cases(1).case(3).unwrap(), cases(3).case(3).unwrap());
+        assert_eq!((one.references.len(), three.references.len()), (1, 3));
+        assert_eq!(one.query, three.query);
+        assert_eq!(one.known, three.known);
+        let images = three.references.iter().map(|r| &r.reference.image);
+        let images: Vec<_> = images.collect();
+        assert_eq!(images[0], &one.references[0].reference.image);
+        assert!(images[0] != images[1] && images[1] != images[2]);
+        // Every name of a further reference is one of the case's.
+        let known: Vec<_> = three.segments().iter().map(|s| s.value).collect();
+        for further in &three.references[1..] {
+            assert!(further.selections.iter().all(|s| known.contains(&s.value)));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod color;
 mod curve;
+mod examples;
 mod panel;
 mod plane;
 mod sheet;
@@ -9,6 +10,7 @@ mod text;
 mod window;
 
 pub use curve::{Curve, curves};
+pub use examples::{ExampleRow, ExampleSheet, ExampleView};
 pub use plane::Plane;
 pub use sheet::{Drawn, Sheet};
 pub use window::Window;

@@ -9,9 +9,9 @@ use super::text::{Pen, blend};
 use super::window::Window;
 use crate::volume::{LabelVolume, Volume};
 
-const GROUND: [u8; 3] = [14, 16, 19];
-const WORDS: [u8; 3] = [226, 230, 235];
-const QUIET_WORDS: [u8; 3] = [150, 158, 168];
+pub(super) const GROUND: [u8; 3] = [14, 16, 19];
+pub(super) const WORDS: [u8; 3] = [226, 230, 235];
+pub(super) const QUIET_WORDS: [u8; 3] = [150, 158, 168];
 const PANEL_WIDTH: f64 = 440.0;
 const COLUMNS: usize = 3;
 const GAP: u32 = 10;
@@ -72,7 +72,7 @@ impl Sheet<'_> {
         let segments = told_apart(self.segments);
         let pen = Pen::new()?;
         let view = PatientView::new(geometry);
-        let crop = self.patient_box(&view);
+        let crop = patient_box(self.volume, self.labels, self.window, &view);
         let spacing = view.spacing;
         let extent = |axis: usize| {
             let (first, last): (usize, usize) = crop[axis];
@@ -192,49 +192,6 @@ impl Sheet<'_> {
         pen.write(sheet, (x as f32, (y + 15) as f32), 12.0, QUIET_WORDS, quiet);
     }
 
-    /// The box of the patient in the image, with the segments in it, along left, posterior and head.
-    ///
-    /// A row counts when more than 2 % of it is not air: a thin cable or table does not widen the box.
-    fn patient_box(&self, view: &PatientView) -> [(usize, usize); 3] {
-        let threshold = self.window.patient_threshold();
-        let mut patient = [vec![0usize; view.size[0]], vec![0usize; view.size[1]]];
-        let mut segment = [vec![false; view.size[0]], vec![false; view.size[1]]];
-        for c in 0..view.size[2] {
-            for b in 0..view.size[1] {
-                for a in 0..view.size[0] {
-                    let offset = view.offset([a, b, c]);
-                    if self.volume.voxels[offset] > threshold {
-                        patient[0][a] += 1;
-                        patient[1][b] += 1;
-                    }
-                    if self.labels.layers.iter().any(|layer| layer[offset] != 0) {
-                        segment[0][a] = true;
-                        segment[1][b] = true;
-                    }
-                }
-            }
-        }
-        let mut shown = [
-            (0, view.size[0] - 1),
-            (0, view.size[1] - 1),
-            (0, view.size[2] - 1),
-        ];
-        for axis in 0..2 {
-            let line = view.size[1 - axis] * view.size[2];
-            let in_box = |i: &usize| patient[axis][*i] * 50 > line || segment[axis][*i];
-            let first = (0..view.size[axis]).find(in_box);
-            let last = (0..view.size[axis]).rfind(in_box);
-            if let (Some(first), Some(last)) = (first, last) {
-                let margin = (5.0 / view.spacing[axis]).ceil() as usize;
-                shown[axis] = (
-                    first.saturating_sub(margin),
-                    (last + margin).min(view.size[axis] - 1),
-                );
-            }
-        }
-        shown
-    }
-
     /// `count` slices spread over where the segments are, each the one of its part that shows most of them;
     /// from the head down for axial ones.
     fn chosen(&self, subject: &Subject, plane: Plane, count: usize) -> Vec<usize> {
@@ -284,6 +241,54 @@ impl Sheet<'_> {
         }
         slices
     }
+}
+
+/// The box of the patient in the image, with the segments in it, along left, posterior and head.
+///
+/// A row counts when more than 2 % of it is not air: a thin cable or table does not widen the box.
+pub(super) fn patient_box(
+    volume: &Volume,
+    labels: &LabelVolume,
+    window: Window,
+    view: &PatientView,
+) -> [(usize, usize); 3] {
+    let threshold = window.patient_threshold();
+    let mut patient = [vec![0usize; view.size[0]], vec![0usize; view.size[1]]];
+    let mut segment = [vec![false; view.size[0]], vec![false; view.size[1]]];
+    for c in 0..view.size[2] {
+        for b in 0..view.size[1] {
+            for a in 0..view.size[0] {
+                let offset = view.offset([a, b, c]);
+                if volume.voxels[offset] > threshold {
+                    patient[0][a] += 1;
+                    patient[1][b] += 1;
+                }
+                if labels.layers.iter().any(|layer| layer[offset] != 0) {
+                    segment[0][a] = true;
+                    segment[1][b] = true;
+                }
+            }
+        }
+    }
+    let mut shown = [
+        (0, view.size[0] - 1),
+        (0, view.size[1] - 1),
+        (0, view.size[2] - 1),
+    ];
+    for axis in 0..2 {
+        let line = view.size[1 - axis] * view.size[2];
+        let in_box = |i: &usize| patient[axis][*i] * 50 > line || segment[axis][*i];
+        let first = (0..view.size[axis]).find(in_box);
+        let last = (0..view.size[axis]).rfind(in_box);
+        if let (Some(first), Some(last)) = (first, last) {
+            let margin = (5.0 / view.spacing[axis]).ceil() as usize;
+            shown[axis] = (
+                first.saturating_sub(margin),
+                (last + margin).min(view.size[axis] - 1),
+            );
+        }
+    }
+    shown
 }
 
 fn caption(pen: &Pen, panel: &mut RgbImage, subject: &Subject, plane: Plane, index: usize) {

@@ -13,5 +13,5 @@ pub use embeddings::EmbeddingState;
 pub use error::TaskError;
 pub use library::TaskLibrary;
 pub use loaded::{EmbeddedReference, LoadedTask};
-pub use reference::{Reference, Selection, body};
+pub use reference::{Reference, Selection, body, masks};
 pub use task::{Task, TaskReference, TaskSegment, same_name};

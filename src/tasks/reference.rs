@@ -236,11 +236,7 @@ impl Chosen {
 ///
 /// A voxel belongs to a segment when the segment fills more than half of it. A structure too small to fill half
 /// of any voxel keeps those it fills most, so that it is still taught.
-pub(super) fn masks(
-    labels: &LabelVolume,
-    numbers: &[u16],
-    grid: &Geometry,
-) -> Result<Tensor, TaskError> {
+pub fn masks(labels: &LabelVolume, numbers: &[u16], grid: &Geometry) -> Result<Tensor, TaskError> {
     let mut all = Vec::with_capacity(numbers.len());
     for &number in numbers {
         let mut mask = Volume {
