@@ -8,8 +8,8 @@ use serde_json::Value;
 fn a_drawn_body_gives_every_method_its_figures() {
     let desk = Desk::new();
     let answer = desk.run(
-        "evaluate --phantoms 1 --extent 300,220,60 --structure liver --structure aorta --references 2 --weights w.safetensors --json figures.json --pictures examples.png",
-        &[],
+        "evaluate --phantoms 1 --extent 300,220,60 --structure liver --structure aorta --references 2 --json figures.json --pictures examples.png",
+        &[("--weights", &root().join("weights/iris.safetensors"))],
     );
     let said = &answer.worked().stdout;
     for word in [
@@ -53,7 +53,9 @@ fn a_drawn_body_gives_every_method_its_figures() {
     );
     // References that are encoded anew are the same references.
     let of_liver = &case["segments"][0]["methods"];
-    assert_eq!(of_liver["re-encoded"], of_liver["ensemble"]);
+    let dice = |method: &str| of_liver[method]["dice"].as_f64().unwrap();
+    assert!(dice("ensemble") > 0.5, "{of_liver}");
+    assert!((dice("re-encoded") - dice("ensemble")).abs() < 1e-6);
     assert!(case["costs"]["re-encoded"]["seconds"].as_f64().unwrap() > 0.0);
 
     let picture = image::open(desk.path("examples.png")).unwrap();
