@@ -41,9 +41,24 @@ fn peak_mib() -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// Memory is the process's: this one must have it to itself.
     #[test]
     #[cfg(target_os = "linux")]
     fn memory_that_was_in_use_meanwhile_counts_and_earlier_memory_does_not() {
+        let alone = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "evaluate::cost::tests::alone"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&alone.stdout);
+        assert!(
+            alone.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    #[ignore = "run by the test above, in a process of its own"]
+    fn alone() {
         let bytes = |mib: usize| std::hint::black_box(vec![1u8; mib << 20]).len();
         let (_, first) = measured(|| bytes(400));
         let (_, second) = measured(|| bytes(100));
