@@ -147,9 +147,19 @@ fn a_series_that_takes_the_node_down_again_and_again_is_set_aside_until_it_is_se
     let _pacs = storescp(pacs_folder.path(), port);
     let mut node = segmenting_for(port).start();
     let files = DrawnSeries::new(UID, WITH_ORGANS).write(folder.path());
+    // A job that stays under way: its results cannot be written.
+    let results = node.data().join("results");
+    std::fs::remove_dir(&results).unwrap();
+    std::fs::write(&results, "").unwrap();
     send(&node, &files);
-    node.wait_for_state(&["routed"]);
+    let waits = wait_until(PATIENCE, || {
+        node.jobs()
+            .first()
+            .is_some_and(|job| job["state"] == "routed" && job["reason"].is_string())
+    });
+    assert!(waits, "{}", node.log());
     node.kill();
+    std::fs::remove_file(&results).unwrap();
     // As if the node had ended so at three starts.
     assert_eq!(set_attempts(&node, 3), 1, "no job was under way");
 
@@ -164,12 +174,11 @@ fn a_series_that_takes_the_node_down_again_and_again_is_set_aside_until_it_is_se
     assert_eq!(job["state"], "delivered", "{job:#}");
 }
 
-/// Writes into the index of a node that does not run; gives the attempts that were counted.
+/// Writes into the index of a node that does not run; gives the number of jobs it holds.
 fn set_attempts(node: &Node, attempts: u32) -> i64 {
     let script = "import sqlite3, sys\n\
         index = sqlite3.connect(sys.argv[1])\n\
-        print(index.execute('SELECT attempts FROM jobs').fetchone()[0])\n\
-        index.execute('UPDATE jobs SET attempts = ?', (int(sys.argv[2]),))\n\
+        print(index.execute('UPDATE jobs SET attempts = ?', (int(sys.argv[2]),)).rowcount)\n\
         index.commit()";
     let output = std::process::Command::new(python())
         .args(["-c", script])
