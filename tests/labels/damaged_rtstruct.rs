@@ -17,7 +17,7 @@ fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> DataElement<InMemDicomObj
 }
 
 /// A structure set of ROIs with these numbers, each with these contours.
-fn structure_set(numbers: &[i64], contours: &[&str]) -> InMemDicomObject {
+pub fn structure_set(numbers: &[i64], contours: &[&str]) -> InMemDicomObject {
     let listed = numbers.iter().map(|number| {
         InMemDicomObject::from_element_iter([
             text(tags::ROI_NUMBER, VR::IS, &number.to_string()),

@@ -1,9 +1,11 @@
 //! RT Structure Sets that pydicom wrote, of shapes whose voxels are known without filling a polygon.
 
+use crate::damaged_rtstruct::structure_set;
 use crate::{DRAWN, expected, named, series, voxels};
 use irisnode::assemble::Series;
 use irisnode::encode::{FilledBetween, ReadRtStructError, RtStruct, read_rtstruct};
-use irisnode::volume::Geometry;
+use irisnode::volume::{Geometry, cross};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -195,4 +197,57 @@ fn an_image_and_a_file_that_is_not_dicom_are_no_rtstruct() {
         read_rtstruct(Path::new("nothing.dcm")),
         Err(ReadRtStructError::Unreadable(_))
     ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_mask_outlined_run_by_run_comes_back(
+        size in (2usize..14, 2usize..14, 3usize..6),
+        turns in (-3.0f64..3.0, -3.0f64..3.0),
+        tilt in -0.4f64..0.4,
+        seed in any::<u64>(),
+    ) {
+        let ((s, c), (t, d)) = (turns.0.sin_cos(), turns.1.sin_cos());
+        let (row, column) = ([c, s, 0.0], [-s * d, c * d, t]);
+        // A tilted gantry: the stack leans along the columns.
+        let normal = cross(row, column);
+        let leaning: [f64; 3] = std::array::from_fn(|a| normal[a] + tilt * column[a]);
+        let length = leaning.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let grid = Geometry {
+            size: [size.0, size.1, size.2],
+            spacing: [0.9, 1.3, 2.5],
+            direction: [row, column, leaning.map(|v| v / length)],
+            origin: [-31.5, 417.25, -803.0],
+        };
+        let (mut mask, mut outlines) = (Vec::new(), Vec::new());
+        let mut state = seed | 1;
+        for line in 0..size.1 * size.2 {
+            let (j, k) = (line % size.1, line / size.1);
+            // Every slice has something: those without are another matter.
+            let inside: Vec<bool> = (0..size.0)
+                .map(|i| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    state >> 62 != 0 || (i, j) == (0, 0)
+                })
+                .collect();
+            let first = line * size.0;
+            mask.extend((0..size.0).filter(|&i| inside[i]).map(|i| first + i));
+            let starts = (0..size.0).filter(|&i| inside[i] && (i == 0 || !inside[i - 1]));
+            for start in starts {
+                let run = inside[start..].iter().take_while(|&&v| v).count();
+                let (left, right) = (start as f64 - 0.5, (start + run) as f64 - 0.5);
+                let (top, bottom) = (j as f64 - 0.5, j as f64 + 0.5);
+                let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
+                let points = corners.map(|(i, j)| grid.to_patient([i, j, k as f64]));
+                let values = points.iter().flatten().map(|v| format!("{v:.6}"));
+                outlines.push(values.collect::<Vec<_>>().join("\\"));
+            }
+        }
+        let outlines: Vec<&str> = outlines.iter().map(String::as_str).collect();
+        let rtstruct = RtStruct::from_object(&structure_set(&[3], &outlines)).unwrap();
+        let read = rtstruct.onto(&grid, None, &[]).unwrap();
+        prop_assert_eq!(voxels(&read.labels, 3), mask);
+    }
 }
