@@ -8,7 +8,8 @@ layers.raw (unsigned 16-bit label numbers, column index fastest). Voxels are com
 each voxel that a reader finds set is carried by that reader's own geometry into the patient, and from there onto
 the expected grid. Exit status 0 when both readers agree with what was meant.
 
-Without FOLDER, prints the grid that the frames of a SEG span and the pixels of each segment, as pydicom has them.
+Without FOLDER, prints the grid that the frames of a SEG span and the voxels of each segment on it (column index
+fastest), as pydicom has them.
 """
 
 import json
@@ -57,7 +58,7 @@ def assert_colors(path, colors):
 
 
 def described(path):
-    """Grid and counts of a SEG, read with nothing but pydicom and numpy."""
+    """Grid and voxels of a SEG, read with nothing but pydicom and numpy."""
     data_set = pydicom.dcmread(path)
     pixels = data_set.pixel_array.reshape(-1, data_set.Rows, data_set.Columns)
     shared = data_set.SharedFunctionalGroupsSequence[0]
@@ -68,21 +69,22 @@ def described(path):
     positions = np.array([f.PlanePositionSequence[0].ImagePositionPatient for f in frames], float)
     heights = positions @ normal
     between = float(measures.get("SpacingBetweenSlices", measures.get("SliceThickness", 1)))
-    counts = {}
-    for frame, groups in zip(pixels, frames):
+    found = {int(item.SegmentNumber): set() for item in data_set.SegmentSequence}
+    for frame, groups, height in zip(pixels, frames, heights):
+        first = int(round((height - heights.min()) / between)) * frame.size
         if data_set.SegmentationType == "LABELMAP":
             for number in set(np.unique(frame).tolist()) - {0}:
-                counts[number] = counts.get(number, 0) + int((frame == number).sum())
+                found[number].update((first + np.flatnonzero(frame == number)).tolist())
         else:
             number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
             least = data_set.get("MaximumFractionalValue", 1) / 2
-            counts[number] = counts.get(number, 0) + int((frame >= least).sum())
+            found[number].update((first + np.flatnonzero(frame >= least)).tolist())
     return {
         "size": [data_set.Columns, data_set.Rows, int(round(np.ptp(heights) / between)) + 1],
         "spacing": [float(measures.PixelSpacing[1]), float(measures.PixelSpacing[0]), between],
         "direction": [*cosines.tolist(), normal.tolist()],
         "origin": positions[np.argmin(heights)].tolist(),
-        "counts": counts,
+        "voxels": {number: sorted(where) for number, where in found.items()},
     }
 
 

@@ -64,8 +64,11 @@ pub fn read_attributes(path: &Path) -> Result<InMemDicomObject, AssembleError> {
         .ok_or_else(|| AssembleError::NotDicom { path: path.into() })
 }
 
-/// Reads a whole file.
-pub(super) fn read_whole(path: &Path) -> Result<DefaultDicomObject, AssembleError> {
+/// Reads a whole file, with or without preamble and file meta.
+///
+/// # Errors
+/// When the file cannot be read, or is not DICOM.
+pub fn read_object(path: &Path) -> Result<DefaultDicomObject, AssembleError> {
     read(path, None)?.ok_or_else(|| AssembleError::NotDicom { path: path.into() })
 }
 

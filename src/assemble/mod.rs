@@ -14,7 +14,7 @@ use crate::volume::Volume;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
-pub use dicom_file::read_attributes;
+pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
 pub use read_series::{MOST_VOXELS, read_series, read_series_within};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};

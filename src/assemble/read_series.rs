@@ -7,7 +7,7 @@ use dicom_core::{Length, Tag, VR};
 use dicom_object::InMemDicomObject;
 use rayon::prelude::*;
 
-use super::dicom_file::{read_header, read_whole};
+use super::dicom_file::{read_header, read_object};
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
 use super::stacking::{FEWEST_SLICES, NoStack, Stack, stack};
@@ -109,7 +109,7 @@ fn decode_all(
         .into_par_iter()
         .zip(files)
         .try_for_each(|(slices, path)| {
-            let object = read_whole(path)?;
+            let object = read_object(path)?;
             slices
                 .into_par_iter()
                 .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))

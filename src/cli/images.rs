@@ -1,12 +1,13 @@
-//! Reading what a person names: a folder of DICOM, a DICOM-SEG, a NIfTI file.
+//! Reading what a person names: a folder of DICOM, a DICOM-SEG, an RTSTRUCT, a NIfTI file.
 
 use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, WrapErr, miette};
 
+use super::selection::SegmentArg;
 use super::table::table;
 use crate::assemble::{SeriesFiles, SourceSeries, group_by_series, read_series};
-use crate::encode::read_seg;
+use crate::encode::{read_rtstruct, read_seg};
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
 
@@ -36,11 +37,11 @@ pub struct Image {
     pub source: Option<SourceSeries>,
 }
 
-/// Labels and, for a DICOM-SEG, what they are.
+/// Labels and, for a DICOM-SEG or an RTSTRUCT, what they are.
 pub struct Labels {
-    /// The label map: a DICOM-SEG on the image's grid, NIfTI on its own.
+    /// The label map: a DICOM-SEG or an RTSTRUCT on the image's grid, NIfTI on its own.
     pub volume: LabelVolume,
-    /// Segments with their numbers; none for NIfTI.
+    /// Segments (ROIs) with their numbers; none for NIfTI.
     pub segments: Vec<(u16, SegmentDescription)>,
 }
 
@@ -93,12 +94,15 @@ pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
     })
 }
 
-/// Reads a DICOM-SEG onto the grid of `image`, or the label map of a NIfTI file on its own grid.
-pub fn read_labels(path: &Path, image: &Image) -> miette::Result<Labels> {
+/// Reads a DICOM-SEG or an RTSTRUCT onto the grid of `image`, or the label map of a NIfTI file on its own grid.
+///
+/// Of an RTSTRUCT only the ROIs that are `asked` for are read, all where none is: others may be many, and drawn on
+/// another series.
+pub fn read_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::Result<Labels> {
     missing(path)?;
     if path.is_dir() {
         return Err(miette!(
-            help = "give the file of the DICOM-SEG, or a NIfTI label map",
+            help = "give the file of the DICOM-SEG or RTSTRUCT, or a NIfTI label map",
             "{} is a folder; labels are one file",
             path.display()
         ));
@@ -107,8 +111,11 @@ pub fn read_labels(path: &Path, image: &Image) -> miette::Result<Labels> {
         return nifti_labels(path);
     }
     let groups = group_by_series(&[path.to_owned()]).into_diagnostic()?;
-    if groups.series.is_empty() {
+    let Some(series) = groups.series.first() else {
         return nifti_labels(path);
+    };
+    if series.modality == "RTSTRUCT" {
+        return rtstruct_labels(path, image, asked);
     }
     let about = || format!("{} cannot be taken as labels", path.display());
     let seg = read_seg(path).into_diagnostic().wrap_err_with(about)?;
@@ -139,12 +146,38 @@ pub fn read_labels(path: &Path, image: &Image) -> miette::Result<Labels> {
     Ok(Labels { volume, segments })
 }
 
+fn rtstruct_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::Result<Labels> {
+    let about = || format!("{} cannot be taken as labels", path.display());
+    let ours = image
+        .source
+        .as_ref()
+        .map(SourceSeries::frame_of_reference_uid);
+    let wanted: Vec<u16> = asked.iter().map(|segment| segment.value).collect();
+    let rois = read_rtstruct(path)
+        .and_then(|rtstruct| rtstruct.onto(&image.volume.geometry, ours.as_deref(), &wanted))
+        .into_diagnostic()
+        .wrap_err_with(about)?;
+    for filled in &rois.filled {
+        eprintln!(
+            "ROI `{}` is drawn on every {} slices only; those between take the nearest contour.",
+            filled.roi, filled.every
+        );
+    }
+    let segments = rois.segments.into_iter();
+    Ok(Labels {
+        volume: rois.labels,
+        segments: segments
+            .map(|segment| (segment.number, segment.description))
+            .collect(),
+    })
+}
+
 fn nifti_labels(path: &Path) -> miette::Result<Labels> {
     let volume = LabelVolume::read_nifti(path)
         .into_diagnostic()
         .wrap_err_with(|| {
             format!(
-                "{} is neither a DICOM-SEG nor a NIfTI label map",
+                "{} is neither a DICOM-SEG, nor an RTSTRUCT, nor a NIfTI label map",
                 path.display()
             )
         })?;

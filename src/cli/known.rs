@@ -30,15 +30,15 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads known labels onto the grid of `image`, the result's. Which value is which segment is said by `named`, by a DICOM-SEG's own names, or by
-    /// the values that the task was taught by.
+    /// Reads known labels onto the grid of `image`, the result's. Which value is which segment is said by `named`, by
+    /// the own names of a DICOM-SEG or RTSTRUCT, or by the values that the task was taught by.
     pub fn read(
         path: &Path,
         named: &[SegmentArg],
         segments: &[Compared],
         image: &Image,
     ) -> miette::Result<Self> {
-        let read = read_labels(path, image)?;
+        let read = read_labels(path, image, named)?;
         let grid = &image.volume.geometry;
         let value_of = |segment: &Compared| -> Option<u16> {
             if !named.is_empty() {

@@ -26,7 +26,7 @@ pub struct Args {
     /// A folder of one DICOM series, or a NIfTI file.
     #[arg(value_name = "DIR|FILE")]
     image: PathBuf,
-    /// A DICOM-SEG, or a NIfTI label map.
+    /// A DICOM-SEG, an RTSTRUCT, or a NIfTI label map.
     #[arg(value_name = "FILE")]
     segmentation: PathBuf,
     /// The picture to write.
@@ -35,7 +35,7 @@ pub struct Args {
     /// A segment to take: its number and name, such as 1=spleen; needed for a NIfTI label map.
     #[arg(long = "segment", value_name = "VALUE=NAME")]
     segments: Vec<SegmentArg>,
-    /// Known labels (DICOM-SEG or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
+    /// Known labels (DICOM-SEG, RTSTRUCT or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Which known value is which segment, such as 1=spleen; needed for NIfTI.
@@ -52,7 +52,7 @@ pub struct Args {
 pub fn run(args: Args) -> miette::Result<()> {
     let image = read_image(&args.image, &args.reading)?;
     let grid = &image.volume.geometry;
-    let read = read_labels(&args.segmentation, &image)?;
+    let read = read_labels(&args.segmentation, &image, &args.segments)?;
     let segments: Vec<(u16, crate::terminology::SegmentDescription)> = if args.segments.is_empty() {
         read.segments
     } else {

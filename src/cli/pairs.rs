@@ -41,8 +41,8 @@ struct Labelled {
     series: Option<String>,
     /// Modality of a NIfTI image.
     modality: Option<String>,
-    /// VALUE=NAME of each segment; a DICOM-SEG names its own, and a query or a further reference has the first
-    /// reference's values unless it says so.
+    /// VALUE=NAME of each segment; a DICOM-SEG or RTSTRUCT names its own, and a query or a further reference has the
+    /// first reference's values unless it says so.
     #[serde(default)]
     segments: Vec<String>,
 }
@@ -151,7 +151,7 @@ fn reference(image: Image, labels: Labels, selections: Vec<Selection>) -> CaseRe
 impl Labelled {
     fn read(&self, base: &Path) -> miette::Result<(Image, Labels)> {
         let image = read_image(&base.join(&self.image), &self.reading())?;
-        let labels = read_labels(&base.join(&self.label), &image)?;
+        let labels = read_labels(&base.join(&self.label), &image, &self.segments()?)?;
         Ok((image, labels))
     }
 

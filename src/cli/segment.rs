@@ -53,7 +53,7 @@ pub struct Args {
     /// What to write [default: all that the input allows].
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<Format>,
-    /// Known labels (DICOM-SEG or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
+    /// Known labels (DICOM-SEG, RTSTRUCT or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Which known value is which segment, such as 1=spleen [default: the values that the task was taught by].

@@ -10,9 +10,9 @@ use crate::terminology::{Code, SegmentDescription};
 /// One `--segment`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentArg {
-    /// The value in the label map, or the segment's number in a DICOM-SEG.
+    /// The value in the label map, the segment's number in a DICOM-SEG, or the ROI Number in an RTSTRUCT.
     pub value: u16,
-    /// Its name; none keeps a DICOM-SEG's own.
+    /// Its name; none keeps the label's own.
     pub name: Option<String>,
     /// Property type in the words `VALUE:SCHEME:MEANING`.
     code: Option<[String; 3]>,
@@ -64,7 +64,7 @@ impl FromStr for SegmentArg {
 }
 
 impl SegmentArg {
-    /// The segment with its codes: those given, those known by its name, or those of the DICOM-SEG.
+    /// The segment with its codes: those given, those known by its name, or those of the label.
     pub fn selection(&self, own: &[(u16, SegmentDescription)]) -> miette::Result<Selection> {
         let own = own
             .iter()
@@ -99,8 +99,8 @@ impl SegmentArg {
     }
 }
 
-/// The segments that are asked for; without any, those of the DICOM-SEG, or for a further reference those values
-/// of the task that occur.
+/// The segments that are asked for; without any, those of the DICOM-SEG or RTSTRUCT, or for a further reference those
+/// values of the task that occur.
 pub fn selections(
     asked: &[SegmentArg],
     own: &[(u16, SegmentDescription)],
@@ -134,7 +134,7 @@ pub fn selections(
         let names: Vec<&str> = own.iter().map(|(_, own)| own.label.as_str()).collect();
         return Err(miette!(
             help = "say which is which with --segment NUMBER=NAME of the task",
-            "no segment of the DICOM-SEG has the name of a segment of the task; it has {}",
+            "no segment of the label has the name of a segment of the task; it has {}",
             names.join(", ")
         ));
     }

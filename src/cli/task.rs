@@ -16,6 +16,7 @@ Examples:
   irisnode task add abdomen --image ct.nii.gz --label labels.nii.gz \\
       --segment 1=spleen --segment 5=liver
   irisnode task add tumour --image series/ --label seg.dcm --overlapping
+  irisnode task add kidneys --image series/ --label rtstruct.dcm --segment 4 --segment 5
   irisnode task add abdomen --add-reference --image other/ --label other-seg.dcm
   irisnode task show abdomen";
 
@@ -74,14 +75,18 @@ struct AddArgs {
     /// A folder of one DICOM series, a multi-frame DICOM file, or a NIfTI file.
     #[arg(long, value_name = "DIR|FILE")]
     image: PathBuf,
-    /// A DICOM-SEG, or a NIfTI label map.
+    /// A DICOM-SEG, an RTSTRUCT, or a NIfTI label map.
+    ///
+    /// A DICOM-SEG may be BINARY, FRACTIONAL (a voxel belongs from half of the maximum on) or LABELMAP. Of an RTSTRUCT
+    /// a voxel belongs to an ROI when its centre lies inside an odd number of its contours, so that inner contours
+    /// are holes.
     #[arg(long, value_name = "FILE")]
     label: PathBuf,
-    /// A segment: its value in the label and its name, such as 1=spleen.
+    /// A segment: its value in the label (its ROI Number in an RTSTRUCT) and its name, such as 1=spleen.
     ///
     /// Names of common anatomy bring their SNOMED CT codes and a colour. Another code is given as
-    /// 1=NAME@VALUE:SCHEME:MEANING. With a DICOM-SEG all its segments are taken, with its own codes, unless
-    /// some are named here.
+    /// 1=NAME@VALUE:SCHEME:MEANING. With a DICOM-SEG or an RTSTRUCT all its segments are taken, with its own
+    /// names and codes, unless some are named here.
     #[arg(long = "segment", value_name = "VALUE=NAME")]
     segments: Vec<SegmentArg>,
     /// Segments may share voxels, as an organ and its lesion do.
@@ -147,7 +152,7 @@ fn add(args: AddArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
     let image = read_image(&args.image, &args.reading)?;
-    let labels = read_labels(&args.label, &image)?;
+    let labels = read_labels(&args.label, &image, &args.segments)?;
     let known = if args.add_reference {
         Some(library.show(&args.name).into_diagnostic()?)
     } else {

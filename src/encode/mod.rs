@@ -1,22 +1,31 @@
-//! DICOM Segmentation objects (PS3.3 A.51), written and read.
+//! DICOM Segmentation objects (PS3.3 A.51), written and read; RT Structure Sets (PS3.3 A.19), read.
 
 mod attribute;
 mod color;
+mod contour_planes;
 mod element;
 mod error;
 mod frames;
 mod functional_groups;
+mod layering;
 mod modules;
 mod onto;
+mod polygon_fill;
 mod read;
 mod read_error;
+mod rtstruct;
+mod rtstruct_error;
+mod seg_pixels;
 mod segment;
 mod segment_sequence;
 mod uid;
 mod write;
 
+pub use contour_planes::{FilledBetween, RoisOnGrid};
 pub use error::EncodeError;
 pub use read::{SegObject, read_seg};
 pub use read_error::ReadSegError;
+pub use rtstruct::{Roi, RtStruct, read_rtstruct};
+pub use rtstruct_error::ReadRtStructError;
 pub use segment::{Provenance, SegInstance, Segment, WrittenSegment};
 pub use write::write_seg;

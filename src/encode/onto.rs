@@ -1,5 +1,6 @@
 //! Laying the frames of a segmentation over an image.
 
+use super::layering::{Layering, MOST_LAYERS};
 use super::read::{Kind, SegFrame, SegObject};
 use super::read_error::ReadSegError;
 use crate::encode::Segment;
@@ -8,8 +9,6 @@ use rayon::prelude::*;
 
 /// A frame counts as lying on the image's own voxels when no pixel is farther from a voxel's centre, in voxels.
 const TOLERANCE: f64 = 0.1;
-/// Most layers, that is, segments over one another at one place.
-const MOST_LAYERS: usize = 32;
 
 impl SegObject {
     /// The segments on an image's grid, with the numbers they have in the file.
@@ -30,9 +29,8 @@ impl SegObject {
             .iter()
             .map(|frame| self.on_voxels(frame, grid))
             .collect();
-        let plane = grid.size[0] * grid.size[1];
         let mut painted = vec![0u16; grid.len()];
-        let mut layers = vec![vec![0u16; grid.len()]];
+        let mut layering = Layering::new(grid);
         let (mut set, mut landed) = (false, false);
         for frames in self.passes() {
             set = set || frames.iter().any(|&frame| self.has_pixel(frame));
@@ -40,44 +38,14 @@ impl SegObject {
                 Some(places) => self.copy(&frames, places, grid, &mut painted),
                 None => self.sample(&frames, grid, &mut painted),
             }
-            let touched: Vec<usize> = (0..grid.size[2])
-                .filter(|k| painted[k * plane..(k + 1) * plane].iter().any(|&v| v != 0))
-                .collect();
-            landed |= !touched.is_empty();
-            let free = layers.iter().position(|layer| {
-                touched.iter().all(|k| {
-                    let slice = k * plane..(k + 1) * plane;
-                    layer[slice.clone()]
-                        .iter()
-                        .zip(&painted[slice])
-                        .all(|(&there, &new)| there == 0 || new == 0)
-                })
-            });
-            let layer = match free {
-                Some(layer) => layer,
-                None if layers.len() < MOST_LAYERS => {
-                    layers.push(vec![0; grid.len()]);
-                    layers.len() - 1
-                }
-                None => return Err(ReadSegError::TooManyLayers { most: MOST_LAYERS }),
-            };
-            for k in touched {
-                for voxel in k * plane..(k + 1) * plane {
-                    if painted[voxel] != 0 {
-                        layers[layer][voxel] = painted[voxel];
-                        painted[voxel] = 0;
-                    }
-                }
-            }
+            landed |= layering
+                .take(&mut painted)
+                .ok_or(ReadSegError::TooManyLayers { most: MOST_LAYERS })?;
         }
         if set && !landed {
             return Err(ReadSegError::Outside);
         }
-        let labels = LabelVolume {
-            geometry: grid.clone(),
-            layers,
-        };
-        Ok((labels, self.segments.clone()))
+        Ok((layering.labels(), self.segments.clone()))
     }
 
     /// Frames that are painted together: those of a segment, or all of a label map.
@@ -123,8 +91,19 @@ impl SegObject {
             Kind::Bits if self.pixels[at / 8] >> (at % 8) & 1 == 1 => segment,
             Kind::Fraction(from) if u16::from(self.pixels[at]) >= from => segment,
             Kind::Bits | Kind::Fraction(_) => 0,
-            Kind::Labels8 => u16::from(self.pixels[at]),
-            Kind::Labels16 => u16::from_le_bytes([self.pixels[2 * at], self.pixels[2 * at + 1]]),
+            Kind::Labels8 => self.unless_background(u16::from(self.pixels[at])),
+            Kind::Labels16 => {
+                let bytes = [self.pixels[2 * at], self.pixels[2 * at + 1]];
+                self.unless_background(u16::from_le_bytes(bytes))
+            }
+        }
+    }
+
+    fn unless_background(&self, value: u16) -> u16 {
+        if self.background.contains(&value) {
+            0
+        } else {
+            value
         }
     }
 

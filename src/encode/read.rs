@@ -3,20 +3,19 @@
 use super::attribute::{code, items, numbers, required, text, whole};
 use super::color::srgb;
 use super::read_error::ReadSegError;
+use super::seg_pixels::pixels;
+use crate::assemble::{AssembleError, read_object};
 use crate::encode::Segment;
 use crate::terminology::{Code, SegmentDescription};
 use crate::volume::{Vec3, cross, dot, norm};
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Label Map Segmentation Storage (PS3.4 B.5), newer than some dictionaries.
-const LABEL_MAP_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.7";
-/// Most pixels of all frames together: 2 GiB of 8-bit pixels.
-const MOST_PIXELS: u64 = 1 << 31;
+/// Segmented property type of what is no segment (DCM 125040, Background).
+const BACKGROUND: (&str, &str) = ("125040", "DCM");
 
 /// A segmentation as it lies in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +33,8 @@ pub struct SegObject {
     pub(super) plane: Plane,
     pub(super) frames: Vec<SegFrame>,
     pub(super) kind: Kind,
+    /// Values of a label map that mean no segment, besides 0.
+    pub(super) background: Vec<u16>,
     pub(super) pixels: Vec<u8>,
 }
 
@@ -73,14 +74,19 @@ pub(super) enum Kind {
 }
 
 /// Reads a DICOM-SEG: BINARY, FRACTIONAL (a pixel belongs to the segment from half of Maximum Fractional Value on,
-/// be it a probability or an occupancy) or LABELMAP, of one orientation and pixel spacing.
+/// be it a probability or an occupancy) or LABELMAP (8 or 16 bit, grey or palette; Pixel Padding Value and segments
+/// that are coded as background are no segment), of one orientation and pixel spacing. Compressed frames are read;
+/// those of BINARY when they are deflated one by one. FRACTIONAL pixels that are all 0 and 1 are taken for bits.
 ///
 /// # Errors
 /// When the file is no segmentation, is damaged, or does not say where its frames lie in the patient.
 pub fn read_seg(path: &Path) -> Result<SegObject, ReadSegError> {
-    let object = dicom_object::open_file(path).map_err(|e| ReadSegError::Unreadable {
-        path: path.to_owned(),
-        reason: e.to_string(),
+    let object = read_object(path).map_err(|error| match error {
+        AssembleError::Unreadable { path, reason } => ReadSegError::Unreadable { path, reason },
+        other => ReadSegError::Unreadable {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
     })?;
     SegObject::from_object(&object)
 }
@@ -89,25 +95,28 @@ impl SegObject {
     /// Reads a DICOM-SEG that is in memory; as [`read_seg`].
     pub fn from_object(object: &DefaultDicomObject) -> Result<Self, ReadSegError> {
         let class = text(object, tags::SOP_CLASS_UID).unwrap_or_default();
-        if class != uids::SEGMENTATION_STORAGE && class != LABEL_MAP_STORAGE {
+        if class != uids::SEGMENTATION_STORAGE && class != uids::LABEL_MAP_SEGMENTATION_STORAGE {
             return Err(ReadSegError::OtherClass(class));
         }
         let kind = kind(object)?;
         let groups = Groups::read(object)?;
         let plane = plane(object, &groups)?;
-        let segments = segments(object)?;
+        let (segments, background) = segments(object, kind)?;
         let frames = frames(&groups, &segments, kind)?;
         let pixels = pixels(object, kind, &plane, frames.len())?;
+        // dcmjs (OHIF) calls a BINARY segmentation FRACTIONAL of 255 to compress it, and leaves its pixels 0 and 1.
+        let kind = match kind {
+            Kind::Fraction(_) if pixels.iter().max() == Some(&1) => Kind::Fraction(1),
+            other => other,
+        };
         let listed: HashSet<u16> = segments.iter().map(|s| s.number).collect();
+        let unknown = |v: &u16| *v != 0 && !background.contains(v) && !listed.contains(v);
         let unlisted = match kind {
-            Kind::Labels8 => pixels
-                .iter()
-                .map(|&v| u16::from(v))
-                .find(|v| *v != 0 && !listed.contains(v)),
+            Kind::Labels8 => pixels.iter().map(|&v| u16::from(v)).find(unknown),
             Kind::Labels16 => pixels
                 .chunks_exact(2)
                 .map(|v| u16::from_le_bytes([v[0], v[1]]))
-                .find(|v| *v != 0 && !listed.contains(v)),
+                .find(unknown),
             Kind::Bits | Kind::Fraction(_) => None,
         };
         if let Some(value) = unlisted {
@@ -131,6 +140,7 @@ impl SegObject {
             plane,
             frames,
             kind,
+            background,
             pixels,
         })
     }
@@ -286,7 +296,16 @@ fn frames(
         .collect()
 }
 
-fn segments(object: &InMemDicomObject) -> Result<Vec<Segment>, ReadSegError> {
+/// The segments, and the values of a label map that mean none of them.
+fn segments(
+    object: &InMemDicomObject,
+    kind: Kind,
+) -> Result<(Vec<Segment>, Vec<u16>), ReadSegError> {
+    let label_map = matches!(kind, Kind::Labels8 | Kind::Labels16);
+    let padding = whole(object, tags::PIXEL_PADDING_VALUE)
+        .and_then(|value| u16::try_from(value).ok())
+        .filter(|_| label_map);
+    let mut background: Vec<u16> = padding.into_iter().collect();
     let mut seen = HashSet::new();
     let mut segments = Vec::new();
     for item in items(object, tags::SEGMENT_SEQUENCE) {
@@ -297,15 +316,25 @@ fn segments(object: &InMemDicomObject) -> Result<Vec<Segment>, ReadSegError> {
             .ok_or_else(|| {
                 ReadSegError::Malformed(format!("segment number {number} is not unique"))
             })?;
-        // A label map may list its background.
-        if number > 0 {
+        // A label map lists its background too, under any number.
+        let is_background = label_map
+            && code(item, tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE)
+                .is_some_and(|code| (code.value.as_str(), code.scheme.as_str()) == BACKGROUND);
+        if is_background || padding == Some(number) {
+            background.push(number);
+        } else if number > 0 {
             segments.push(segment(number, item));
+        } else if padding.is_some() {
+            // Padding is something else, so that 0 is a structure; here it always means none.
+            return Err(ReadSegError::Unsupported(
+                "a label map in which 0 is a structure; number its segments from 1".into(),
+            ));
         }
     }
     if segments.is_empty() {
         return Err(ReadSegError::Malformed("it lists no segment".into()));
     }
-    Ok(segments)
+    Ok((segments, background))
 }
 
 fn segment(number: u16, item: &InMemDicomObject) -> Segment {
@@ -347,51 +376,6 @@ fn color(item: &InMemDicomObject) -> Option<[u8; 3]> {
         .to_multi_int::<u16>()
         .ok()?;
     Some(srgb(values.try_into().ok()?))
-}
-
-/// The pixels as the object holds them, decompressed; at least as many as the frames need.
-fn pixels(
-    object: &DefaultDicomObject,
-    kind: Kind,
-    plane: &Plane,
-    frames: usize,
-) -> Result<Vec<u8>, ReadSegError> {
-    let count = (plane.columns as u64)
-        .checked_mul(plane.rows as u64)
-        .and_then(|n| n.checked_mul(frames as u64))
-        .filter(|&n| n <= MOST_PIXELS)
-        .ok_or_else(|| ReadSegError::Unsupported("more than 2^31 pixels".into()))?;
-    let needed = match kind {
-        Kind::Bits => count.div_ceil(8),
-        Kind::Fraction(_) | Kind::Labels8 => count,
-        Kind::Labels16 => count * 2,
-    };
-    let element = object
-        .element(tags::PIXEL_DATA)
-        .map_err(|_| ReadSegError::Malformed("it has no Pixel Data".into()))?;
-    let pixels = if element.fragments().is_none() {
-        element
-            .to_bytes()
-            .map_err(|e| ReadSegError::Malformed(format!("its Pixel Data: {e}")))?
-            .into_owned()
-    } else if kind == Kind::Bits {
-        return Err(ReadSegError::Unsupported(
-            "BINARY with compressed pixels; export it as Explicit VR Little Endian".into(),
-        ));
-    } else {
-        object
-            .decode_pixel_data()
-            .map_err(|e| ReadSegError::Malformed(format!("its compressed Pixel Data: {e}")))?
-            .data()
-            .to_vec()
-    };
-    if (pixels.len() as u64) < needed {
-        return Err(ReadSegError::Malformed(format!(
-            "its {frames} frames need {needed} bytes of pixels and it has {}",
-            pixels.len()
-        )));
-    }
-    Ok(pixels)
 }
 
 impl Plane {
