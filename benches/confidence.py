@@ -18,9 +18,10 @@ COLORS = {"phantoms": (60, 110, 190), "pairs": (210, 90, 40)}
 
 
 def points(document: dict, part: str) -> numpy.ndarray:
-    """`[n, 2]`: confidence and Dice of each segment that its query has."""
+    """`[n, 2]`: confidence and Dice, one-shot, of each segment that its query has."""
     cases = document.get(part, {}).get("cases", [])
-    pairs = [(s["confidence"], s["network"]) for case in cases for s in case["segments"]]
+    found = [s["methods"]["one-shot"] for case in cases for s in case["segments"]]
+    pairs = [(f["confidence"], f["dice"]) for f in found]
     return numpy.array(pairs, dtype=float).reshape(-1, 2)
 
 
