@@ -145,27 +145,29 @@ fn embedded(
     iris: &Iris,
 ) -> Result<EmbeddedReference, TaskError> {
     let shown = shown(reference);
-    let segments = kept_or_made(
-        folder,
-        task,
-        reference,
-        (&file_name(reference, iris.weights_hash()), shown.len()),
-        iris,
-        &|| reference_input(folder, reference, &shown, iris),
-    )?;
-    let name = format!("{}-body", reference.folder());
-    let body = kept_or_made(
-        folder,
-        task,
-        reference,
-        (&embedding_name(&name, iris.weights_hash()), 1),
-        iris,
-        &|| {
-            let (input, _) = network_image(folder, reference, iris)?;
-            let body = body(&input.image)?;
-            Ok((input, body))
-        },
-    )?;
+    let of_segments = file_name(reference, iris.weights_hash());
+    let of_body = embedding_name(&format!("{}-body", reference.folder()), iris.weights_hash());
+    let keep = iris.weights_hash() != UNTRAINED;
+    let found = |name: &str, classes| keep.then(|| kept(folder, name, classes, iris)).flatten();
+    let (segments, body) = match (found(&of_segments, shown.len()), found(&of_body, 1)) {
+        (Some(segments), Some(body)) => (segments, body),
+        (segments, whole) => {
+            // Read and resampled once, whichever of the two is missing.
+            let (input, labels) = network_image(folder, reference, iris)?;
+            let make = |name: &str, masks: &Tensor| {
+                made(folder, task, reference, name, &input.image, masks, iris)
+            };
+            let segments = match segments {
+                Some(segments) => segments,
+                None => make(&of_segments, &masks(&labels, &shown, &input.geometry)?)?,
+            };
+            let body = match whole {
+                Some(body) => body,
+                None => make(&of_body, &body(&input.image)?)?,
+            };
+            (segments, body)
+        }
+    };
     Ok(EmbeddedReference {
         hash: reference.hash.clone(),
         shown,
@@ -175,28 +177,24 @@ fn embedded(
     })
 }
 
-/// The embedding of that file name and number of classes; where it is not kept, of what `input` gives.
-fn kept_or_made(
+/// The embedding of a reference's image by masks, kept under that file name.
+fn made(
     folder: &TaskFolder,
     task: &Task,
     reference: &TaskReference,
-    (name, classes): (&str, usize),
+    name: &str,
+    image: &Tensor,
+    masks: &Tensor,
     iris: &Iris,
-    input: &dyn Fn() -> Result<(NetworkInput, Tensor), TaskError>,
 ) -> Result<TaskEmbedding, TaskError> {
-    let keep = iris.weights_hash() != UNTRAINED;
-    if keep && let Some(kept) = kept(folder, name, classes, iris) {
-        return Ok(kept);
-    }
-    let (input, masks) = input()?;
     let embedding = iris
-        .embed_reference(&input.image, &masks)
+        .embed_reference(image, masks)
         .map_err(|source| TaskError::Inference {
             task: task.name.clone(),
             reference: reference.folder().to_owned(),
             source,
         })?;
-    if keep {
+    if iris.weights_hash() != UNTRAINED {
         let bytes = embedding.to_bytes().map_err(of_task(task))?;
         folder.write_embedding(name, &bytes)?;
     }
