@@ -3,7 +3,7 @@
 use crate::raw_association::RawAssociation;
 use crate::support::{CtSlice, Node, PATIENCE, data_set, irisnode, wait_until};
 use crate::{assert_answers, receiver, send, small_slices};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -19,14 +19,12 @@ fn connect(node: &Node) -> TcpStream {
 /// The node hangs up: everything it still said, until the end of the connection.
 fn hangs_up(mut stream: &TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return said,
-            Ok(length) => said.extend(&buffer[..length]),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return said,
-            Err(error) => panic!("the node does not hang up: {error}"),
+    // Not `read`: a wait with a time limit ends early on a machine that was paused (EINTR).
+    match stream.read_to_end(&mut said) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+            panic!("the node does not hang up: {error}")
         }
+        _ => said,
     }
 }
 
