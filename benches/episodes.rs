@@ -29,6 +29,7 @@ fn main() {
         spacing_mm: [SIDE_MM / side as f64; 3],
         patches: vec![[side; 3]],
         maps: Vec::new(),
+        unlike_contrasts: 0.2,
         augmentation: Augmentation::default(),
     });
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use irisnode::iris::train::{
-    Optimiser, Precision, Progress, Schedule, TrainConfig, Trainer, UpdateRule,
+    EpisodeSource, Optimiser, Precision, Progress, Schedule, TrainConfig, Trainer, UpdateRule,
+    dice_cross_entropy,
 };
 use irisnode::iris::{Iris, IrisConfig};
 use irisnode::phantom::PhantomEpisodes;
@@ -48,6 +49,7 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
         spacing_mm: config.network.spacing_mm,
         patches: PhantomEpisodes::usual_patches(0.4),
         maps: Vec::new(),
+        unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),
     })
 }
@@ -96,6 +98,37 @@ fn the_loss_falls_in_either_precision() {
         let kept = weights(trainer.mean());
         assert!(kept.values().flatten().all(|weight| weight.is_finite()));
     }
+}
+
+#[test]
+fn deep_supervision_teaches_the_coarse_stages_their_part() {
+    let _turn = turn();
+    // Mean loss of the coarsest stage over episodes that no step has seen.
+    let coarsest = |deep_supervision: f64| {
+        let config = TrainConfig {
+            deep_supervision,
+            ..config(Precision::Float32, 25)
+        };
+        let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+        train(&mut trainer, &config, 25);
+        let iris = trainer.mean();
+        let losses = (5000..5006).map(|number| {
+            let episode = episodes(&config).episode(number);
+            let embedding = iris.encode_task(&episode.reference, &episode.reference_masks);
+            let features = iris.encode(&episode.query);
+            let stages = iris.decode_stages(&features, &embedding);
+            assert_eq!(stages.len(), config.network.channels.len());
+            let finest = stages.last().unwrap();
+            assert!(finest.allclose(&iris.decode(&features, &embedding), 0.0, 0.0, false));
+            let masks = episode
+                .query_masks
+                .adaptive_avg_pool3d(&stages[0].size()[2..]);
+            f64::try_from(dice_cross_entropy(&stages[0], &masks, 1.0)).unwrap()
+        });
+        losses.sum::<f64>() / 6.0
+    };
+    let (with, without) = (coarsest(1.0), coarsest(0.0));
+    assert!(with < without, "{with} with, {without} without");
 }
 
 #[test]

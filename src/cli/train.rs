@@ -88,6 +88,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         spacing_mm: config.network.spacing_mm,
         patches: PhantomEpisodes::usual_patches(patch_scale(&config)),
         maps,
+        unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),
     });
     let mut log = std::fs::OpenOptions::new()

@@ -113,21 +113,41 @@ impl MaskDecoder {
     /// classes does not matter, and the encoder's features and every class's
     /// embedding are the same either way.
     pub(super) fn forward(&self, features: &[Tensor], embedding: &Tensor) -> Tensor {
+        let mut logits = embedding.shallow_clone();
+        self.climb(features, embedding, &mut |of_stage| {
+            logits = of_stage.shallow_clone();
+        });
+        logits
+    }
+
+    /// The logits of every stage, the coarsest first: `[B, K, D/2^s, H/2^s, W/2^s]`; the last are those of
+    /// [`MaskDecoder::forward`]. What deep supervision needs.
+    pub(super) fn stages(&self, features: &[Tensor], embedding: &Tensor) -> Vec<Tensor> {
+        let mut stages = Vec::with_capacity(features.len());
+        self.climb(features, embedding, &mut |of_stage| {
+            stages.push(of_stage.shallow_clone());
+        });
+        stages
+    }
+
+    /// Up the decoder, stage by stage; `reached` sees the logits of each.
+    fn climb(&self, features: &[Tensor], embedding: &Tensor, reached: &mut dyn FnMut(&Tensor)) {
         let Some((bottleneck, skips)) = features.split_last() else {
-            return embedding.shallow_clone();
+            return;
         };
         let (mut x, classes) = self.exchange(bottleneck, embedding);
         let matchers: Vec<Matcher> = self.readouts.iter().map(|r| r.of(&classes)).collect();
         // Enlarging a constant gives it back: what every stage adds is added to the fewest voxels.
         let constant = matchers.iter().map(|m| &m.bias).sum::<Tensor>() + PRIOR_LOGIT;
         let mut logits = matchers[0].matched(&x) + constant;
+        reached(&logits);
         for ((stage, skip), matcher) in self.up.iter().zip(skips.iter().rev()).zip(&matchers[1..]) {
             // Reduced before it is enlarged: the same numbers by linearity, half the memory.
             x = resize(&stage.reduce.forward(&x), &skip.size()[2..]);
             x = stage.merge.side_by_side(&[&x, skip]);
             logits = add_resized(matcher.matched(&x), &logits);
+            reached(&logits);
         }
-        logits
     }
 
     /// `F [B, C, d, h, w]`, `T [B, K, m+1, C]` → exchanged features and one vector per class, `[B, K, C]`.

@@ -89,6 +89,11 @@ impl Iris {
         self.mask_decoder.forward(features, embedding)
     }
 
+    /// The logits of every decoder stage, the coarsest first; the last are those of [`Iris::decode`].
+    pub fn decode_stages(&self, features: &[Tensor], embedding: &Tensor) -> Vec<Tensor> {
+        self.mask_decoder.stages(features, embedding)
+    }
+
     /// The exchange between tokens and features alone: exchanged `F [B, C, d, h, w]` and class vectors `[B, K, C]`.
     pub fn exchange(&self, bottleneck: &Tensor, embedding: &Tensor) -> (Tensor, Tensor) {
         self.mask_decoder.exchange(bottleneck, embedding)

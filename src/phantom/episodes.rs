@@ -39,6 +39,8 @@ pub struct PhantomEpisodes {
     pub patches: Vec<[usize; 3]>,
     /// Scenes from label maps; where there are torsos among them, half of the bodies are theirs.
     pub maps: Vec<MapGroup>,
+    /// Share of the drawn episodes whose reference and query differ in contrast.
+    pub unlike_contrasts: f64,
     /// What happens to intensities, on each side of an episode on its own.
     pub augmentation: Augmentation,
 }
@@ -111,7 +113,7 @@ impl PhantomEpisodes {
         }
         let (reference_contrast, query_contrast) = match real {
             true => (Contrast::Scanned, Contrast::Scanned),
-            false => contrasts(scanned, rng),
+            false => contrasts(scanned, self.unlike_contrasts, rng),
         };
         let shape = self.patches[rng.random_range(0..self.patches.len())];
         let heights = match &scene.atlas {
@@ -259,22 +261,21 @@ impl PhantomEpisodes {
     }
 }
 
-/// CT to CT, one random law for both, two different ones, or CT and a random one. What is no body has no CT numbers
-/// of its own, and mostly gets a law.
-fn contrasts(body: bool, rng: &mut impl Rng) -> (Contrast, Contrast) {
-    let law = rng.random();
-    let of_law = Contrast::Random { law };
-    let share = if body {
-        rng.random_range(0..20)
-    } else {
-        rng.random_range(6..20)
-    };
-    match share {
-        0..11 => (Contrast::Ct, Contrast::Ct),
-        11..16 => (of_law, of_law),
-        16..18 => (of_law, Contrast::Random { law: rng.random() }),
-        18 => (Contrast::Ct, of_law),
-        _ => (of_law, Contrast::Ct),
+/// Contrasts of reference and query: alike (CT, or one random law) or `unlike`, that share of the time. What is no body
+/// has no CT numbers of its own, and gets a law more often.
+fn contrasts(body: bool, unlike: f64, rng: &mut impl Rng) -> (Contrast, Contrast) {
+    let law = Contrast::Random { law: rng.random() };
+    let other = Contrast::Random { law: rng.random() };
+    if rng.random_bool(unlike.clamp(0.0, 1.0)) {
+        return match rng.random_range(0..4) {
+            0 => (Contrast::Ct, law),
+            1 => (law, Contrast::Ct),
+            _ => (law, other),
+        };
+    }
+    match rng.random_bool(if body { 0.7 } else { 0.5 }) {
+        true => (Contrast::Ct, Contrast::Ct),
+        false => (law, law),
     }
 }
 
@@ -349,6 +350,7 @@ mod tests {
                 scenes: scenes.map(Arc::new).collect(),
                 torsos: false,
             }],
+            unlike_contrasts: 0.2,
             augmentation: Augmentation::none(),
         }
     }

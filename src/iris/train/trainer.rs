@@ -39,6 +39,12 @@ pub struct TrainConfig {
     /// Most that a foreground voxel counts in the cross-entropy at first; it falls to 1 over the run.
     #[serde(default = "most_weight_at_first")]
     pub most_weight: f64,
+    /// Weight of the loss at the decoder's coarser stages, on masks of their resolution; 0 for none (deep supervision).
+    #[serde(default)]
+    pub deep_supervision: f64,
+    /// Share of the drawn episodes whose reference and query differ in contrast.
+    #[serde(default = "usual_unlike_contrasts")]
+    pub unlike_contrasts: f64,
     /// What is done to the intensities of episodes.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -77,6 +83,10 @@ fn most_weight_at_first() -> f64 {
     12.0
 }
 
+fn usual_unlike_contrasts() -> f64 {
+    0.2
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -93,6 +103,8 @@ impl Default for TrainConfig {
             mean_decay: 0.99,
             perturbation: 0.05,
             most_weight: most_weight_at_first(),
+            deep_supervision: 0.0,
+            unlike_contrasts: usual_unlike_contrasts(),
             augmentation: Augmentation::default(),
             precision: Precision::Bfloat16,
             threads: 2,
@@ -278,19 +290,25 @@ impl Trainer {
             episode.reference_masks.to_device(device),
             episode.query_masks.to_device(device),
         );
-        let (logits, masks) = if reference.size() == query.size() {
+        let (stages, masks) = if reference.size() == query.size() {
             // Both ways round: each image teaches the other, from one pass of the encoder.
             let features = self.iris.encode(&Tensor::cat(&[reference, query], 0));
             let masks = Tensor::cat(&[reference_masks, query_masks], 0);
             let embedding = self
                 .perturbed(&self.iris.embed(&features, &masks))
                 .flip([0]);
-            (self.iris.decode(&features, &embedding), masks)
+            (self.stages(&features, &embedding), masks)
         } else {
             let embedding = self.perturbed(&self.iris.encode_task(&reference, &reference_masks));
-            (self.iris.forward(&query, &embedding), query_masks)
+            (
+                self.stages(&self.iris.encode(&query), &embedding),
+                query_masks,
+            )
         };
-        let loss = dice_cross_entropy(&logits, &masks, self.most_weight());
+        let Some(logits) = stages.last() else {
+            return Err(TrainError::Config("the network has no stages".into()));
+        };
+        let loss = self.loss(&stages, &masks);
         for (_, weight) in weights {
             let mut gradient = weight.grad();
             if gradient.defined() {
@@ -303,8 +321,41 @@ impl Trainer {
             .step(weights, rate, self.config.weight_decay, self.config.clip);
         self.step += 1;
         self.average(weights);
-        let dice = tch::no_grad(|| hard_dice(&logits, &masks).mean(None::<Kind>));
+        let dice = tch::no_grad(|| hard_dice(logits, &masks).mean(None::<Kind>));
         Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+    }
+
+    /// The logits that the loss looks at, the finest last: those of every stage, or the finest alone.
+    fn stages(&self, features: &[Tensor], embedding: &Tensor) -> Vec<Tensor> {
+        match self.config.deep_supervision > 0.0 {
+            true => self.iris.decode_stages(features, embedding),
+            false => vec![self.iris.decode(features, embedding)],
+        }
+    }
+
+    /// The loss at full resolution, and with deep supervision the mean of that at the coarser ones.
+    ///
+    /// A coarse voxel's mask is the share of it that is foreground.
+    fn loss(&self, stages: &[Tensor], masks: &Tensor) -> Tensor {
+        let at = |logits: &Tensor| {
+            let size = &logits.size()[2..];
+            let masks = match masks.size().ends_with(size) {
+                true => masks.shallow_clone(),
+                false => masks.adaptive_avg_pool3d(size),
+            };
+            dice_cross_entropy(logits, &masks, self.most_weight())
+        };
+        let Some((finest, coarser)) = stages.split_last() else {
+            return Tensor::from(0.0);
+        };
+        let loss = at(finest);
+        match coarser.is_empty() {
+            true => loss,
+            false => {
+                let weight = self.config.deep_supervision / coarser.len() as f64;
+                loss + coarser.iter().map(at).sum::<Tensor>() * weight
+            }
+        }
     }
 
     /// What a foreground voxel may count in this step.
