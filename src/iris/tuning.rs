@@ -8,6 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Kind, Tensor};
 
+/// A class with fewer voxels in a copy of a reference is not asked for there.
+const LEAST_VOXELS: f64 = 20.0;
+
 /// How an embedding is tuned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TuneOptions {
@@ -96,12 +99,16 @@ impl Iris {
         for step in 0..options.steps {
             let pair = &pairs[rng.random_range(0..pairs.len())];
             let (image, masks) = self.copy_of(pair, &mut rng)?;
+            let Some((masks, classes)) = shown_in(&masks, &pair.classes)? else {
+                progress(step + 1, options.steps, 0.0);
+                continue;
+            };
             let mut gradient = tokens.grad();
             if gradient.defined() {
                 let _ = gradient.f_detach_()?.f_zero_()?;
             }
             let features = tch::no_grad(|| self.encode(&image));
-            let rows = tokens.f_index_select(0, &pair.classes)?;
+            let rows = tokens.f_index_select(0, &classes)?;
             let logits = self.decode(&features, &rows.unsqueeze(0));
             let loss = dice_cross_entropy(&logits, &masks, 1.0);
             loss.f_backward()?;
@@ -114,7 +121,12 @@ impl Iris {
             }
             progress(step + 1, options.steps, f64::try_from(&loss)?);
         }
-        Ok(TaskEmbedding::new(&(sum / count), self.weights_hash())?)
+        let tuned = match count > 0.0 {
+            true => sum / count,
+            // No copy showed a class that is large enough to learn from.
+            false => tokens.detach(),
+        };
+        Ok(TaskEmbedding::new(&tuned, self.weights_hash())?)
     }
 
     /// Windows of a reference that show a class, the reference padded to hold them.
@@ -170,6 +182,21 @@ impl Iris {
         let there = |x: Tensor| x.to_device(self.device());
         Ok((there(image * gain + shift + noise), there(masks)))
     }
+}
+
+/// The masks `[1, k', D, H, W]` of the classes that a copy shows, and which rows of the embedding those are; `None` when
+/// it shows none.
+///
+/// As in training, where every class that is asked for is there: a thin slab that lacks most classes of a scan would
+/// teach, above all, to find nothing.
+fn shown_in(masks: &Tensor, classes: &Tensor) -> Result<Option<(Tensor, Tensor)>, InferenceError> {
+    let of_class = masks.f_sum_dim_intlist([0i64, 2, 3, 4].as_slice(), false, Kind::Float)?;
+    let shown = of_class.f_ge(LEAST_VOXELS)?.f_nonzero()?.f_view([-1])?;
+    if shown.numel() == 0 {
+        return Ok(None);
+    }
+    let masks = masks.f_index_select(1, &shown)?;
+    Ok(Some((masks, classes.f_index_select(0, &shown)?)))
 }
 
 /// A small random turn, scale and shift, `[1, 3, 4]`, from the copy's normalised coordinates to the window's.
