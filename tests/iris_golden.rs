@@ -250,7 +250,6 @@ fn volumes_smaller_equal_and_larger_than_a_window_give_the_oracles_numbers() {
         let options = SlidingWindow {
             overlap,
             max_voxels,
-            ..SlidingWindow::default()
         };
         let found = iris
             .segment(&scan, &embedding, &options, &mut |done, all| {

@@ -46,6 +46,9 @@ pub struct Args {
     /// Evaluate on this many drawn bodies that no training has seen.
     #[arg(long, value_name = "N", required_unless_present = "pairs")]
     phantoms: Option<u64>,
+    /// Number of the first drawn body; the model card's are those from 0: what is chosen by measuring needs others.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "phantoms")]
+    first: u64,
     /// Evaluate on the images that a file lists; weights/evaluate.toml shows how.
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
@@ -67,6 +70,9 @@ pub struct Args {
     /// Steps of the method `tuned`: a second or two each on a CPU.
     #[arg(long, value_name = "N", default_value_t = TuneOptions::default().steps, value_parser = clap::value_parser!(u64).range(1..))]
     tune_steps: u64,
+    /// Learning rate of the method `tuned`, relative to the spread of the embedding's values.
+    #[arg(long, value_name = "X", default_value_t = TuneOptions::default().rate)]
+    tune_rate: f64,
     /// Tolerance of the normalised surface distance, mm.
     #[arg(long, value_name = "MM", default_value_t = EvaluateOptions::default().tolerance_mm)]
     tolerance: f64,
@@ -109,7 +115,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         .iter()
         .map(&mut evaluate)
         .collect::<miette::Result<Vec<_>>>()?;
-    let of_phantoms = (0..count)
+    let of_phantoms = (args.first..args.first.saturating_add(count))
         .map(|index| evaluate(&phantom(&drawn, index)?))
         .collect::<miette::Result<Vec<_>>>()?;
     bar.finish_and_clear();
@@ -148,7 +154,7 @@ pub fn run(args: Args) -> miette::Result<()> {
     if let Some(path) = &args.pictures {
         let scores = [of_phantoms, of_pairs].concat();
         let case = |at: usize| match at.checked_sub(count as usize) {
-            None => phantom(&drawn, at as u64),
+            None => phantom(&drawn, args.first + at as u64),
             Some(at) => Ok(real[at].clone()),
         };
         draw_examples(path, &scores, &case, &iris, &options)?;
@@ -181,6 +187,7 @@ fn options(args: &Args) -> miette::Result<EvaluateOptions> {
         retrieve: usize::try_from(args.retrieve).unwrap_or(usize::MAX),
         tune: TuneOptions {
             steps: args.tune_steps,
+            rate: args.tune_rate,
             ..defaults.tune
         },
     })

@@ -7,7 +7,7 @@ use super::baseline::Baselines;
 use super::case::{Case, CaseReference, EvaluateError, EvaluateOptions};
 use super::cost::{Cost, measured};
 use super::method::Method;
-use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
+use crate::iris::{Iris, TaskEmbedding};
 use crate::preprocess::network_input;
 use crate::segment::{SegmentError, SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{LoadedTask, Selection, TaskLibrary, masks};
@@ -16,9 +16,6 @@ use crate::volume::LabelVolume;
 /// The case's task with its first reference only, and with all of them.
 const FIRST: &str = "first";
 const ALL: &str = "all";
-
-/// Placements of [`Method::Shifted`].
-const SHIFTED: i64 = 4;
 
 /// What a method found.
 pub(super) struct Answer {
@@ -97,7 +94,7 @@ impl<'a> Taught<'a> {
             Method::Retrieval => self.by_task(self.all()?, Strategy::Retrieval)?,
             Method::Tuned => self.by_task(self.tuned()?, Strategy::Tuned)?,
             Method::ReEncoded => self.re_encoded()?,
-            Method::Shifted => self.by_placements(self.first()?, Strategy::OneShot, SHIFTED)?,
+            Method::EveryPart => self.by_task(every_part(self.first()?), Strategy::OneShot)?,
             Method::ClassByClass => self.class_by_class()?,
             Method::DownSampled => self.down_sampled()?,
             Method::Copied => self.by_baseline(|pair| pair.copied()),
@@ -134,16 +131,7 @@ impl<'a> Taught<'a> {
     }
 
     fn by_task(&self, task: LoadedTask, strategy: Strategy) -> Result<Answer, EvaluateError> {
-        self.by_placements(task, strategy, 1)
-    }
-
-    fn by_placements(
-        &self,
-        task: LoadedTask,
-        strategy: Strategy,
-        placements: i64,
-    ) -> Result<Answer, EvaluateError> {
-        let (found, cost) = measured(|| self.segmented(&[task], strategy, placements));
+        let (found, cost) = measured(|| self.segmented(&[task], strategy));
         let found = found?;
         Ok(Answer {
             labels: found.labels,
@@ -159,16 +147,11 @@ impl<'a> Taught<'a> {
         &self,
         tasks: &[LoadedTask],
         strategy: Strategy,
-        placements: i64,
     ) -> Result<Segmented, SegmentError> {
         let options = SegmentOptions {
             strategy,
             retrieve: self.options.retrieve,
             compare: 0,
-            window: SlidingWindow {
-                placements,
-                ..SlidingWindow::default()
-            },
             ..SegmentOptions::default()
         };
         let (query, modality) = (&self.case.query, self.case.modality.as_str());
@@ -194,7 +177,7 @@ impl<'a> Taught<'a> {
         let task = self.all()?;
         let (labels, cost) = measured(|| {
             let task = Self::with_embedding(task, self.mean_of_encoded(&inputs)?);
-            Ok::<_, EvaluateError>(self.segmented(&[task], Strategy::Tuned, 1)?.labels)
+            Ok::<_, EvaluateError>(self.segmented(&[task], Strategy::Tuned)?.labels)
         });
         Ok(Answer {
             labels: labels?,
@@ -232,13 +215,18 @@ impl<'a> Taught<'a> {
             let task = self.first()?;
             let row = task.embedding.tensor().f_narrow(0, class as i64, 1)?;
             let segments = vec![task.segments[class].clone()];
-            let task = LoadedTask { segments, ..task };
+            let in_one_piece = vec![task.in_one_piece[class]];
+            let task = LoadedTask {
+                segments,
+                in_one_piece,
+                ..task
+            };
             tasks.push(Self::with_embedding(task, self.embedding(&row)?));
         }
         let (layers, cost) = measured(|| {
             let mut layers = Vec::new();
             for (number, task) in (1u16..).zip(tasks) {
-                let mut found = self.segmented(&[task], Strategy::Tuned, 1)?.labels;
+                let mut found = self.segmented(&[task], Strategy::Tuned)?.labels;
                 found.renumber(|_| number);
                 layers.extend(found.layers);
             }
@@ -322,4 +310,12 @@ fn numbered(from: &CaseReference, segments: &[Selection]) -> LabelVolume {
             .unwrap_or(0)
     });
     labels
+}
+
+/// As if the references did not say which segments are one piece.
+fn every_part(task: LoadedTask) -> LoadedTask {
+    LoadedTask {
+        in_one_piece: vec![false; task.segments.len()],
+        ..task
+    }
 }

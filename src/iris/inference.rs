@@ -10,9 +10,6 @@ pub struct SlidingWindow {
     pub overlap: f64,
     /// Most voxels a window may have; bounds the memory of one pass.
     pub max_voxels: i64,
-    /// How often the volume is segmented, each time moved by a further part of a bottleneck cell along every axis;
-    /// the answers are averaged. 1 takes it as it lies. Time grows with it.
-    pub placements: i64,
 }
 
 impl Default for SlidingWindow {
@@ -20,7 +17,6 @@ impl Default for SlidingWindow {
         Self {
             overlap: 0.5,
             max_voxels: 128 * 128 * 64,
-            placements: 1,
         }
     }
 }
@@ -116,42 +112,6 @@ impl Iris {
             }
         }
         let _guard = tch::no_grad_guard();
-        let placements = options.placements.max(1);
-        if placements == 1 {
-            return self.segment_placed(image, embeddings, options, progress);
-        }
-        let mut sums: Vec<Tensor> = Vec::new();
-        for placement in 0..placements {
-            let moved = self.config().stride() * placement / placements;
-            let image = pad_front(image, moved)?;
-            let mut progress = |done: usize, all: usize| {
-                progress(placement as usize * all + done, placements as usize * all);
-            };
-            let found = self.segment_placed(&image, embeddings, options, &mut progress)?;
-            let place = Window {
-                start: [moved; 3],
-                size,
-            };
-            for (at, found) in found.iter().enumerate() {
-                let found = cut(found, place);
-                match sums.get_mut(at) {
-                    Some(sum) => *sum += found,
-                    None => sums.push(found.contiguous()),
-                }
-            }
-        }
-        Ok(sums.into_iter().map(|sum| sum / placements).collect())
-    }
-
-    /// [`Iris::segment_each`] of a volume as it lies.
-    fn segment_placed(
-        &self,
-        image: &Tensor,
-        embeddings: &[&TaskEmbedding],
-        options: &SlidingWindow,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Tensor>, InferenceError> {
-        let size = volume_size(image)?;
         let window = self.window_size(size, options.max_voxels);
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
         let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
@@ -371,17 +331,6 @@ pub(super) fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, InferenceErro
         .squeeze_dim(0))
 }
 
-/// Pads an image `[D, H, W]` by `more` voxels before the first of each axis, repeating the border.
-fn pad_front(image: &Tensor, more: i64) -> Result<Tensor, InferenceError> {
-    let image = image.to_device(Device::Cpu).to_kind(Kind::Float);
-    Ok(image
-        .unsqueeze(0)
-        .unsqueeze(0)
-        .f_replication_pad3d([more, 0, more, 0, more, 0])?
-        .squeeze_dim(0)
-        .squeeze_dim(0))
-}
-
 /// A view of a window of the last three axes.
 pub(super) fn cut(x: &Tensor, window: Window) -> Tensor {
     (0..3).fold(x.shallow_clone(), |x, a| {
@@ -493,49 +442,6 @@ mod tests {
         for (together, embedding) in both.iter().zip([&one, &other]) {
             assert!(together.equal(&alone(embedding)));
         }
-    }
-
-    #[test]
-    fn placements_average_and_give_every_voxel_its_own_place() {
-        tch::manual_seed(4);
-        let iris = Iris::new(super::super::IrisConfig::tiny(), Device::Cpu);
-        let config = iris.config();
-        let shape = [1, config.query_tokens + 1, config.bottleneck()];
-        let tokens = Tensor::randn(shape, (Kind::Float, Device::Cpu));
-        let embedding = TaskEmbedding::new(&tokens, iris.weights_hash()).unwrap();
-        let image = Tensor::randn([16, 16, 16], (Kind::Float, Device::Cpu));
-        let by = |placements: i64| {
-            let options = SlidingWindow {
-                placements,
-                ..SlidingWindow::default()
-            };
-            let mut calls = Vec::new();
-            let found = iris
-                .segment(&image, &embedding, &options, &mut |done, all| {
-                    calls.push((done, all))
-                })
-                .unwrap();
-            (found, calls)
-        };
-        // By hand: two voxels of border before, two thirds of nothing lost behind.
-        let moved = pad_front(&image, 2).unwrap();
-        let moved = iris
-            .segment(
-                &moved,
-                &embedding,
-                &SlidingWindow::default(),
-                &mut |_, _| {},
-            )
-            .unwrap();
-        let place = Window {
-            start: [2; 3],
-            size: [16; 3],
-        };
-        let (one, _) = by(1);
-        let (both, calls) = by(2);
-        let expected = (one + cut(&moved, place)) / 2.0;
-        assert!(f64::try_from((both - expected).abs().max()).unwrap() < 1e-6);
-        assert_eq!(calls.last(), Some(&(2, 2)));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
-mod components;
 mod confidence;
 mod context;
 mod error;
 mod layers;
 mod measure;
+mod parts;
 mod run;
 mod similarity;
 mod source_grid;

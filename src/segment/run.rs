@@ -29,7 +29,8 @@ pub struct SegmentOptions {
     pub threshold: f32,
     /// Connected parts of a segment smaller than this share of its largest part are taken out; 0 keeps all.
     ///
-    /// The default, 1 %, removes stray voxels and keeps every part that could be a finding beside another.
+    /// The default, 1 %, removes stray voxels and keeps every part that could be a finding beside another. Of a
+    /// structure that is known to be one piece ([`LoadedTask::in_one_piece`]) only the main part is kept, whatever this is.
     pub least_part: f64,
 }
 
@@ -182,7 +183,7 @@ struct Query<'q> {
 }
 
 impl Query<'_> {
-    /// Probabilities by each of some embeddings, specks taken out.
+    /// Probabilities by each of some embeddings, specks and what lies beside a structure of one piece taken out.
     fn find(
         &self,
         embeddings: &[&TaskEmbedding],
@@ -198,6 +199,11 @@ impl Query<'_> {
             .iris
             .segment_each(image, embeddings, &options.window, &mut progress)?;
         passes.done += 1;
+        let one_piece: Vec<bool> = self
+            .tasks
+            .iter()
+            .flat_map(|task| task.in_one_piece.iter().copied())
+            .collect();
         let mut all = Vec::with_capacity(found.len());
         for (found, embedding) in found.into_iter().zip(embeddings) {
             let mut probabilities = Probabilities {
@@ -206,7 +212,12 @@ impl Query<'_> {
                 classes: embedding.classes(),
             };
             drop(found);
-            probabilities.remove_specks(self.groups, options.threshold, options.least_part);
+            probabilities.keep_parts(
+                self.groups,
+                options.threshold,
+                options.least_part,
+                &one_piece,
+            );
             all.push(probabilities);
         }
         Ok(all)

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::components::specks;
 use super::layers::spread;
+use super::parts::{beside_the_main, specks};
 use crate::volume::{Geometry, LabelVolume};
 
 /// Classes that exclude one another (the segments of an exclusive task, or one segment of an overlapping one).
@@ -69,16 +69,27 @@ impl Probabilities {
             .collect()
     }
 
-    /// Takes out, for each class, components smaller than `share` of its largest.
-    pub(super) fn remove_specks(&mut self, groups: &[Group], threshold: f32, share: f64) {
-        if share <= 0.0 {
-            return;
-        }
+    /// Takes out, for each class, components smaller than `share` of its largest, and all but the main one of a class
+    /// that is `one_piece`.
+    pub(super) fn keep_parts(
+        &mut self,
+        groups: &[Group],
+        threshold: f32,
+        share: f64,
+        one_piece: &[bool],
+    ) {
         let winners = self.winners(groups, threshold);
         for (group, won) in groups.iter().zip(&winners) {
             for (class, label) in group.classes.clone().zip(group.first_label()..) {
                 let mask: Vec<bool> = won.iter().map(|&won| won == label).collect();
-                for voxel in specks(&mask, self.geometry.size, share) {
+                let size = self.geometry.size;
+                let left_out = match one_piece.get(class) {
+                    Some(true) => beside_the_main(&mask, size, &|voxel| {
+                        self.values[voxel * self.classes + class]
+                    }),
+                    _ => specks(&mask, size, share),
+                };
+                for voxel in left_out {
                     // Below the threshold at every corner stays below it between them.
                     self.values[voxel * self.classes + class] = 0.0;
                 }
@@ -365,7 +376,7 @@ mod tests {
             values,
         };
         let groups = [Group { classes: 0..1 }];
-        probabilities.remove_specks(&groups, 0.5, 0.05);
+        probabilities.keep_parts(&groups, 0.5, 0.05, &[]);
         let labels = probabilities.labels_on(&probabilities.geometry, &groups, 0.5);
         assert_eq!(labels.voxel_count(1), 64);
     }

@@ -90,6 +90,7 @@ pub(super) fn untuned(
             .iter()
             .map(|segment| segment.description.clone())
             .collect(),
+        in_one_piece: task.in_one_piece(),
         references,
         embedding,
     })

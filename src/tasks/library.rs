@@ -212,5 +212,6 @@ fn entry_of(chosen: &Chosen, added: chrono::DateTime<chrono::Utc>) -> TaskRefere
         spacing: chosen.image.geometry.spacing,
         voxels: chosen.voxels.clone(),
         cut: chosen.cut.clone(),
+        one_piece: chosen.one_piece.clone(),
     }
 }

@@ -18,6 +18,9 @@ pub struct LoadedTask {
     pub exclusive: bool,
     /// Its segments, one for each class of the embedding.
     pub segments: Vec<SegmentDescription>,
+    /// Whether each segment is one piece in the patient ([`Task::in_one_piece`](super::Task::in_one_piece)). A result
+    /// keeps one part of it.
+    pub in_one_piece: Vec<bool>,
     /// Its references, in the order they were added; every segment is in one at least.
     pub references: Vec<EmbeddedReference>,
     /// What tuning made of the references' mean, or that mean ([`LoadedTask::ensemble`]) where the task was not

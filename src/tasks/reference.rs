@@ -43,6 +43,8 @@ pub(super) struct Chosen {
     pub(super) voxels: Vec<u64>,
     /// Whether each segment reaches the edge of the image.
     pub(super) cut: Vec<bool>,
+    /// Whether each segment is one connected piece.
+    pub(super) one_piece: Vec<bool>,
 }
 
 impl Reference {
@@ -111,8 +113,10 @@ impl Reference {
         };
         let at_edge = labels.at_edge();
         let cut = (1u16..).take(segments).map(|n| at_edge.contains(&n));
+        let one_piece = (1u16..).take(segments).map(|n| labels.is_one_piece(n));
         Ok(Chosen {
             cut: cut.collect(),
+            one_piece: one_piece.collect(),
             labels,
             image: self.image,
             modality: self.modality,

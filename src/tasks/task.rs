@@ -53,6 +53,10 @@ pub struct TaskReference {
     /// reference was added before this was noted, which counts as no.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<bool>,
+    /// Whether each segment is one connected piece, strays apart; empty when the reference was added before this was
+    /// noted, which counts as no.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_piece: Vec<bool>,
 }
 
 impl Task {
@@ -79,6 +83,26 @@ impl Task {
             part(&reference.hash);
         }
         hex(&hasher.finalize())[..16].to_owned()
+    }
+
+    /// Whether each segment is one piece in the patient.
+    ///
+    /// That takes a structure of the body (SNOMED CT 91723000, Anatomical Structure, as its category): of a lesion there
+    /// may be two in the next patient, and what is called mere tissue may be anything. And every reference that shows
+    /// it must show it in one piece. That may reach the edge of the scan: pieces that are joined beyond it in the next
+    /// patient reach its edge too, and are kept.
+    pub fn in_one_piece(&self) -> Vec<bool> {
+        let of = |(at, segment): (usize, &TaskSegment)| {
+            let mut showing = self
+                .references
+                .iter()
+                .filter(|reference| reference.voxels.get(at).is_some_and(|&voxels| voxels > 0))
+                .peekable();
+            segment.description.is_anatomical()
+                && showing.peek().is_some()
+                && showing.all(|reference| reference.one_piece.get(at).copied().unwrap_or(false))
+        };
+        self.segments.iter().enumerate().map(of).collect()
     }
 
     /// Position of the segment of that name, ignoring case and the difference of space, `-` and `_`.

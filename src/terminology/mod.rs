@@ -28,6 +28,11 @@ impl Code {
     }
 }
 
+/// Category of the structures of a body, CID 7150.
+const ANATOMICAL_STRUCTURE: &str = "91723000";
+/// What 3D Slicer and others write for it: SNOMED CT's Body structure.
+const BODY_STRUCTURE: &str = "123037004";
+
 /// What a segment is, in the words and codes of PS3.3 C.8.20.4 (Segment Description Macro).
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SegmentDescription {
@@ -48,4 +53,12 @@ pub struct SegmentDescription {
     pub anatomic_region_modifier: Option<Code>,
     /// Colour as 8-bit sRGB; written as Recommended Display CIELab Value (0062,000D).
     pub color: [u8; 3],
+}
+
+impl SegmentDescription {
+    /// Whether it is a structure of the body by its category, and not a finding or mere tissue.
+    pub fn is_anatomical(&self) -> bool {
+        let structure = [ANATOMICAL_STRUCTURE, BODY_STRUCTURE];
+        self.category.scheme == "SCT" && structure.contains(&self.category.value.as_str())
+    }
 }

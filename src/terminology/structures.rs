@@ -83,7 +83,7 @@ fn read(line: &str) -> Option<(&str, SegmentDescription)> {
     let anatomic_region = (region != "-").then(|| Code::new(region, "SCT", meaning));
     let color = u32::from_str_radix(next()?, 16).ok()?.to_be_bytes();
     let category = match category {
-        "A" => Code::new("91723000", "SCT", "Anatomical Structure"),
+        "A" => Code::new(super::ANATOMICAL_STRUCTURE, "SCT", "Anatomical Structure"),
         _ => Code::new("49755003", "SCT", "Morphologically Abnormal Structure"),
     };
     // The side is the side of the organ: of the finding's region where the type is a finding.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Geometry;
+use super::{Components, Geometry};
 
 /// Segments on a [`Geometry`].
 ///
@@ -91,6 +91,27 @@ impl LabelVolume {
             }
         }
         mask
+    }
+
+    /// Whether a segment is one connected piece: all but strays of one part in fifty together. `false` without a voxel.
+    pub fn is_one_piece(&self, segment: u16) -> bool {
+        let Some(bounds) = self.bounding_box(segment) else {
+            return false;
+        };
+        let size = bounds.map(|[first, last]| last - first + 1);
+        let mut mask = Vec::with_capacity(size.iter().product());
+        for k in bounds[2][0]..=bounds[2][1] {
+            for j in bounds[1][0]..=bounds[1][1] {
+                let from = self.geometry.index(bounds[0][0], j, k);
+                mask.extend(
+                    (from..from + size[0])
+                        .map(|at| self.layers.iter().any(|layer| layer[at] == segment)),
+                );
+            }
+        }
+        let components = Components::of(&mask, size);
+        let all: usize = components.sizes.iter().sum();
+        components.largest() * 50 >= all * 49
     }
 
     /// The smallest box around a segment, as first and last voxel along each axis (both inside), or

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod any_geometry;
 mod axis_weights;
+mod components;
 mod geometry;
 mod label_volume;
 mod nifti;
@@ -15,6 +16,7 @@ mod voxel_map;
 
 #[cfg(test)]
 use any_geometry::any_geometry;
+pub use components::Components;
 pub use geometry::{Geometry, Vec3, cross, dot, norm};
 pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;

@@ -2,7 +2,9 @@
 
 use irisnode::iris::Iris;
 use irisnode::segment::{SegmentOptions, dice, segment_volume};
-use irisnode::volume::{Geometry, LabelVolume};
+use irisnode::tasks::Selection;
+use irisnode::terminology::{Code, SegmentDescription};
+use irisnode::volume::{Components, Geometry, LabelVolume};
 
 use crate::patient::*;
 
@@ -99,6 +101,11 @@ fn in_patient_order(labels: &LabelVolume, grid: &Geometry) -> Vec<u16> {
 }
 
 fn middle_probability(iris: &Iris, task: &irisnode::tasks::LoadedTask) -> f32 {
+    probability_of_rank(iris, task, 0.5)
+}
+
+/// The probability that this share of the voxels is below, of whatever class is the likeliest.
+fn probability_of_rank(iris: &Iris, task: &irisnode::tasks::LoadedTask, share: f64) -> f32 {
     let (image, _) = patient_on(axial(4.0), 6.0);
     let input =
         irisnode::preprocess::network_input(&image, "CT", iris.config().spacing_mm).unwrap();
@@ -111,7 +118,86 @@ fn middle_probability(iris: &Iris, task: &irisnode::tasks::LoadedTask) -> f32 {
         )
         .unwrap();
     let (greatest, _) = found.max_dim(0, false);
-    f64::try_from(greatest.median()).unwrap() as f32
+    f64::try_from(
+        greatest
+            .flatten(0, -1)
+            .quantile_scalar(share, 0, false, "lower"),
+    )
+    .unwrap() as f32
+}
+
+/// Connected parts of a segment: those that do not reach the edge of the scan, and all.
+fn parts(labels: &LabelVolume, segment: u16) -> (usize, usize) {
+    let size = labels.geometry.size;
+    let components = Components::of(&labels.mask(segment), size);
+    let mut at_edge = vec![false; components.sizes.len()];
+    for (at, &part) in components.of_voxel.iter().enumerate() {
+        let place = [
+            at % size[0],
+            at / size[0] % size[1],
+            at / (size[0] * size[1]),
+        ];
+        at_edge[part as usize] |= (0..3).any(|a| place[a] == 0 || place[a] + 1 == size[a]);
+    }
+    let inner = at_edge.iter().skip(1).filter(|&&edge| !edge).count();
+    (inner, components.sizes.len() - 1)
+}
+
+#[test]
+fn an_organ_shown_in_one_piece_is_found_in_one_piece_and_a_lesion_may_have_many() {
+    let place = workplace();
+    let iris = place.network(3);
+    let kidney = |category: Code| {
+        vec![Selection {
+            value: KIDNEY,
+            description: SegmentDescription {
+                category,
+                ..described("Kidney")
+            },
+        }]
+    };
+    let organ = Code::new("91723000", "SCT", "Anatomical Structure");
+    let lesion = Code::new("49755003", "SCT", "Morphologically Abnormal Structure");
+    let find = |name: &str, selections: &[Selection], references: usize| {
+        let library = &place.library;
+        library
+            .add(name, true, selections, reference(4.0, 0.0))
+            .unwrap();
+        if references > 1 {
+            // A second one, in which the kidney lies in two halves.
+            let mut halved = reference(4.0, 0.0);
+            let slice = halved.image.geometry.size[0] * halved.image.geometry.size[1];
+            let middle = halved.image.geometry.size[2] / 2;
+            halved.labels.layers[0][slice * middle..slice * (middle + 2)].fill(0);
+            library.add_reference(name, selections, halved).unwrap();
+        }
+        let tasks = [library.load(name, &iris).unwrap()];
+        // Weights are random here: few voxels are above the threshold, and they are scattered.
+        let options = SegmentOptions {
+            threshold: probability_of_rank(&iris, &tasks[0], 0.9),
+            least_part: 0.0,
+            ..SegmentOptions::default()
+        };
+        // On the network's own grid, where parts are told apart.
+        let (image, _) = patient_on(axial(5.0), 6.0);
+        let found = segment_volume(&image, "CT", &tasks, &iris, &options, &mut |_, _| {});
+        parts(&found.unwrap().labels, 1)
+    };
+    let (inner, many) = find("lesion", &kidney(lesion), 1);
+    assert!(
+        inner > 1,
+        "{inner} of {many} parts: the situation shows nothing"
+    );
+    let (inner, kept) = find("organ", &kidney(organ.clone()), 1);
+    assert!(
+        kept >= 1 && (inner == 0 || (inner, kept) == (1, 1)),
+        "{inner} inner of {kept} parts"
+    );
+    let (_, of_halves) = find("halves", &kidney(organ), 2);
+    assert!(
+        of_halves > kept,
+        "{of_halves} parts by a reference of two, {kept} by one"
+    );
 }
 
 #[test]
