@@ -29,3 +29,4 @@ pub mod segment;
 pub mod tasks;
 pub mod terminology;
 pub mod volume;
+pub mod web;

@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("encode", &["assemble", "terminology", "volume"]),
     ("deliver", &["config", "dimse"]),
+    ("web", &["archive"]),
     // Beside the road.
     (
         "evaluate",

@@ -6,6 +6,7 @@
 //! name from outside reaches the file system and the same bytes are held once.
 
 mod commit;
+mod counts;
 mod deliveries;
 mod error;
 mod files;
@@ -14,6 +15,7 @@ mod review;
 mod schema;
 mod spool;
 
+pub use counts::Counts;
 pub use deliveries::Delivery;
 pub use error::ArchiveError;
 pub use jobs::{Job, JobState, JobSummary, NewResult, RuleWithoutResult};

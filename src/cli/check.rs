@@ -127,6 +127,7 @@ impl fmt::Display for Summary<'_> {
         let Config {
             node,
             delivery,
+            web,
             peers,
             rules,
         } = self.0;
@@ -160,6 +161,10 @@ impl fmt::Display for Summary<'_> {
             humantime::format_duration(delivery.first_retry),
             humantime::format_duration(delivery.give_up_after)
         )?;
+        match web.listen {
+            Some(address) => writeln!(f, "status    on http://{address}/, this machine only")?,
+            None => writeln!(f, "status    no page: [web] has no listen")?,
+        }
         writeln!(f, "\npeers")?;
         let name_width = peers
             .iter()

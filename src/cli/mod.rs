@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, no logic of its own.
 
 mod check;
+mod completions;
 mod config_arg;
 mod echo;
 mod evaluate;
@@ -10,6 +11,7 @@ mod images;
 mod jobs;
 mod known;
 mod library;
+mod man;
 mod mark;
 mod overlay;
 mod pairs;
@@ -64,6 +66,8 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Phantom(phantom::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -82,6 +86,8 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Phantom(args) => phantom::run(args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::rule::{self, PlacedRule, Rule};
 use super::section::{Placed, Section};
 use super::suggest::did_you_mean;
 use super::value;
+use super::web::{self, Web};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct Config {
     pub node: NodeConfig,
     /// How patiently results are sent.
     pub delivery: Delivery,
+    /// The status page.
+    pub web: Web,
     /// Application entities the node talks to.
     pub peers: Vec<Peer>,
     /// Rules in the order of the file.
@@ -258,14 +261,15 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 4] = ["node", "delivery", "peer", "rule"];
+    const KNOWN: [&str; 5] = ["node", "delivery", "web", "peer", "rule"];
     let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
     for key in root
         .keys()
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
-        let help = did_you_mean(key.get_ref(), KNOWN)
-            .unwrap_or_else(|| "known here: [node], [delivery], [[peer]], [[rule]]".to_owned());
+        let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
+            "known here: [node], [delivery], [web], [[peer]], [[rule]]".to_owned()
+        });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
     }
@@ -284,6 +288,10 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         problems,
     ) {
         delivery = delivery::read(Section::new("[delivery]", span, table, problems));
+    }
+    let mut web = Web::default();
+    if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
+        web = web::read(Section::new("[web]", span, table, problems));
     }
     let mut peers = Vec::new();
     for (table, span) in tables("[[peer]]", root.get("peer"), problems) {
@@ -306,6 +314,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     let config = Config {
         node,
         delivery,
+        web,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
         rules: rules.into_iter().map(|placed| placed.rule).collect(),
     };

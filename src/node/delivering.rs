@@ -95,10 +95,12 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
     let job = delivery.job;
     match result {
         Some(Ok(_)) => {
+            count(delivery, "delivered");
             tracing::info!(job, destination = delivery.destination, "delivered");
             rooms.archive.delivered(delivery).await
         }
         Some(Err(error)) if error.is_transient() => {
+            count(delivery, "postponed");
             let failures = u32::try_from(delivery.attempts)
                 .unwrap_or(u32::MAX)
                 .saturating_add(1);
@@ -119,6 +121,7 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
                 .await
         }
         Some(Err(error)) => {
+            count(delivery, "refused");
             tracing::warn!(job, destination = delivery.destination, %error, "refused for good");
             rooms
                 .archive
@@ -133,4 +136,11 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
                 .await
         }
     }
+}
+
+/// An attempt to send, for the metrics.
+fn count(delivery: &Delivery, outcome: &'static str) {
+    let destination = delivery.destination.clone();
+    metrics::counter!("irisnode_deliveries_total", "destination" => destination, "outcome" => outcome)
+        .increment(1);
 }

@@ -21,6 +21,7 @@ mod step;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
 use crate::receive::{ReceiveError, ReceiveOptions, Server};
+use crate::web::{About, Metrics, WebError, WebServer};
 pub use encoding::encode_result;
 use network_thread::NetworkThread;
 use std::net::SocketAddr;
@@ -41,6 +42,12 @@ pub enum NodeError {
     /// The network cannot be loaded.
     #[error("the network cannot be loaded: {0}")]
     Network(String),
+    /// The status page's listener cannot be bound.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// What the node does cannot be counted.
+    #[error("the metrics cannot be kept: {0}")]
+    Metrics(String),
     /// The listener's address is not known.
     #[error("the listener failed: {0}")]
     Listener(#[from] std::io::Error),
@@ -70,6 +77,7 @@ pub async fn run(
         .map_err(NodeError::Network)?;
     let server = Server::bind(receive_options(&config), Arc::clone(&archive)).await?;
     let address = server.local_addr()?;
+    let web = status_page(&config, &archive, network.weights()).await?;
     let rooms = Arc::new(Rooms {
         config,
         archive,
@@ -80,11 +88,35 @@ pub async fn run(
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
+    if let Some(web) = web {
+        tracing::info!(address = %web.local_addr()?, "status page");
+        loops.spawn(web.run(shutdown.clone()));
+    }
     loops.close();
     ready(address);
     server.run(shutdown.clone()).await;
     loops.wait().await;
     Ok(())
+}
+
+/// The status page, where the configuration asks for one.
+async fn status_page(
+    config: &Config,
+    archive: &Arc<Archive>,
+    weights: &str,
+) -> Result<Option<WebServer>, NodeError> {
+    let Some(address) = config.web.listen else {
+        return Ok(None);
+    };
+    let metrics = Metrics::install().map_err(|error| NodeError::Metrics(error.to_string()))?;
+    let about = About {
+        ae_title: config.node.ae_title.clone(),
+        weights: weights.to_owned(),
+        min_free_bytes: config.node.min_free_bytes,
+    };
+    Ok(Some(
+        WebServer::bind(address, Arc::clone(archive), about, metrics).await?,
+    ))
 }
 
 fn receive_options(config: &Config) -> ReceiveOptions {

@@ -45,6 +45,7 @@ pub(super) enum NetworkError {
 #[derive(Debug)]
 pub(super) struct NetworkThread {
     requests: mpsc::Sender<Request>,
+    weights: String,
 }
 
 impl NetworkThread {
@@ -57,7 +58,7 @@ impl NetworkThread {
             .name("network".into())
             .spawn(move || match load(&weights, folder, device) {
                 Ok((iris, library)) => {
-                    let _ = started.send(Ok(()));
+                    let _ = started.send(Ok(iris.weights_hash().to_owned()));
                     serve(&iris, &library, waiting);
                 }
                 Err(reason) => {
@@ -65,10 +66,15 @@ impl NetworkThread {
                 }
             })
             .map_err(|error| format!("its thread cannot be started: {error}"))?;
-        start
+        let weights = start
             .await
             .unwrap_or_else(|_| Err("its thread ended at once".into()))?;
-        Ok(Self { requests })
+        Ok(Self { requests, weights })
+    }
+
+    /// SHA-256 of the weights it loaded, in hexadecimal.
+    pub(super) fn weights(&self) -> &str {
+        &self.weights
     }
 
     /// Segments a volume by tasks, whose references meet it by a strategy.

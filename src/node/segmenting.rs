@@ -93,6 +93,8 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
                 );
             }
             let took = rooms.archive.segmented(job.id, &made, &without).await?;
+            metrics::histogram!("irisnode_segmenting_seconds").record(start.elapsed());
+            metrics::histogram!("irisnode_network_seconds").record(network);
             tracing::info!(job = job.id, results = made.len(), superseded = !took, elapsed = ?start.elapsed(), ?network, "segmented");
             return Ok(());
         }

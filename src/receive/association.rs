@@ -221,10 +221,12 @@ impl Handler {
         let status = match outcome {
             Ok(()) => {
                 self.stored += 1;
+                metrics::counter!("irisnode_instances_received_total").increment(1);
                 Status::Success
             }
             Err(refusal) => {
                 self.refused += 1;
+                metrics::counter!("irisnode_instances_refused_total").increment(1);
                 tracing::warn!(
                     calling_ae = self.association.peer_ae_title().trim(),
                     status = format!("{:04X}H", refusal.status.code()),

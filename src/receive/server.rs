@@ -183,6 +183,8 @@ async fn serve(
     let mut handler = Handler::new(association, Arc::clone(&shared));
     let ended = handler.run(&shutdown).await;
     let (stored, refused) = (handler.stored, handler.refused);
+    let end = if ended.is_ok() { "released" } else { "aborted" };
+    metrics::counter!("irisnode_associations_total", "end" => end).increment(1);
     match ended {
         Ok(()) if shutdown.is_cancelled() => handler.abort().await,
         Ok(()) => {}

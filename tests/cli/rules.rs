@@ -204,9 +204,10 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
     answer.failed_saying(&["1 problem in", "there is no task `abdomen`"]);
 
     // What the comments call defaults are the defaults.
-    use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy};
+    use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy, Web};
     let config = ConfigFile::read(&config).unwrap().into_config();
     assert_eq!(config.delivery, Delivery::default());
+    assert_eq!(config.web, Web::default());
     let default = NodeConfig::default();
     let base = desk.path("");
     let expected = NodeConfig {
@@ -250,6 +251,8 @@ fn every_command_explains_itself_with_examples() {
         "train",
         "evaluate",
         "phantom",
+        "completions",
+        "man",
     ] {
         let help = desk.run(&format!("{command} --help"), &[]);
         let help = &help.worked().stdout;

@@ -22,6 +22,7 @@ mod raw_association;
 mod review;
 mod road;
 mod series;
+mod status_page;
 mod syntaxes;
 
 use irisnode::config::{Delivery, Peer};

@@ -14,6 +14,7 @@
 
 mod dicom_file;
 mod drawn_series;
+pub mod http;
 mod node;
 mod orthanc;
 mod process;

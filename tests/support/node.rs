@@ -57,6 +57,12 @@ impl NodeSetup {
         self
     }
 
+    /// Lines for `[web]`.
+    pub fn web(mut self, lines: &str) -> Self {
+        self.delivery += &format!("[web]\n{lines}\n");
+        self
+    }
+
     /// A peer on loopback.
     pub fn peer(mut self, name: &str, ae_title: &str, port: u16) -> Self {
         self.peers += &format!(

@@ -2,7 +2,6 @@
 
 use super::process::{Running, free_port, wait_until};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
@@ -130,22 +129,8 @@ impl Orthanc {
     }
 }
 
-/// One HTTP/1.0 exchange; nothing unless the status is 2xx.
+/// What Orthanc answers; nothing unless the status is 2xx.
 fn request(port: u16, method: &str, path: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .ok()?;
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let status = std::str::from_utf8(&answer[..end_of_head]).ok()?;
-    let accepted = status.split(' ').nth(1)?.starts_with('2');
-    accepted.then(|| answer.split_off(end_of_head + 4))
+    let answer = super::http::request(port, method, path, "127.0.0.1", body)?;
+    (answer.status / 100 == 2).then_some(answer.body)
 }
