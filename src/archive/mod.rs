@@ -10,6 +10,7 @@ mod deliveries;
 mod error;
 mod files;
 mod jobs;
+mod notes;
 mod review;
 mod schema;
 mod spool;

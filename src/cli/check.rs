@@ -3,7 +3,9 @@
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
-use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, Strategy, size_in_words};
+use crate::config::{
+    Condition, Config, ConfigFile, Delivery, Peer, Rule, Strategy, Volume, size_in_words,
+};
 use crate::deliver::echo;
 use miette::IntoDiagnostic;
 use std::fmt;
@@ -216,11 +218,18 @@ fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
     }
 }
 
-/// ` (strategy retrieval)`, or nothing where it is the default.
+/// ` (strategy retrieval, volume 2)`, or nothing where both are the default.
 pub(super) fn strategy(rule: &Rule) -> String {
-    if rule.strategy == Strategy::default() {
+    let mut said = Vec::new();
+    if rule.strategy != Strategy::default() {
+        said.push(format!("strategy {}", rule.strategy));
+    }
+    if rule.volume != Volume::default() {
+        said.push(format!("volume {}", rule.volume));
+    }
+    if said.is_empty() {
         String::new()
     } else {
-        format!(" (strategy {})", rule.strategy)
+        format!(" ({})", said.join(", "))
     }
 }

@@ -250,6 +250,7 @@ impl Explained<'_> {
                     "condition": self.branch_document(explanation),
                     "tasks": rule.tasks,
                     "strategy": rule.strategy.name(),
+                    "volume": rule.volume.to_string(),
                     "hold_below": rule.hold_below,
                     "absent_tasks": self.absent_tasks(rule),
                     "destinations": receivers.as_ref().ok(),

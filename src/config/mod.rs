@@ -14,6 +14,7 @@ mod section;
 mod strategy;
 mod suggest;
 mod value;
+mod volume;
 mod when;
 
 pub use condition::{Condition, Subject, Test};
@@ -25,3 +26,4 @@ pub use problem::{ConfigError, Findings, Problem};
 pub use rule::Rule;
 pub use strategy::Strategy;
 pub use value::size_in_words;
+pub use volume::Volume;

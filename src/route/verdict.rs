@@ -98,6 +98,7 @@ mod tests {
                 when: condition,
                 tasks: Vec::new(),
                 strategy: Default::default(),
+                volume: Default::default(),
                 destinations: Vec::new(),
                 priority: 0,
                 hold_below: None,
