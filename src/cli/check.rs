@@ -4,7 +4,8 @@ use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
 use crate::config::{
-    Condition, Config, ConfigFile, Delivery, Peer, Rule, Strategy, Volume, size_in_words,
+    Condition, Config, ConfigFile, Delivery, Peer, Rule, Segmentation, Strategy, Volume,
+    size_in_words,
 };
 use crate::deliver::echo;
 use miette::IntoDiagnostic;
@@ -94,6 +95,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             ae_title,
             host,
             port,
+            compress: _,
         } = peer;
         match outcome.into_diagnostic()? {
             Ok(elapsed) => println!(
@@ -173,9 +175,15 @@ impl fmt::Display for Summary<'_> {
             ae_title,
             host,
             port,
+            compress,
         } in peers
         {
-            writeln!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;
+            write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;
+            let compress: Vec<&str> = compress.iter().map(|c| c.name()).collect();
+            match compress.as_slice() {
+                [] => writeln!(f)?,
+                some => writeln!(f, ", results {} where it takes that", some.join(" or "))?,
+            }
         }
         if peers.is_empty() {
             writeln!(f, "  none")?;
@@ -226,6 +234,9 @@ pub(super) fn strategy(rule: &Rule) -> String {
     }
     if rule.volume != Volume::default() {
         said.push(format!("volume {}", rule.volume));
+    }
+    if rule.segmentation != Segmentation::default() {
+        said.push(format!("segmentation {}", rule.segmentation));
     }
     if said.is_empty() {
         String::new()

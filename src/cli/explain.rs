@@ -251,6 +251,7 @@ impl Explained<'_> {
                     "tasks": rule.tasks,
                     "strategy": rule.strategy.name(),
                     "volume": rule.volume.to_string(),
+                    "segmentation": rule.segmentation.name(),
                     "hold_below": rule.hold_below,
                     "absent_tasks": self.absent_tasks(rule),
                     "destinations": receivers.as_ref().ok(),

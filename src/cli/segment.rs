@@ -12,7 +12,7 @@ use super::library::LibraryArgs;
 use super::picture::{note, write_picture};
 use super::selection::SegmentArg;
 use super::table::table;
-use crate::encode::{EncodeError, Provenance};
+use crate::encode::{EncodeError, Provenance, SegmentationType};
 use crate::iris::Iris;
 use crate::node::encode_result;
 use crate::picture::Drawn;
@@ -53,6 +53,9 @@ pub struct Args {
     /// What to write [default: all that the input allows].
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<Format>,
+    /// The kind of DICOM-SEG.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    segmentation: SegmentationType,
     /// Known labels (DICOM-SEG, RTSTRUCT or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -106,6 +109,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         retrieve: args.retrieve,
         threshold: args.threshold,
         least_part: args.least_part,
+        keep_probabilities: args.segmentation == SegmentationType::Fractional,
         ..SegmentOptions::default()
     };
     let bar = progress_bar();
@@ -278,7 +282,7 @@ fn write_dicom_seg(
     let Some(source) = &image.source else {
         return Ok(Vec::new());
     };
-    let seg = match encode_result(result, source, &provenance) {
+    let seg = match encode_result(result, source, &provenance, args.segmentation) {
         Ok(seg) => seg,
         Err(nothing @ EncodeError::NothingFound { .. }) => {
             eprintln!("{nothing}.");
@@ -290,6 +294,12 @@ fn write_dicom_seg(
         eprintln!(
             "not found, and so not in the DICOM-SEG: {}",
             seg.empty_segments.join(", ")
+        );
+    }
+    if seg.segmentation_type != args.segmentation {
+        eprintln!(
+            "segments overlap, which a label map cannot hold: the DICOM-SEG is {}",
+            seg.segmentation_type
         );
     }
     let path = args.out.join("segmentation.dcm");

@@ -3,7 +3,7 @@
 use super::condition::Condition;
 use super::problem::Problem;
 use super::section::{Complaint, Placed, Section};
-use super::{Strategy, Volume, strategy, value, volume, when};
+use super::{Segmentation, Strategy, Volume, segmentation, strategy, value, volume, when};
 use toml::de::DeValue;
 
 /// `[[rule]]`: which series get which tasks, and where results go.
@@ -19,6 +19,8 @@ pub struct Rule {
     pub strategy: Strategy,
     /// Which volume of a series that holds several.
     pub volume: Volume,
+    /// The kind of DICOM-SEG that the result is.
+    pub segmentation: Segmentation,
     /// Names of peers that get the result; empty means the peer it came from.
     pub destinations: Vec<String>,
     /// Higher runs first.
@@ -51,6 +53,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
     }
     let strategy = section.or("strategy", Strategy::default(), strategy::read);
     let volume = section.or("volume", Volume::default(), volume::read);
+    let segmentation = section.or("segmentation", Segmentation::default(), segmentation::read);
     let destinations = section.optional("destinations", value::texts);
     let priority = section.or("priority", 0, |value| {
         value::integer(value, -1_000_000, 1_000_000)
@@ -81,6 +84,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         tasks: names(&tasks),
         strategy,
         volume,
+        segmentation,
         destinations: names(&destinations),
         priority: i32::try_from(priority).unwrap_or_default(),
         hold_below: hold_below.map(|placed| placed.value),

@@ -17,6 +17,7 @@ struct Request {
     modality: String,
     tasks: Vec<String>,
     strategy: Strategy,
+    keep_probabilities: bool,
     reply: oneshot::Sender<Result<Answer, NetworkError>>,
 }
 
@@ -78,6 +79,7 @@ impl NetworkThread {
         modality: String,
         tasks: Vec<String>,
         strategy: Strategy,
+        keep_probabilities: bool,
     ) -> Result<Answer, NetworkError> {
         let (reply, answer) = oneshot::channel();
         let request = Request {
@@ -85,6 +87,7 @@ impl NetworkThread {
             modality,
             tasks,
             strategy,
+            keep_probabilities,
             reply,
         };
         self.requests
@@ -142,6 +145,7 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         iris,
         &SegmentOptions {
             strategy: request.strategy,
+            keep_probabilities: request.keep_probabilities,
             ..SegmentOptions::default()
         },
         &mut |_, _| {

@@ -2,6 +2,7 @@
 
 use crate::assemble::VolumeChoice;
 use crate::config;
+use crate::encode::SegmentationType;
 use crate::segment::Strategy;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub(super) struct PlannedRule {
     /// Which volume of a series that holds several.
     #[serde(default)]
     pub(super) volume: VolumeChoice,
+    /// The kind of DICOM-SEG.
+    #[serde(default)]
+    pub(super) segmentation: SegmentationType,
     /// A result in which a segment has less confidence than this is held for review.
     #[serde(default)]
     pub(super) hold_below: Option<f64>,
@@ -49,6 +53,15 @@ pub(super) fn volume(named: &config::Volume) -> VolumeChoice {
     }
 }
 
+/// The kind of DICOM-SEG that a rule names.
+pub(super) fn segmentation(named: config::Segmentation) -> SegmentationType {
+    match named {
+        config::Segmentation::Binary => SegmentationType::Binary,
+        config::Segmentation::Fractional => SegmentationType::Fractional,
+        config::Segmentation::Labelmap => SegmentationType::Labelmap,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +79,11 @@ mod tests {
             assert_eq!(strategy(named).name(), named.name());
         }
         assert_eq!(strategy(config::Strategy::default()), Strategy::default());
+        for named in config::Segmentation::ALL {
+            assert_eq!(segmentation(named).name(), named.name());
+        }
+        let all = SegmentationType::value_variants().len();
+        assert_eq!(all, config::Segmentation::ALL.len());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
-use super::plan::{PlannedRule, strategy, volume};
+use super::plan::{PlannedRule, segmentation, strategy, volume};
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::assemble::read_attributes;
@@ -93,6 +93,7 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             tasks: rule.tasks.clone(),
             strategy: strategy(rule.strategy),
             volume: volume(&rule.volume),
+            segmentation: segmentation(rule.segmentation),
             hold_below: rule.hold_below,
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,

@@ -7,7 +7,7 @@ use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
-use crate::encode::{EncodeError, Provenance, SegInstance};
+use crate::encode::{EncodeError, Provenance, SegInstance, SegmentationType};
 use crate::volume::Volume;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -207,6 +207,7 @@ async fn one_rule(
             series.source.modality(),
             rule.tasks.clone(),
             rule.strategy,
+            rule.segmentation == SegmentationType::Fractional,
         )
         .await
         .map_err(|error| match error {
@@ -217,9 +218,17 @@ async fn one_rule(
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
-    let seg = encode(answer, Arc::clone(&series.source), rule.rule.clone())
-        .await?
-        .map_err(Obstacle::NothingFound)?;
+    let seg = encode(
+        answer,
+        Arc::clone(&series.source),
+        rule.rule.clone(),
+        rule.segmentation,
+    )
+    .await?
+    .map_err(Obstacle::NothingFound)?;
+    if seg.segmentation_type != rule.segmentation {
+        tracing::warn!(rule = rule.rule, asked = %rule.segmentation, written = %seg.segmentation_type, "segments overlap, which a label map cannot hold");
+    }
     let file = rooms.archive.keep_result(seg.bytes).await?;
     if let Some(reason) = &held {
         tracing::info!(rule = rule.rule, reason, "held for review");
@@ -263,6 +272,7 @@ async fn encode(
     answer: Answer,
     source: Arc<SourceSeries>,
     rule: String,
+    kind: SegmentationType,
 ) -> Result<Result<SegInstance, String>, Obstacle> {
     let encoded = tokio::task::spawn_blocking(move || {
         let provenance = Provenance {
@@ -271,7 +281,7 @@ async fn encode(
             tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
-        encode_result(&answer.segmented, &source, &provenance)
+        encode_result(&answer.segmented, &source, &provenance, kind)
     })
     .await
     .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;

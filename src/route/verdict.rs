@@ -99,6 +99,7 @@ mod tests {
                 tasks: Vec::new(),
                 strategy: Default::default(),
                 volume: Default::default(),
+                segmentation: Default::default(),
                 destinations: Vec::new(),
                 priority: 0,
                 hold_below: None,
