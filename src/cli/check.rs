@@ -238,6 +238,9 @@ pub(super) fn strategy(rule: &Rule) -> String {
     if rule.segmentation != Segmentation::default() {
         said.push(format!("segmentation {}", rule.segmentation));
     }
+    if rule.report {
+        said.push("with a report".to_owned());
+    }
     if said.is_empty() {
         String::new()
     } else {

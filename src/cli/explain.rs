@@ -252,6 +252,7 @@ impl Explained<'_> {
                     "strategy": rule.strategy.name(),
                     "volume": rule.volume.to_string(),
                     "segmentation": rule.segmentation.name(),
+                    "report": rule.report,
                     "hold_below": rule.hold_below,
                     "absent_tasks": self.absent_tasks(rule),
                     "destinations": receivers.as_ref().ok(),

@@ -14,7 +14,7 @@ use super::selection::SegmentArg;
 use super::table::table;
 use crate::encode::{EncodeError, Provenance, SegmentationType};
 use crate::iris::Iris;
-use crate::node::encode_result;
+use crate::node::{encode_report, encode_result};
 use crate::picture::Drawn;
 use crate::segment::{ResultSegment, SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{Task, TaskLibrary};
@@ -50,7 +50,7 @@ pub struct Args {
     /// Folder for the results; made when it is missing.
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
-    /// What to write [default: all that the input allows].
+    /// What to write [default: seg, nifti and png, as the input allows].
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<Format>,
     /// The kind of DICOM-SEG.
@@ -85,6 +85,8 @@ pub struct Args {
 enum Format {
     /// DICOM-SEG; only for a DICOM series.
     Seg,
+    /// Measurement report (DICOM SR, TID 1500) on the DICOM-SEG; only for a DICOM series.
+    Sr,
     /// NIfTI label map.
     Nifti,
     /// A picture of slices.
@@ -146,9 +148,13 @@ pub fn run(args: Args) -> miette::Result<()> {
     print!("{}", summary(&result, known.as_ref(), args.strategy));
     for format in formats {
         let written = match format {
-            Format::Seg => {
-                write_dicom_seg(&args, &image, &result, provenance(&args, &result, &iris))?
-            }
+            Format::Seg | Format::Sr => write_dicom(
+                &args,
+                format,
+                &image,
+                &result,
+                provenance(&args, &result, &iris),
+            )?,
             Format::Nifti => write_nifti(&args.out, &result)?,
             Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
         };
@@ -181,9 +187,10 @@ fn formats(asked: &[Format], image: &Image) -> miette::Result<Vec<Format>> {
             .filter(|&f| f != Format::Seg || image.source.is_some())
             .collect());
     }
-    if asked.contains(&Format::Seg) && image.source.is_none() {
+    let dicom = asked.contains(&Format::Seg) || asked.contains(&Format::Sr);
+    if dicom && image.source.is_none() {
         return Err(miette!(
-            help = "give the folder of the DICOM series, or leave out `seg`",
+            help = "give the folder of the DICOM series, or leave out `seg` and `sr`",
             "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series with UIDs"
         ));
     }
@@ -273,8 +280,9 @@ fn provenance(args: &Args, result: &Segmented, iris: &Iris) -> Provenance {
     }
 }
 
-fn write_dicom_seg(
+fn write_dicom(
     args: &Args,
+    format: Format,
     image: &Image,
     result: &Segmented,
     provenance: Provenance,
@@ -290,6 +298,11 @@ fn write_dicom_seg(
         }
         Err(error) => return Err(error).into_diagnostic(),
     };
+    if format == Format::Sr {
+        let report = encode_report(result, &seg, source, &provenance).into_diagnostic()?;
+        let path = args.out.join("report.dcm");
+        return write_file(path, &report.bytes).map(|path| vec![path]);
+    }
     if !seg.empty_segments.is_empty() {
         eprintln!(
             "not found, and so not in the DICOM-SEG: {}",
@@ -303,10 +316,14 @@ fn write_dicom_seg(
         );
     }
     let path = args.out.join("segmentation.dcm");
-    std::fs::write(&path, &seg.bytes)
+    write_file(path, &seg.bytes).map(|path| vec![path])
+}
+
+fn write_file(path: PathBuf, bytes: &[u8]) -> miette::Result<PathBuf> {
+    std::fs::write(&path, bytes)
         .into_diagnostic()
         .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
-    Ok(vec![path])
+    Ok(path)
 }
 
 fn write_png(

@@ -21,6 +21,8 @@ pub struct Rule {
     pub volume: Volume,
     /// The kind of DICOM-SEG that the result is.
     pub segmentation: Segmentation,
+    /// Whether a measurement report (DICOM SR) goes with it.
+    pub report: bool,
     /// Names of peers that get the result; empty means the peer it came from.
     pub destinations: Vec<String>,
     /// Higher runs first.
@@ -54,6 +56,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
     let strategy = section.or("strategy", Strategy::default(), strategy::read);
     let volume = section.or("volume", Volume::default(), volume::read);
     let segmentation = section.or("segmentation", Segmentation::default(), segmentation::read);
+    let report = section.or("report", false, value::boolean);
     let destinations = section.optional("destinations", value::texts);
     let priority = section.or("priority", 0, |value| {
         value::integer(value, -1_000_000, 1_000_000)
@@ -85,6 +88,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         strategy,
         volume,
         segmentation,
+        report,
         destinations: names(&destinations),
         priority: i32::try_from(priority).unwrap_or_default(),
         hold_below: hold_below.map(|placed| placed.value),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
 /// Segmentation Type (0062,0001).
@@ -26,6 +27,16 @@ impl SegmentationType {
             Self::Binary => "binary",
             Self::Fractional => "fractional",
             Self::Labelmap => "labelmap",
+        }
+    }
+}
+
+impl SegmentationType {
+    /// SOP Class UID of such an object.
+    pub fn sop_class_uid(self) -> &'static str {
+        match self {
+            Self::Binary | Self::Fractional => uids::SEGMENTATION_STORAGE,
+            Self::Labelmap => uids::LABEL_MAP_SEGMENTATION_STORAGE,
         }
     }
 }

@@ -58,6 +58,13 @@ pub struct SegInstance {
     pub empty_segments: Vec<String>,
 }
 
+impl SegInstance {
+    /// SOP Class UID (0008,0016).
+    pub fn sop_class_uid(&self) -> &'static str {
+        self.segmentation_type.sop_class_uid()
+    }
+}
+
 /// A segment as it lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenSegment {

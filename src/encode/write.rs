@@ -47,10 +47,7 @@ pub fn write_seg_as(
     let kind = form.segmentation_type();
     let frames = frames::frames(labels, segments, form)?;
     let result_uids = ResultUids::new(source, provenance, kind);
-    let class = match kind {
-        SegmentationType::Labelmap => uids::LABEL_MAP_SEGMENTATION_STORAGE,
-        SegmentationType::Binary | SegmentationType::Fractional => uids::SEGMENTATION_STORAGE,
-    };
+    let class = kind.sop_class_uid();
     let sop_instance_uid = result_uids.of("instance");
 
     let mut data_set = item([
@@ -240,7 +237,8 @@ fn put_functional_groups(
     data_set.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, items));
 }
 
-fn to_file(
+/// A data set as a file in Explicit VR Little Endian.
+pub(super) fn to_file(
     data_set: InMemDicomObject,
     class: &str,
     sop_instance_uid: &str,

@@ -2,7 +2,8 @@
 
 use crate::assemble::SourceSeries;
 use crate::encode::{
-    EncodeError, Provenance, SegForm, SegInstance, Segment, SegmentationType, write_seg_as,
+    EncodeError, Provenance, ReportInstance, SegForm, SegInstance, Segment, SegmentationType,
+    write_report, write_seg_as,
 };
 use crate::segment::Segmented;
 
@@ -20,16 +21,7 @@ pub fn encode_result(
     provenance: &Provenance,
     kind: SegmentationType,
 ) -> Result<SegInstance, EncodeError> {
-    let segments: Vec<Segment> = result
-        .segments
-        .iter()
-        .map(|segment| Segment {
-            number: segment.number,
-            description: segment.description.clone(),
-            algorithm_name: segment.task.clone(),
-            algorithm_version: segment.task_version.clone(),
-        })
-        .collect();
+    let segments = segments(result);
     let write =
         |form: SegForm<'_>| write_seg_as(form, &result.labels, &segments, source, provenance);
     match (kind, &result.probabilities) {
@@ -45,4 +37,28 @@ pub fn encode_result(
         },
         (SegmentationType::Fractional | SegmentationType::Binary, _) => write(SegForm::Binary),
     }
+}
+
+/// The measurement report of a result that was encoded: the volume of each segment of `seg`.
+///
+/// # Errors
+/// As [`write_report`].
+pub fn encode_report(
+    result: &Segmented,
+    seg: &SegInstance,
+    source: &SourceSeries,
+    provenance: &Provenance,
+) -> Result<ReportInstance, EncodeError> {
+    let grid = &result.labels.geometry;
+    write_report(seg, &segments(result), grid, source, provenance)
+}
+
+fn segments(result: &Segmented) -> Vec<Segment> {
+    let segments = result.segments.iter().map(|segment| Segment {
+        number: segment.number,
+        description: segment.description.clone(),
+        algorithm_name: segment.task.clone(),
+        algorithm_version: segment.task_version.clone(),
+    });
+    segments.collect()
 }

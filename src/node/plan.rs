@@ -22,6 +22,9 @@ pub(super) struct PlannedRule {
     /// The kind of DICOM-SEG.
     #[serde(default)]
     pub(super) segmentation: SegmentationType,
+    /// Whether a measurement report goes with it.
+    #[serde(default)]
+    pub(super) report: bool,
     /// A result in which a segment has less confidence than this is held for review.
     #[serde(default)]
     pub(super) hold_below: Option<f64>,

@@ -94,6 +94,7 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             strategy: strategy(rule.strategy),
             volume: volume(&rule.volume),
             segmentation: segmentation(rule.segmentation),
+            report: rule.report,
             hold_below: rule.hold_below,
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,

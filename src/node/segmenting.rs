@@ -1,13 +1,13 @@
 //! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
 
-use super::encoding::encode_result;
+use super::encoding::{encode_report, encode_result};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
-use crate::encode::{EncodeError, Provenance, SegInstance, SegmentationType};
+use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
 use crate::volume::Volume;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -218,14 +218,9 @@ async fn one_rule(
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
-    let seg = encode(
-        answer,
-        Arc::clone(&series.source),
-        rule.rule.clone(),
-        rule.segmentation,
-    )
-    .await?
-    .map_err(Obstacle::NothingFound)?;
+    let (seg, report) = encode(answer, Arc::clone(&series.source), rule)
+        .await?
+        .map_err(Obstacle::NothingFound)?;
     if seg.segmentation_type != rule.segmentation {
         tracing::warn!(rule = rule.rule, asked = %rule.segmentation, written = %seg.segmentation_type, "segments overlap, which a label map cannot hold");
     }
@@ -233,14 +228,21 @@ async fn one_rule(
     if let Some(reason) = &held {
         tracing::info!(rule = rule.rule, reason, "held for review");
     }
-    let to = |destination: &String| NewResult {
-        rule: rule.rule.clone(),
-        destination: destination.clone(),
-        file: file.clone(),
-        sop_instance_uid: seg.sop_instance_uid.clone(),
-        held: held.clone(),
-    };
-    Ok((rule.destinations.iter().map(to).collect(), network))
+    let mut files = vec![(file, seg.sop_instance_uid)];
+    if let Some(report) = report {
+        let file = rooms.archive.keep_result(report.bytes).await?;
+        files.push((file, report.sop_instance_uid));
+    }
+    let made = rule.destinations.iter().flat_map(|destination| {
+        files.iter().map(|(file, sop_instance_uid)| NewResult {
+            rule: rule.rule.clone(),
+            destination: destination.clone(),
+            file: file.clone(),
+            sop_instance_uid: sop_instance_uid.clone(),
+            held: held.clone(),
+        })
+    });
+    Ok((made.collect(), network))
 }
 
 /// A volume of the series, shared among the rules that take it.
@@ -267,26 +269,33 @@ impl Read {
     }
 }
 
-/// The DICOM-SEG, or (inner error) the sentence that nothing was found.
+/// A result and, where the rule wants one, the report on it.
+type Encoded = (SegInstance, Option<ReportInstance>);
+
+/// The DICOM-SEG and its report, or (inner error) the sentence that nothing was found.
 async fn encode(
     answer: Answer,
     source: Arc<SourceSeries>,
-    rule: String,
-    kind: SegmentationType,
-) -> Result<Result<SegInstance, String>, Obstacle> {
+    rule: &PlannedRule,
+) -> Result<Result<Encoded, String>, Obstacle> {
+    let (name, kind, report) = (rule.rule.clone(), rule.segmentation, rule.report);
     let encoded = tokio::task::spawn_blocking(move || {
         let provenance = Provenance {
-            series_description: format!("irisnode: {rule}"),
-            rule,
+            series_description: format!("irisnode: {name}"),
+            rule: name,
             tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
-        encode_result(&answer.segmented, &source, &provenance, kind)
+        let seg = encode_result(&answer.segmented, &source, &provenance, kind)?;
+        let report = report
+            .then(|| encode_report(&answer.segmented, &seg, &source, &provenance))
+            .transpose()?;
+        Ok((seg, report))
     })
     .await
     .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;
     match encoded {
-        Ok(seg) => Ok(Ok(seg)),
+        Ok(encoded) => Ok(Ok(encoded)),
         Err(nothing @ EncodeError::NothingFound { .. }) => Ok(Err(nothing.to_string())),
         Err(error) => Err(Obstacle::Failed(error.to_string())),
     }

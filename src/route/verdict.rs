@@ -100,6 +100,7 @@ mod tests {
                 strategy: Default::default(),
                 volume: Default::default(),
                 segmentation: Default::default(),
+                report: false,
                 destinations: Vec::new(),
                 priority: 0,
                 hold_below: None,

@@ -8,6 +8,7 @@
 )]
 
 mod kinds;
+mod report;
 mod sent;
 #[path = "../support/mod.rs"]
 mod support;
