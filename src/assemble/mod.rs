@@ -12,6 +12,7 @@ mod series_files;
 mod slice_header;
 mod stacking;
 mod suv;
+mod tell_apart;
 mod traits;
 mod volume_choice;
 mod volumes;

@@ -89,7 +89,7 @@ fn uptake(object: &InMemDicomObject, drug: &InMemDicomObject) -> Result<Duration
     let scan = match (series, acquisition) {
         (Some(series), Some(acquisition)) if series <= acquisition => series,
         _ => date_time(&text(object, GE_SCAN_DATE_TIME)).ok_or(
-            "its Series Time is after its Acquisition Time, so the start of the scan is not known",
+            "its Series Time is after its Acquisition Time or missing, so the start of the scan is not known",
         )?,
     };
     let injected = match date_time(&text(drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME)) {
@@ -155,6 +155,8 @@ fn date_time(text: &str) -> Option<NaiveDateTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dicom_core::value::DataSetSequence;
+    use dicom_core::{DataElement, PrimitiveValue, VR};
 
     #[test]
     fn times_are_read_as_far_as_they_are_given() {
@@ -170,5 +172,125 @@ mod tests {
             joined("20260102", "091500")
         );
         assert_eq!(date_time("2026"), None);
+    }
+
+    /// 350 MBq an hour before the scan, half life two hours, 70 kg.
+    fn image(changes: &[(Tag, VR, &str)], drug: &[(Tag, VR, &str)]) -> InMemDicomObject {
+        let element = |(tag, vr, value): &(Tag, VR, &str)| {
+            DataElement::new(*tag, *vr, PrimitiveValue::from(*value))
+        };
+        let mut injected = InMemDicomObject::from_element_iter(
+            [
+                (tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, "091500"),
+                (tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, "3.5e8"),
+                (tags::RADIONUCLIDE_HALF_LIFE, VR::DS, "7200"),
+            ]
+            .iter()
+            .map(element),
+        );
+        let mut object = InMemDicomObject::from_element_iter(
+            [
+                (tags::UNITS, VR::CS, "BQML"),
+                (tags::CORRECTED_IMAGE, VR::CS, "DECY\\ATTN"),
+                (tags::DECAY_CORRECTION, VR::CS, "START"),
+                (tags::PATIENT_WEIGHT, VR::DS, "70"),
+                (tags::SERIES_DATE, VR::DA, "20260102"),
+                (tags::SERIES_TIME, VR::TM, "101500"),
+                (tags::ACQUISITION_DATE, VR::DA, "20260102"),
+                (tags::ACQUISITION_TIME, VR::TM, "101800"),
+            ]
+            .iter()
+            .map(element),
+        );
+        for change in drug {
+            injected.put(element(change));
+        }
+        for change in changes {
+            object.put(element(change));
+        }
+        object.put(DataElement::new(
+            tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE,
+            VR::SQ,
+            DataSetSequence::from(vec![injected]),
+        ));
+        object
+    }
+
+    #[test]
+    fn the_factor_is_grams_for_the_activity_that_is_left() {
+        let near = |found: Result<f64, String>, meant: f64| {
+            let found = found.unwrap();
+            assert!((found / meant - 1.0).abs() < 1e-9, "{found} is not {meant}");
+        };
+        let left = 3.5e8 * (-0.5_f64).exp2();
+        near(factor(&image(&[], &[])), 70_000.0 / left);
+        // Injected before midnight, scanned an hour later.
+        let night = [
+            (tags::SERIES_TIME, VR::TM, "003000"),
+            (tags::ACQUISITION_TIME, VR::TM, "003000"),
+        ];
+        let evening = [(tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, "233000")];
+        near(factor(&image(&night, &evening)), 70_000.0 / left);
+        let said = [(
+            tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
+            VR::DT,
+            "20260102081500",
+        )];
+        near(factor(&image(&[], &said)), 70_000.0 / (3.5e8 * 0.5));
+        let admin = [(tags::DECAY_CORRECTION, VR::CS, "ADMIN")];
+        near(factor(&image(&admin, &[])), 70_000.0 / 3.5e8);
+        near(factor(&image(&[(tags::UNITS, VR::CS, "GML")], &[])), 1.0);
+        let philips = [
+            (tags::UNITS, VR::CS, "CNTS"),
+            (PHILIPS_SUV_FACTOR, VR::DS, "0.0005"),
+        ];
+        near(factor(&image(&philips, &[])), 0.0005);
+        let counts = [
+            (tags::UNITS, VR::CS, "CNTS"),
+            (PHILIPS_ACTIVITY_FACTOR, VR::DS, "2.5"),
+        ];
+        near(factor(&image(&counts, &[])), 2.5 * 70_000.0 / left);
+        // Processed later: GE says itself when the scan was.
+        let later = [
+            (tags::SERIES_TIME, VR::TM, "180000"),
+            (GE_SCAN_DATE_TIME, VR::DT, "20260102101500.00"),
+        ];
+        near(factor(&image(&later, &[])), 70_000.0 / left);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (change, said) in [
+            ((tags::PATIENT_WEIGHT, VR::DS, ""), "no Patient's Weight"),
+            ((tags::UNITS, VR::CS, ""), "no Units"),
+            ((tags::UNITS, VR::CS, "PROPCPS"), "its Units are PROPCPS"),
+            (
+                (tags::CORRECTED_IMAGE, VR::CS, "DECY"),
+                "does not list ATTN",
+            ),
+            (
+                (tags::DECAY_CORRECTION, VR::CS, "NONE"),
+                "Decay Correction is \"NONE\"",
+            ),
+            (
+                (tags::SERIES_TIME, VR::TM, "180000"),
+                "after its Acquisition Time",
+            ),
+            ((tags::SERIES_DATE, VR::DA, ""), "Series Time is after"),
+        ] {
+            let why = factor(&image(&[change], &[])).unwrap_err();
+            assert!(why.contains(said), "{why}");
+        }
+        let why = factor(&image(&[], &[(tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, "0")])).unwrap_err();
+        assert!(why.contains("no Radionuclide Total Dose"), "{why}");
+        let lean = [
+            (tags::UNITS, VR::CS, "GML"),
+            (tags::SUV_TYPE, VR::CS, "LBM"),
+        ];
+        assert!(
+            factor(&image(&lean, &[]))
+                .unwrap_err()
+                .contains("SUV of type LBM")
+        );
     }
 }

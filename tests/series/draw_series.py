@@ -125,7 +125,7 @@ def classic(name, volumes, modality="CT", slope=lambda k: 1.0, intercept=-1024.0
             d.ImageOrientationPatient = [number(x) for x in (*volume.row, *volume.column)]
             d.PixelSpacing = [number(volume.spacing[1]), number(volume.spacing[0])]
             d.SliceThickness = number(volume.step)
-            d.InstanceNumber = v * len(volume.positions) + k + 1
+            d.InstanceNumber = len(files) + 1
             if modality != "MR":
                 d.RescaleSlope, d.RescaleIntercept = number(slope(k)), number(intercept)
             if modality == "CT":
@@ -250,6 +250,29 @@ def main():
         d.AcquisitionNumber = v + 1
 
     classic("ct-acquisitions", [Volume(size=(20, 16, 9)), Volume(size=(20, 16, 5), origin=(-20.5, -31.25, 23.75))], tell=acquisitions)
+
+    def inverted(d, k):
+        d.PhotometricInterpretation = "MONOCHROME1"
+
+    classic("mr-monochrome1", [Volume(OBLIQUE)], "MR", change=inverted, value=lambda stored: 4095.0 - stored)
+
+    def padded(d, k):
+        # A range, as signed numbers that an unsigned VR writes.
+        d.add_new("PixelPaddingValue", "US", 0x10000 - 2000)
+        d.add_new("PixelPaddingRangeLimit", "US", 0x10000 - 1500)
+
+    def unpadded(stored):
+        padding = (stored >= -2000) & (stored <= -1500)
+        assert padding.any()
+        return np.where(padding, stored[~padding].min(), stored) - 24.0
+
+    classic("ct-padding", [Volume(low=-2000, high=2000)], bits=16, signed=True, intercept=-24, change=padded, value=unpadded)
+
+    def scouts(d, v, k):
+        if v == 1:
+            d.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+
+    classic("ct-localisers", [Volume(), Volume(CORONAL, size=(20, 16, 2))], tell=scouts)
 
     enhanced("enhanced-ct", [Volume(OBLIQUE)], "CT", intercept=-1024)
     enhanced("enhanced-mr", [Volume(SAGITTAL)], "MR", slope=lambda k: 2.0)

@@ -1,6 +1,8 @@
 //! One volume or several: which is taken, and what the record says.
 
-use crate::{assert_is, meant, read};
+use crate::support::tool;
+use crate::{DRAWN, assert_is, files, meant, read};
+use irisnode::assemble::read_series;
 
 /// Series of one volume, and what their values are in.
 const SINGLE: &[(&str, &str)] = &[
@@ -11,6 +13,8 @@ const SINGLE: &[(&str, &str)] = &[
     ("ct-tilt", "HU"),
     ("ct-tilt-slices", "HU"),
     ("ct-modality-lut", "HU"),
+    ("ct-padding", "HU"),
+    ("mr-monochrome1", "none"),
     ("mr-sagittal", "none"),
     ("mr-coronal", "none"),
     ("mr-oblique", "none"),
@@ -117,5 +121,72 @@ fn of_several_volumes_the_one_asked_for_is_taken_and_the_record_names_it() {
             refused.contains("none of them is the one asked for (EchoTime=77)"),
             "{refused}"
         );
+    }
+}
+
+#[test]
+fn localisers_beside_slices_are_left_out_and_named() {
+    let series = read("ct-localisers", "only").unwrap();
+    assert_is("ct-localisers", &series, &meant("ct-localisers")[0], 1.0);
+    assert_eq!(
+        series.notes,
+        ["2 localisers were left out (image 8, image 9)"]
+    );
+}
+
+#[test]
+fn a_file_that_is_there_twice_counts_once_and_another_image_of_its_name_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = files(&DRAWN.join("mr-oblique"));
+    let copy = folder.path().join("copy.dcm");
+    std::fs::copy(&all[3], &copy).unwrap();
+    all.push(copy.clone());
+    let series = read_series(&all).unwrap();
+    assert_is("mr-oblique", &series, &meant("mr-oblique")[0], 1.0);
+    assert_eq!(
+        series.notes,
+        ["1 images were there more than once and are counted once"]
+    );
+
+    let mut object = dicom_object::open_file(&copy).unwrap();
+    object.put(dicom_core::DataElement::new(
+        dicom_dictionary_std::tags::IMAGE_POSITION_PATIENT,
+        dicom_core::VR::DS,
+        dicom_core::PrimitiveValue::from("0\\0\\0"),
+    ));
+    object.write_to_file(&copy).unwrap();
+    let error = read_series(&all).unwrap_err().to_string();
+    assert!(
+        error.contains("another image of the series has its SOP Instance UID"),
+        "{error}"
+    );
+}
+
+#[test]
+fn frames_of_an_enhanced_image_are_decoded_from_every_transfer_syntax() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = DRAWN.join("enhanced-ct/all.dcm");
+    for (name, program) in [
+        ("implicit", &["dcmconv", "+ti"][..]),
+        ("big endian", &["dcmconv", "+tb"]),
+        ("deflated", &["dcmconv", "+td"]),
+        ("RLE", &["dcmcrle"]),
+        ("JPEG lossless", &["dcmcjpeg", "+e1"]),
+        ("JPEG-LS", &["dcmcjpls"]),
+    ] {
+        let file = folder.path().join(name);
+        let made = tool(program[0])
+            .args(&program[1..])
+            .arg(&plain)
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let series = read_series(&[file]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_is(name, &series, &meant("enhanced-ct")[0], 1.0);
     }
 }
