@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- orthanc orthanc-dicomweb dcmtk dicom3tools dcm2niix chromium
+    set -- orthanc orthanc-dicomweb dcmtk dicom3tools chromium
 fi
 
 missing=
@@ -14,7 +14,6 @@ for package in "$@"; do
         orthanc-dicomweb) ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so ;;
         dcmtk) command -v storescp && command -v storescu && command -v dcmsend ;;
         dicom3tools) command -v dciodvfy ;;
-        dcm2niix) command -v dcm2niix ;;
         chromium) command -v chromium ;;
         *) dpkg -s "$package" ;;
     esac >/dev/null 2>&1 || missing="$missing $package"

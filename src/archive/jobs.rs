@@ -100,6 +100,8 @@ pub struct JobSummary {
     pub state: String,
     /// Why it failed, was skipped, or waits.
     pub reason: Option<String>,
+    /// How the series was read: which of several volumes, in what units.
+    pub note: Option<String>,
     /// Modality of the series.
     pub modality: String,
     /// AE title that sent it.
@@ -332,7 +334,7 @@ impl Archive {
     /// The latest jobs, newest first.
     pub async fn jobs(&self, most: i64) -> Result<Vec<JobSummary>, ArchiveError> {
         Ok(sqlx::query_as(
-            "SELECT jobs.id, state, reason, modality, calling_ae, updated_at,
+            "SELECT jobs.id, state, reason, note, modality, calling_ae, updated_at,
                (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
                (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
                (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,

@@ -11,6 +11,7 @@ mod deliveries;
 mod error;
 mod files;
 mod jobs;
+mod notes;
 mod review;
 mod schema;
 mod spool;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Each entry brings the index from its number to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE series (
         id INTEGER PRIMARY KEY,
         series_uid TEXT NOT NULL,
@@ -58,7 +59,10 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX deliveries_by_state ON deliveries (state, next_at);
     CREATE INDEX deliveries_by_job ON deliveries (job);
-"];
+",
+    // How the series was read: volumes left out, units.
+    "ALTER TABLE jobs ADD COLUMN note TEXT;",
+];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.
 pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {

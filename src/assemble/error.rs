@@ -60,16 +60,6 @@ pub enum AssembleError {
         /// Slices needed.
         needed: usize,
     },
-    /// Some images are localisers (scouts) and others are not.
-    #[error("the series mixes {localisers} localiser images with {others} slices ({which})")]
-    Localiser {
-        /// Localiser images.
-        localisers: usize,
-        /// Other images.
-        others: usize,
-        /// The localisers.
-        which: String,
-    },
     /// Slices of different sizes.
     #[error(
         "the series mixes slices of {first:?} and {other:?} pixels (columns, rows), first at {slice}"
@@ -128,15 +118,25 @@ pub enum AssembleError {
         /// The one that differs.
         slice: String,
     },
-    /// Every position is there several times: time points, echoes, phases or acquisitions.
+    /// Every position is there several times, and no attribute says which slices belong together.
     #[error(
-        "the series holds {volumes} volumes of {slices} slices at the same positions (time points, echoes, phases or acquisitions); send them as series of their own"
+        "the series holds {volumes} volumes of {slices} slices at the same positions, and no attribute tells them apart (the first position has {which}); send them as series of their own"
     )]
     SeveralVolumes {
         /// Images per position.
         volumes: usize,
         /// Positions.
         slices: usize,
+        /// The slices at the first position.
+        which: String,
+    },
+    /// The series holds several volumes, and not the one asked for, or one alone was asked for.
+    #[error("the series holds {listed}; {asked}")]
+    VolumeChoice {
+        /// The volumes there are.
+        listed: String,
+        /// What was asked for, and what to do.
+        asked: String,
     },
     /// Some positions are there more than once.
     #[error(
@@ -189,10 +189,9 @@ pub enum AssembleError {
         /// The slice after which the distance is first off.
         slice: String,
     },
-    /// The stack is sheared by a tilted gantry.
+    /// The stack leans further than a gantry tilts.
     #[error(
-        "the gantry was tilted by {degrees:.1} degrees: each slice is shifted against the one before, so the stack is no right-angled volume. \
-         Reconstruct the series without tilt"
+        "the slices lie on a line that leans from their normal by {degrees:.1} degrees: no gantry is tilted further than 45"
     )]
     Tilted {
         /// Angle between the way from slice to slice and the slice normal.

@@ -1,14 +1,21 @@
 //! From the instances of a series to a [`Volume`] in Hounsfield units (or the
 //! modality's own), or a sentence why not.
 
+mod alike;
 mod codestream;
 mod dicom_file;
 mod error;
+mod modality_lut;
 mod pixels;
 mod read_series;
 mod series_files;
 mod slice_header;
 mod stacking;
+mod suv;
+mod tell_apart;
+mod traits;
+mod volume_choice;
+mod volumes;
 
 use crate::volume::Volume;
 use dicom_dictionary_std::tags;
@@ -16,8 +23,9 @@ use dicom_object::InMemDicomObject;
 
 pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
-pub use read_series::{MOST_VOXELS, read_series, read_series_within};
+pub use read_series::{MOST_VOXELS, read_series, read_series_within, read_volume};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
+pub use volume_choice::VolumeChoice;
 
 /// A series that is one consistent stack of slices.
 #[derive(Debug, Clone)]
@@ -26,6 +34,11 @@ pub struct Series {
     pub volume: Volume,
     /// The instances the voxels came from, for referencing them in results.
     pub source: SourceSeries,
+    /// What the values are: `HU`, `SUVbw`, Rescale Type, Units, or `none`.
+    pub unit: String,
+    /// What a person should know of how the series was read: volumes and localisers left out, tilt, units. In
+    /// sentences without a word of the patient.
+    pub notes: Vec<String>,
 }
 
 /// What a result must know of the instances it was made from.

@@ -52,7 +52,13 @@ pub(super) fn decode(
     let (slope, intercept) = (slice.rescale.slope, slice.rescale.intercept);
     for (voxel, bytes) in voxels.iter_mut().zip(bytes.chunks_exact(cell)) {
         *voxel = match cells.value(bytes) {
-            Some(value) => (value as f64 * slope + intercept) as f32,
+            Some(value) => {
+                let value = slice
+                    .lut
+                    .as_ref()
+                    .map_or(value as f64, |lut| lut.value(value));
+                (value * slope + intercept) as f32
+            }
             None => PADDING,
         };
     }

@@ -1,6 +1,5 @@
 //! The whole way from files to a volume.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dicom_core::{Length, Tag, VR};
@@ -10,30 +9,43 @@ use rayon::prelude::*;
 use super::dicom_file::{read_header, read_object};
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
-use super::stacking::{FEWEST_SLICES, NoStack, Stack, stack};
+use super::suv::SUV_BW;
+use super::volume_choice::VolumeChoice;
+use super::volumes::{Taken, take};
 use super::{AssembleError, Series, SourceSeries, SourceSlice};
 use crate::volume::{Geometry, Volume};
 
 /// Most voxels of a series: 2³⁰, 4 GiB of float32.
 pub const MOST_VOXELS: u64 = 1 << 30;
-/// Pixel spacings within this share of each other are the same.
-const SAME_SPACING: f64 = 1e-4;
 /// Private values longer than this are not kept.
 const LONG_PRIVATE_VALUE: u32 = 1024;
 
-/// Reads the files of one series as one volume in modality values (CT: Hounsfield units).
+/// Reads the files of one series as one volume in modality values (CT: Hounsfield units; PT: SUV by body weight
+/// where that follows from the header).
 ///
 /// The files may come in any order. Slices are ordered by the projection of Image Position (Patient) on the
 /// slice normal; they must be parallel (within 0.001 rad), of one size, spacing and unit, at distinct
-/// positions (0.01 mm), equally spaced (1 % or 0.02 mm) and over one another (0.1 mm). Stored values are
-/// taken from their stored bits, sign-extended and scaled by each slice's own Rescale Slope and Intercept.
+/// positions (0.01 mm), equally spaced (1 % or 0.02 mm) and over one another (0.1 mm), or each shifted by the same
+/// against the one before: then the volume's third axis leans as the gantry did ([`Geometry::lean`]). Of a series
+/// that holds several volumes the fullest is taken ([`read_volume`] takes another), localisers beside slices are
+/// left out, and [`Series::notes`] say so. Stored values are
+/// taken from their stored bits, sign-extended and scaled by each slice's own Rescale Slope and Intercept, or looked
+/// up in its Modality LUT.
 /// Pixels of Pixel Padding Value get the lowest value of the series. MONOCHROME1 is mirrored where values
 /// have no unit, so that bright is bright. Enhanced multi-frame instances are read frame by frame.
 ///
 /// # Errors
 /// An [`AssembleError`] that says in a sentence why the series is not one consistent volume.
 pub fn read_series(files: &[PathBuf]) -> Result<Series, AssembleError> {
-    read_series_within(files, MOST_VOXELS)
+    read(files, &VolumeChoice::default(), MOST_VOXELS)
+}
+
+/// [`read_series`] with a choice of the volume, where there are several.
+///
+/// # Errors
+/// As [`read_series`], and when the volume asked for is not there.
+pub fn read_volume(files: &[PathBuf], choice: &VolumeChoice) -> Result<Series, AssembleError> {
+    read(files, choice, MOST_VOXELS)
 }
 
 /// [`read_series`] with another limit on the number of voxels.
@@ -41,6 +53,14 @@ pub fn read_series(files: &[PathBuf]) -> Result<Series, AssembleError> {
 /// # Errors
 /// As [`read_series`].
 pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series, AssembleError> {
+    read(files, &VolumeChoice::default(), most_voxels)
+}
+
+fn read(
+    files: &[PathBuf],
+    choice: &VolumeChoice,
+    most_voxels: u64,
+) -> Result<Series, AssembleError> {
     let headers: Vec<Vec<SliceHeader>> = files
         .par_iter()
         .enumerate()
@@ -50,16 +70,14 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
             slices_of(file, &object)
         })
         .collect::<Result<_, _>>()?;
-    let slices: Vec<SliceHeader> = headers.into_iter().flatten().collect();
-    check_alike(&slices)?;
-    let orientations: Vec<_> = slices.iter().map(|slice| slice.orientation).collect();
-    let positions: Vec<_> = slices.iter().map(|slice| slice.position).collect();
-    let Stack {
-        order,
-        step,
-        direction,
-    } = stack(&orientations, &positions).map_err(|no| in_words(no, &slices))?;
-    let slices: Vec<&SliceHeader> = order.iter().map(|&at| &slices[at]).collect();
+    let mut headers: Vec<SliceHeader> = headers.into_iter().flatten().collect();
+    let Taken {
+        slices: taken,
+        stack,
+        mut notes,
+    } = take(&headers, choice)?;
+    notes.extend(to_suv(&mut headers, &taken));
+    let slices: Vec<&SliceHeader> = taken.iter().map(|&at| &headers[at]).collect();
     let first = slices[0];
     let [columns, rows] = first.size;
     let voxels = columns as u64 * rows as u64 * slices.len() as u64;
@@ -73,12 +91,13 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
     }
     let geometry = Geometry {
         size: [columns, rows, slices.len()],
-        spacing: [first.spacing[0], first.spacing[1], step],
-        direction,
+        spacing: [first.spacing[0], first.spacing[1], stack.step],
+        direction: stack.direction,
         origin: first.position,
     };
     let voxels = decode_all(files, &slices, columns * rows)?;
     let attributes = attributes_of(&files[first.file])?;
+    let unit = first.rescale.unit.clone();
     let slices = slices.into_iter().map(|slice| SourceSlice {
         sop_class_uid: slice.sop_class_uid.clone(),
         sop_instance_uid: slice.sop_instance_uid.clone(),
@@ -90,7 +109,31 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
             attributes,
             slices: slices.collect(),
         },
+        unit,
+        notes,
     })
+}
+
+/// Makes the values of PT slices SUV by body weight where every one of them says how, and says in a sentence what
+/// the values are.
+fn to_suv(headers: &mut [SliceHeader], taken: &[usize]) -> Option<String> {
+    let factors = taken.iter().map(|&at| headers[at].suv.clone());
+    let factors: Option<Result<Vec<f64>, String>> = factors.collect();
+    match factors? {
+        Ok(factors) => {
+            for (&at, factor) in taken.iter().zip(factors) {
+                let rescale = &mut headers[at].rescale;
+                rescale.slope *= factor;
+                rescale.intercept *= factor;
+                rescale.unit = SUV_BW.into();
+            }
+            Some("values are SUV by body weight, g/ml".into())
+        }
+        Err(why) => Some(format!(
+            "values are as the scanner gave them ({}), for SUV does not follow from the header: {why}",
+            headers[*taken.first()?].rescale.unit
+        )),
+    }
 }
 
 /// Decodes every slice, the files side by side.
@@ -116,157 +159,6 @@ fn decode_all(
         })?;
     pixels::fill_padding(&mut voxels);
     Ok(voxels)
-}
-
-/// What all slices must have in common, positions apart.
-fn check_alike(slices: &[SliceHeader]) -> Result<(), AssembleError> {
-    let Some(first) = slices.first() else {
-        return Err(AssembleError::Empty);
-    };
-    let series: BTreeSet<&str> = slices
-        .iter()
-        .map(|slice| slice.series_instance_uid.as_str())
-        .collect();
-    if series.len() > 1 {
-        return Err(AssembleError::SeveralSeries {
-            count: series.len(),
-        });
-    }
-    let localisers: Vec<&SliceHeader> = slices.iter().filter(|slice| slice.localiser).collect();
-    if !localisers.is_empty() && localisers.len() < slices.len() {
-        return Err(AssembleError::Localiser {
-            localisers: localisers.len(),
-            others: slices.len() - localisers.len(),
-            which: names(&localisers),
-        });
-    }
-    if slices.len() < FEWEST_SLICES {
-        return Err(AssembleError::TooFewSlices {
-            found: slices.len(),
-            needed: FEWEST_SLICES,
-        });
-    }
-    let frames: BTreeSet<&str> = slices
-        .iter()
-        .map(|slice| slice.frame_of_reference_uid.as_str())
-        .collect();
-    if frames.len() > 1 {
-        return Err(AssembleError::MixedFrameOfReference {
-            count: frames.len(),
-        });
-    }
-    for slice in slices {
-        if slice.size != first.size {
-            return Err(AssembleError::MixedSize {
-                first: first.size,
-                other: slice.size,
-                slice: slice.name(),
-            });
-        }
-        let other =
-            |axis: usize| (slice.spacing[axis] / first.spacing[axis] - 1.0).abs() > SAME_SPACING;
-        if other(0) || other(1) {
-            return Err(AssembleError::MixedSpacing {
-                first: first.spacing,
-                other: slice.spacing,
-                slice: slice.name(),
-            });
-        }
-        if slice.rescale.unit != first.rescale.unit {
-            return Err(AssembleError::MixedRescale {
-                first: first.rescale.unit.clone(),
-                other: slice.rescale.unit.clone(),
-                slice: slice.name(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn names(slices: &[&SliceHeader]) -> String {
-    const SHOWN: usize = 5;
-    let mut names: Vec<String> = slices
-        .iter()
-        .take(SHOWN)
-        .map(|slice| slice.name())
-        .collect();
-    if slices.len() > SHOWN {
-        names.push(format!("and {} more", slices.len() - SHOWN));
-    }
-    names.join(", ")
-}
-
-fn in_words(no: NoStack, slices: &[SliceHeader]) -> AssembleError {
-    let total = slices.len();
-    match no {
-        NoStack::TooFew => AssembleError::TooFewSlices {
-            found: total,
-            needed: FEWEST_SLICES,
-        },
-        NoStack::NoDirection { slice } => AssembleError::Attribute {
-            slice: slices[slice].name(),
-            attribute: "ImageOrientationPatient",
-        },
-        NoStack::Turned {
-            slices: turned,
-            degrees,
-        } => AssembleError::MixedOrientation {
-            count: turned.len(),
-            total,
-            degrees,
-            slice: slices[turned[0]].name(),
-        },
-        NoStack::SeveralVolumes { volumes, slices } => {
-            AssembleError::SeveralVolumes { volumes, slices }
-        }
-        NoStack::Duplicates {
-            duplicates,
-            at,
-            slices: there,
-        } => AssembleError::DuplicatePosition {
-            duplicates,
-            total,
-            at,
-            which: names(&there.iter().map(|&at| &slices[at]).collect::<Vec<_>>()),
-        },
-        NoStack::Missing {
-            missing,
-            before,
-            after,
-            gap,
-            step,
-            gaps,
-        } => AssembleError::MissingSlices {
-            missing,
-            expected: total + missing,
-            before: slices[before].name(),
-            after: slices[after].name(),
-            gap,
-            step,
-            more: match gaps {
-                1 => String::new(),
-                2 => ", and there is one more gap".into(),
-                gaps => format!(", and there are {} more gaps", gaps - 1),
-            },
-        },
-        NoStack::Irregular {
-            smallest,
-            largest,
-            usual,
-            slice,
-        } => AssembleError::IrregularSpacing {
-            smallest,
-            largest,
-            usual,
-            total,
-            slice: slices[slice].name(),
-        },
-        NoStack::Tilted { degrees } => AssembleError::Tilted { degrees },
-        NoStack::Shifted { by, slice } => AssembleError::Shifted {
-            by,
-            slice: slices[slice].name(),
-        },
-    }
 }
 
 /// The data set of an instance without pixel data, overlays, per-frame groups and long private values.

@@ -1,10 +1,14 @@
 //! What the header of an instance says of each of its slices.
 
+use std::sync::Arc;
+
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::{InMemDicomObject, mem::InMemElement};
 
-use super::AssembleError;
+use super::modality_lut::ModalityLut;
+use super::traits::{Trait, traits_of};
+use super::{AssembleError, suv};
 use crate::volume::Vec3;
 
 /// One slice: an instance, or one frame of a multi-frame instance.
@@ -29,6 +33,12 @@ pub(super) struct SliceHeader {
     pub(super) position: Vec3,
     pub(super) stored: StoredPixels,
     pub(super) rescale: Rescale,
+    /// The table that takes the place of the rescaling.
+    pub(super) lut: Option<Arc<ModalityLut>>,
+    /// For PT: what makes the modality's values SUV by body weight, or why nothing does.
+    pub(super) suv: Option<Result<f64, String>>,
+    /// What may tell it apart from another slice at its place.
+    pub(super) traits: Vec<Trait>,
 }
 
 /// How numbers are stored in pixel cells (PS3.5 section 8.1.1).
@@ -138,11 +148,6 @@ impl Source<'_> {
     fn slice(&self, file: usize) -> Result<SliceHeader, AssembleError> {
         let object = self.object;
         let modality = text(object, tags::MODALITY);
-        if object.get(tags::MODALITY_LUT_SEQUENCE).is_some() {
-            return Err(self.unsupported(
-                "its values go through a Modality LUT Sequence, which is not supported",
-            ));
-        }
         if integer(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1) != 1 {
             return Err(self.unsupported("it is a colour image; a volume has one number per pixel"));
         }
@@ -174,6 +179,9 @@ impl Source<'_> {
             tags::IMAGE_POSITION_PATIENT,
             "ImagePositionPatient",
         )?;
+        let stored = self.stored()?;
+        let lut = self.modality_lut(stored.signed)?;
+        let rescale = self.rescale(&modality, lut.as_ref())?;
         // CT numbers are Hounsfield units and PET activity whichever way they are shown.
         let has_unit = modality == "CT" || modality == "PT";
         Ok(SliceHeader {
@@ -192,12 +200,29 @@ impl Source<'_> {
             spacing: [spacing[1], spacing[0]],
             orientation: [[o[0], o[1], o[2]], [o[3], o[4], o[5]]],
             position,
-            stored: self.stored(photometric == "MONOCHROME1" && !has_unit)?,
-            rescale: self.rescale(&modality)?,
+            stored: StoredPixels {
+                // A table says of every stored value what it is.
+                inverted: photometric == "MONOCHROME1" && !has_unit && lut.is_none(),
+                ..stored
+            },
+            rescale,
+            lut: lut.map(Arc::new),
+            suv: (modality == "PT").then(|| suv::factor(object)),
+            traits: traits_of(object, &self.groups, self.frame),
         })
     }
 
-    fn stored(&self, inverted: bool) -> Result<StoredPixels, AssembleError> {
+    fn modality_lut(&self, signed: bool) -> Result<Option<ModalityLut>, AssembleError> {
+        let sequence = self.object.get(tags::MODALITY_LUT_SEQUENCE);
+        let Some(item) = sequence.and_then(|s| s.items()).and_then(<[_]>::first) else {
+            return Ok(None);
+        };
+        ModalityLut::read(item, signed)
+            .map(Some)
+            .map_err(|reason| self.unsupported(&reason))
+    }
+
+    fn stored(&self) -> Result<StoredPixels, AssembleError> {
         let bits_allocated = self.count(tags::BITS_ALLOCATED, "BitsAllocated")? as u32;
         if ![8, 16, 32].contains(&bits_allocated) {
             return Err(self.unsupported(&format!(
@@ -213,24 +238,45 @@ impl Source<'_> {
         if high_bit < bits_stored - 1 || high_bit >= i64::from(bits_allocated) {
             return Err(self.attribute("HighBit"));
         }
+        let signed = integer(self.object, tags::PIXEL_REPRESENTATION) == Some(1);
+        // They have the sign of the pixels (PS3.3 C.7.5.1.1.2), which implicit VR files and some writers lose.
+        let with_sign = |value: i64| match (signed, bits_allocated) {
+            (true, 16) if value > 0x7FFF => value - 0x1_0000,
+            (false, 16) if value < 0 => value + 0x1_0000,
+            _ => value,
+        };
         let padding = integer(self.object, tags::PIXEL_PADDING_VALUE).map(|value| {
             let limit = integer(self.object, tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+            let (value, limit) = (with_sign(value), with_sign(limit));
             [value.min(limit), value.max(limit)]
         });
         Ok(StoredPixels {
             bits_allocated,
             bits_stored: bits_stored as u32,
             high_bit: high_bit as u32,
-            signed: integer(self.object, tags::PIXEL_REPRESENTATION) == Some(1),
-            inverted,
+            signed,
+            inverted: false,
             padding,
         })
     }
 
-    fn rescale(&self, modality: &str) -> Result<Rescale, AssembleError> {
+    fn rescale(&self, modality: &str, lut: Option<&ModalityLut>) -> Result<Rescale, AssembleError> {
         let find = |tag| self.find(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tag);
         let slope = find(tags::RESCALE_SLOPE);
         let intercept = find(tags::RESCALE_INTERCEPT);
+        if let Some(lut) = lut {
+            // One or the other (PS3.3 C.11.1): both would be two answers.
+            if slope.is_some() || intercept.is_some() {
+                return Err(self.unsupported(
+                    "it has both a Modality LUT Sequence and a rescaling, which exclude one another",
+                ));
+            }
+            return Ok(Rescale {
+                slope: 1.0,
+                intercept: 0.0,
+                unit: lut.unit.clone(),
+            });
+        }
         if modality == "CT" {
             // Without them nobody knows what is water.
             slope.ok_or_else(|| self.attribute("RescaleSlope"))?;
@@ -251,6 +297,9 @@ impl Source<'_> {
             Some(unit) if !unit.trim().is_empty() => unit.trim().to_owned(),
             // CT is in Hounsfield units when it does not say otherwise (PS3.3 C.8.2.1).
             _ if modality == "CT" => "HU".into(),
+            _ if modality == "PT" && !text(self.object, tags::UNITS).is_empty() => {
+                text(self.object, tags::UNITS)
+            }
             _ if slope.is_some() => "unspecified".into(),
             _ => "none".into(),
         };
@@ -315,6 +364,7 @@ pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
         .unwrap_or_default()
 }
 
-fn integer(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
+/// A whole number; `None` when absent or none.
+pub(super) fn integer(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
     object.get(tag).and_then(|e| e.to_int::<i64>().ok())
 }

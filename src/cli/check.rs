@@ -3,7 +3,10 @@
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
-use crate::config::{Condition, Config, ConfigFile, Delivery, Peer, Rule, Strategy, size_in_words};
+use crate::config::{
+    Condition, Config, ConfigFile, Delivery, Peer, Rule, Segmentation, Strategy, Volume,
+    size_in_words,
+};
 use crate::deliver::echo;
 use miette::IntoDiagnostic;
 use std::fmt;
@@ -92,6 +95,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             ae_title,
             host,
             port,
+            compress: _,
         } = peer;
         match outcome.into_diagnostic()? {
             Ok(elapsed) => println!(
@@ -176,9 +180,15 @@ impl fmt::Display for Summary<'_> {
             ae_title,
             host,
             port,
+            compress,
         } in peers
         {
-            writeln!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;
+            write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;
+            let compress: Vec<&str> = compress.iter().map(|c| c.name()).collect();
+            match compress.as_slice() {
+                [] => writeln!(f)?,
+                some => writeln!(f, ", results {} where it takes that", some.join(" or "))?,
+            }
         }
         if peers.is_empty() {
             writeln!(f, "  none")?;
@@ -221,11 +231,24 @@ fn write_rule(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
     }
 }
 
-/// ` (strategy retrieval)`, or nothing where it is the default.
+/// ` (strategy retrieval, volume 2)`, or nothing where both are the default.
 pub(super) fn strategy(rule: &Rule) -> String {
-    if rule.strategy == Strategy::default() {
+    let mut said = Vec::new();
+    if rule.strategy != Strategy::default() {
+        said.push(format!("strategy {}", rule.strategy));
+    }
+    if rule.volume != Volume::default() {
+        said.push(format!("volume {}", rule.volume));
+    }
+    if rule.segmentation != Segmentation::default() {
+        said.push(format!("segmentation {}", rule.segmentation));
+    }
+    if rule.report {
+        said.push("with a report".to_owned());
+    }
+    if said.is_empty() {
         String::new()
     } else {
-        format!(" (strategy {})", rule.strategy)
+        format!(" ({})", said.join(", "))
     }
 }

@@ -6,7 +6,7 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 
 use super::selection::SegmentArg;
 use super::table::table;
-use crate::assemble::{SeriesFiles, SourceSeries, group_by_series, read_series};
+use crate::assemble::{SeriesFiles, SourceSeries, VolumeChoice, group_by_series, read_volume};
 use crate::encode::{read_rtstruct, read_seg};
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
@@ -22,6 +22,10 @@ pub struct ImageArgs {
     /// The series to take of a folder that holds several: its Series Instance UID, or the beginning or the end of it.
     #[arg(long, value_name = "UID")]
     pub series: Option<String>,
+    /// The volume to take of a series that holds several (echoes, phases, time points): fullest, only (refuse such a
+    /// series), its number, or KEYWORD=VALUE.
+    #[arg(long, value_name = "CHOICE", default_value_t)]
+    pub volume: VolumeChoice,
     /// DICOM Modality of a NIfTI image [default: CT when it has values of air in Hounsfield units, else MR].
     #[arg(long, value_name = "CT|MR|...")]
     pub modality: Option<String>,
@@ -52,9 +56,12 @@ pub struct Labels {
 pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
     missing(path)?;
     if let Some(files) = dicom_series(path, args.series.as_deref())? {
-        let series = read_series(&files)
+        let series = read_volume(&files, &args.volume)
             .into_diagnostic()
             .wrap_err_with(|| format!("the series in {} is no volume", path.display()))?;
+        for note in &series.notes {
+            eprintln!("{}: {note}.", path.display());
+        }
         let nameless = series
             .source
             .slices

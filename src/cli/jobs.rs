@@ -158,7 +158,12 @@ fn rows(jobs: &[JobSummary]) -> Vec<Vec<String>> {
                     held => format!("{}/{}, {held} held", job.delivered, job.results),
                 },
                 job.state.clone(),
-                job.reason.clone().unwrap_or_default(),
+                [&job.reason, &job.note]
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join("; "),
             ]
         })
         .collect()

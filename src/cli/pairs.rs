@@ -193,6 +193,7 @@ impl Labelled {
         ImageArgs {
             series: self.series.clone(),
             modality: self.modality.clone(),
+            ..ImageArgs::default()
         }
     }
 

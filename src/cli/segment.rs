@@ -12,9 +12,9 @@ use super::library::LibraryArgs;
 use super::picture::{note, write_picture};
 use super::selection::SegmentArg;
 use super::table::table;
-use crate::encode::{EncodeError, Provenance};
+use crate::encode::{EncodeError, Provenance, SegmentationType};
 use crate::iris::Iris;
-use crate::node::encode_result;
+use crate::node::{encode_report, encode_result};
 use crate::picture::Drawn;
 use crate::segment::{ResultSegment, SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{Task, TaskLibrary};
@@ -50,9 +50,12 @@ pub struct Args {
     /// Folder for the results; made when it is missing.
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
-    /// What to write [default: all that the input allows].
+    /// What to write [default: seg, nifti and png, as the input allows].
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<Format>,
+    /// The kind of DICOM-SEG.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    segmentation: SegmentationType,
     /// Known labels (DICOM-SEG, RTSTRUCT or NIfTI): prints the Dice coefficient of each segment, and draws their outline.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -82,6 +85,8 @@ pub struct Args {
 enum Format {
     /// DICOM-SEG; only for a DICOM series.
     Seg,
+    /// Measurement report (DICOM SR, TID 1500) on the DICOM-SEG; only for a DICOM series.
+    Sr,
     /// NIfTI label map.
     Nifti,
     /// A picture of slices.
@@ -106,6 +111,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         retrieve: args.retrieve,
         threshold: args.threshold,
         least_part: args.least_part,
+        keep_probabilities: args.segmentation == SegmentationType::Fractional,
         ..SegmentOptions::default()
     };
     let bar = progress_bar();
@@ -142,9 +148,13 @@ pub fn run(args: Args) -> miette::Result<()> {
     print!("{}", summary(&result, known.as_ref(), args.strategy));
     for format in formats {
         let written = match format {
-            Format::Seg => {
-                write_dicom_seg(&args, &image, &result, provenance(&args, &result, &iris))?
-            }
+            Format::Seg | Format::Sr => write_dicom(
+                &args,
+                format,
+                &image,
+                &result,
+                provenance(&args, &result, &iris),
+            )?,
             Format::Nifti => write_nifti(&args.out, &result)?,
             Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
         };
@@ -177,9 +187,10 @@ fn formats(asked: &[Format], image: &Image) -> miette::Result<Vec<Format>> {
             .filter(|&f| f != Format::Seg || image.source.is_some())
             .collect());
     }
-    if asked.contains(&Format::Seg) && image.source.is_none() {
+    let dicom = asked.contains(&Format::Seg) || asked.contains(&Format::Sr);
+    if dicom && image.source.is_none() {
         return Err(miette!(
-            help = "give the folder of the DICOM series, or leave out `seg`",
+            help = "give the folder of the DICOM series, or leave out `seg` and `sr`",
             "a DICOM-SEG refers to the images it was made from, and the input is no DICOM series with UIDs"
         ));
     }
@@ -269,8 +280,9 @@ fn provenance(args: &Args, result: &Segmented, iris: &Iris) -> Provenance {
     }
 }
 
-fn write_dicom_seg(
+fn write_dicom(
     args: &Args,
+    format: Format,
     image: &Image,
     result: &Segmented,
     provenance: Provenance,
@@ -278,7 +290,7 @@ fn write_dicom_seg(
     let Some(source) = &image.source else {
         return Ok(Vec::new());
     };
-    let seg = match encode_result(result, source, &provenance) {
+    let seg = match encode_result(result, source, &provenance, args.segmentation) {
         Ok(seg) => seg,
         Err(nothing @ EncodeError::NothingFound { .. }) => {
             eprintln!("{nothing}.");
@@ -286,17 +298,32 @@ fn write_dicom_seg(
         }
         Err(error) => return Err(error).into_diagnostic(),
     };
+    if format == Format::Sr {
+        let report = encode_report(result, &seg, source, &provenance).into_diagnostic()?;
+        let path = args.out.join("report.dcm");
+        return write_file(path, &report.bytes).map(|path| vec![path]);
+    }
     if !seg.empty_segments.is_empty() {
         eprintln!(
             "not found, and so not in the DICOM-SEG: {}",
             seg.empty_segments.join(", ")
         );
     }
+    if seg.segmentation_type != args.segmentation {
+        eprintln!(
+            "segments overlap, which a label map cannot hold: the DICOM-SEG is {}",
+            seg.segmentation_type
+        );
+    }
     let path = args.out.join("segmentation.dcm");
-    std::fs::write(&path, &seg.bytes)
+    write_file(path, &seg.bytes).map(|path| vec![path])
+}
+
+fn write_file(path: PathBuf, bytes: &[u8]) -> miette::Result<PathBuf> {
+    std::fs::write(&path, bytes)
         .into_diagnostic()
         .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
-    Ok(vec![path])
+    Ok(path)
 }
 
 fn write_png(

@@ -3,6 +3,7 @@
 //! [`ConfigFile::read`] checks what a file says; [`Config::load`] requires what it names (weights, tasks) as well. Every problem of a file is reported in one run.
 
 mod attribute;
+mod compression;
 mod condition;
 mod delivery;
 mod file;
@@ -11,12 +12,15 @@ mod peer;
 mod problem;
 mod rule;
 mod section;
+mod segmentation;
 mod strategy;
 mod suggest;
 mod value;
+mod volume;
 mod web;
 mod when;
 
+pub use compression::Compression;
 pub use condition::{Condition, Subject, Test};
 pub use delivery::Delivery;
 pub use file::{Config, ConfigFile};
@@ -24,6 +28,8 @@ pub use node::{Device, NodeConfig, UnknownDevice, default_weights};
 pub use peer::Peer;
 pub use problem::{ConfigError, Findings, Problem};
 pub use rule::Rule;
+pub use segmentation::Segmentation;
 pub use strategy::Strategy;
 pub use value::size_in_words;
+pub use volume::Volume;
 pub use web::Web;

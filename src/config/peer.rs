@@ -1,5 +1,6 @@
 //! `[[peer]]`: the application entities the node talks to.
 
+use super::compression::{self, Compression};
 use super::section::{Complaint, Placed, Section};
 use super::value;
 
@@ -14,6 +15,8 @@ pub struct Peer {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Lossless compressions of results that are offered to it, the most wanted first.
+    pub compress: Vec<Compression>,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -40,6 +43,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
         Ok(host)
     });
     let port = section.required("port", "4242", value::port);
+    let compress = section.or("compress", Vec::new(), compression::read);
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -47,6 +51,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
             ae_title: ae_title.value.clone(),
             host: host.value,
             port: port.value,
+            compress,
         }),
         _ => None,
     };

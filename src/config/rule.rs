@@ -3,7 +3,7 @@
 use super::condition::Condition;
 use super::problem::Problem;
 use super::section::{Complaint, Placed, Section};
-use super::{Strategy, strategy, value, when};
+use super::{Segmentation, Strategy, Volume, segmentation, strategy, value, volume, when};
 use toml::de::DeValue;
 
 /// `[[rule]]`: which series get which tasks, and where results go.
@@ -17,6 +17,12 @@ pub struct Rule {
     pub tasks: Vec<String>,
     /// Which of the tasks' references a series meets.
     pub strategy: Strategy,
+    /// Which volume of a series that holds several.
+    pub volume: Volume,
+    /// The kind of DICOM-SEG that the result is.
+    pub segmentation: Segmentation,
+    /// Whether a measurement report (DICOM SR) goes with it.
+    pub report: bool,
     /// Names of peers that get the result; empty means the peer it came from.
     pub destinations: Vec<String>,
     /// Higher runs first.
@@ -48,6 +54,9 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         );
     }
     let strategy = section.or("strategy", Strategy::default(), strategy::read);
+    let volume = section.or("volume", Volume::default(), volume::read);
+    let segmentation = section.or("segmentation", Segmentation::default(), segmentation::read);
+    let report = section.or("report", false, value::boolean);
     let destinations = section.optional("destinations", value::texts);
     let priority = section.or("priority", 0, |value| {
         value::integer(value, -1_000_000, 1_000_000)
@@ -77,6 +86,9 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<PlacedRule> {
         when,
         tasks: names(&tasks),
         strategy,
+        volume,
+        segmentation,
+        report,
         destinations: names(&destinations),
         priority: i32::try_from(priority).unwrap_or_default(),
         hold_below: hold_below.map(|placed| placed.value),

@@ -32,7 +32,7 @@ impl Batch {
                 last.syntaxes
                     .entry(instance.sop_class.clone())
                     .or_default()
-                    .insert(instance.transfer_syntax.clone());
+                    .extend(wanted(&instance).cloned());
                 last.instances.push(instance);
             }
         }
@@ -41,8 +41,10 @@ impl Batch {
 
     fn has_room_for(&self, instance: &Instance) -> bool {
         let wanted = match self.syntaxes.get(&instance.sop_class) {
-            Some(syntaxes) => usize::from(!syntaxes.contains(&instance.transfer_syntax)),
-            None => 2,
+            Some(syntaxes) => wanted(instance)
+                .filter(|syntax| !syntaxes.contains(*syntax))
+                .count(),
+            None => 1 + wanted(instance).count(),
         };
         let used: usize = self.syntaxes.values().map(|own| own.len() + 1).sum();
         used + wanted <= MOST_CONTEXTS
@@ -68,7 +70,13 @@ impl Batch {
     }
 }
 
-/// The accepted context for a file: in its own transfer syntax where there is one.
+/// The transfer syntaxes in which a file is offered, besides the uncompressed ones.
+fn wanted(instance: &Instance) -> impl Iterator<Item = &String> {
+    instance.targets.iter().chain([&instance.transfer_syntax])
+}
+
+/// The accepted context for a file: the first it is to be compressed to, else in its own transfer syntax, else in an
+/// uncompressed one.
 pub(super) fn choose<'c>(
     accepted: &'c [PresentationContextNegotiated],
     instance: &Instance,
@@ -78,8 +86,8 @@ pub(super) fn choose<'c>(
             .iter()
             .filter(|context| context.abstract_syntax == instance.sop_class)
     };
-    of_class()
-        .find(|context| context.transfer_syntax == instance.transfer_syntax)
+    wanted(instance)
+        .find_map(|syntax| of_class().find(|context| context.transfer_syntax == *syntax))
         .or_else(|| {
             of_class().find(|context| {
                 [
@@ -104,6 +112,7 @@ mod tests {
             transfer_syntax: transfer_syntax.into(),
             data_set_offset: 0,
             data_set_length: 0,
+            targets: Vec::new(),
         }
     }
 
@@ -154,5 +163,22 @@ mod tests {
         assert_eq!(choose(&all, &file).map(|context| context.id), Some(5));
         assert_eq!(choose(&all[..2], &file).map(|context| context.id), Some(3));
         assert_eq!(choose(&all[..1], &file), None);
+    }
+
+    #[test]
+    fn a_file_to_be_compressed_goes_out_as_the_peer_takes_it() {
+        let seg = uids::SEGMENTATION_STORAGE;
+        let file = Instance {
+            targets: vec![uids::JPEGLS_LOSSLESS.into(), uids::RLE_LOSSLESS.into()],
+            ..instance(seg, uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        };
+        let plain = accepted(1, seg, uids::EXPLICIT_VR_LITTLE_ENDIAN);
+        let rle = accepted(3, seg, uids::RLE_LOSSLESS);
+        let jpeg_ls = accepted(5, seg, uids::JPEGLS_LOSSLESS);
+        let all = [plain, rle, jpeg_ls];
+        assert_eq!(choose(&all, &file).map(|context| context.id), Some(5));
+        assert_eq!(choose(&all[..2], &file).map(|context| context.id), Some(3));
+        assert_eq!(choose(&all[..1], &file).map(|context| context.id), Some(1));
+        assert_eq!(Batch::divide(vec![file])[0].proposals().len(), 4);
     }
 }

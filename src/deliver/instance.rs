@@ -1,5 +1,6 @@
 //! A file to be sent: what it is, and its data set in the transfer syntax a peer takes.
 
+use super::compression::compressed;
 use super::error::DeliverError;
 use dicom_dictionary_std::uids;
 use dicom_encoding::TransferSyntaxIndex;
@@ -22,6 +23,8 @@ pub(super) struct Instance {
     pub(super) data_set_offset: u64,
     /// Length of the data set as it lies in the file, bytes.
     pub(super) data_set_length: u64,
+    /// Transfer syntaxes it may be compressed to for the peer, the most wanted first.
+    pub(super) targets: Vec<String>,
 }
 
 impl Instance {
@@ -53,10 +56,12 @@ impl Instance {
             transfer_syntax: trimmed(meta.transfer_syntax()),
             data_set_offset,
             data_set_length: length.saturating_sub(data_set_offset),
+            targets: Vec::new(),
         })
     }
 
-    /// The data set in another, uncompressed transfer syntax, pixel data decoded where it is encapsulated.
+    /// The data set in another transfer syntax: compressed to one of its targets, or uncompressed, pixel data decoded
+    /// where it is encapsulated.
     ///
     /// Takes as long as decoding takes: not for an asynchronous task.
     pub(super) fn transcoded(&self, transfer_syntax: &str) -> Result<Vec<u8>, DeliverError> {
@@ -67,6 +72,15 @@ impl Instance {
                 transfer_syntax_name(&self.transfer_syntax)
             ),
         };
+        if self.targets.iter().any(|target| target == transfer_syntax) {
+            return compressed(self, transfer_syntax).map_err(|reason| DeliverError::Unreadable {
+                path: self.path.clone(),
+                reason: format!(
+                    "it cannot be compressed to {} ({reason}); leave that out of the peer's `compress`",
+                    transfer_syntax_name(transfer_syntax)
+                ),
+            });
+        }
         let target = TransferSyntaxRegistry
             .get(transfer_syntax)
             .ok_or_else(|| unreadable("the peer chose an unknown transfer syntax".into()))?;
@@ -104,6 +118,7 @@ pub(super) fn sop_class_name(uid: &str) -> String {
         uids::ENHANCED_MR_IMAGE_STORAGE => "Enhanced MR Image Storage",
         uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE => "PET Image Storage",
         uids::SEGMENTATION_STORAGE => "Segmentation Storage",
+        uids::LABEL_MAP_SEGMENTATION_STORAGE => "Label Map Segmentation Storage",
         uids::SECONDARY_CAPTURE_IMAGE_STORAGE => "Secondary Capture Image Storage",
         _ => return format!("SOP class {uid}"),
     };

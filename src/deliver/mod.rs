@@ -7,11 +7,13 @@
 
 mod association;
 mod command;
+mod compression;
 mod contexts;
 mod echo;
 mod error;
 mod instance;
 mod retry;
+mod rle;
 mod status;
 mod store;
 

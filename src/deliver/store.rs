@@ -2,11 +2,12 @@
 
 use super::association::Association;
 use super::command::{Request, Response};
+use super::compression::targets;
 use super::contexts::{Batch, choose};
 use super::error::{DeliverError, describe};
 use super::instance::{Instance, sop_class_name, transfer_syntax_name};
 use super::status::StoreStatus;
-use crate::config::{Delivery, Peer};
+use crate::config::{Compression, Delivery, Peer};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -26,7 +27,7 @@ pub struct Stored {
     pub status: StoreStatus,
     /// Name of the transfer syntax it went out in.
     pub transfer_syntax: String,
-    /// The peer did not take the file's own transfer syntax.
+    /// It went out in another transfer syntax than the file's: the peer did not take that, or it was compressed.
     pub transcoded: bool,
     /// Length of the data set on the wire, bytes.
     pub bytes: u64,
@@ -51,7 +52,7 @@ pub async fn store<P: AsRef<Path>>(
     };
     let mut instances = Vec::with_capacity(files.len());
     for file in files {
-        match read_instance(file.as_ref()).await {
+        match read_instance(file.as_ref(), &peer.compress).await {
             Ok(instance) => instances.push(instance),
             Err(error) => note(file.as_ref().to_owned(), Err(error)),
         }
@@ -138,9 +139,17 @@ fn refused(peer: &Peer, instance: &Instance) -> DeliverError {
     }
 }
 
-async fn read_instance(path: &Path) -> Result<Instance, DeliverError> {
-    let owned = path.to_owned();
-    tokio::task::spawn_blocking(move || Instance::read(&owned))
+async fn read_instance(path: &Path, compress: &[Compression]) -> Result<Instance, DeliverError> {
+    let (owned, compress) = (path.to_owned(), compress.to_vec());
+    let read = move || {
+        let instance = Instance::read(&owned)?;
+        let targets = targets(&instance, &compress);
+        Ok(Instance {
+            targets,
+            ..instance
+        })
+    };
+    tokio::task::spawn_blocking(read)
         .await
         .unwrap_or_else(|_| Err(unreadable(path, "its file meta information cannot be read")))
 }

@@ -20,6 +20,9 @@ pub enum EncodeError {
         "the source series has no {0}, without which a result has no place in the archive; have the sender fill it in"
     )]
     Source(&'static str),
+    /// A label map has one segment a pixel.
+    #[error("segments overlap, and a LABELMAP has one segment a pixel; write BINARY or FRACTIONAL")]
+    Overlap,
     /// More pixels than one DICOM object can hold.
     #[error(
         "the segmentation would have {frames} frames and {bytes} bytes of pixels, more than one DICOM object can hold; name fewer segments in the task"

@@ -52,14 +52,21 @@ pub(super) fn of_frame(
     geometry: &Geometry,
     source: &SourceSlice,
 ) -> InMemDicomObject {
-    let number = frame.segment as u16 + 1;
-    item([
+    let number = frame.segment.map(|segment| segment as u16 + 1);
+    let mut groups = item([
         sequence(
             tags::FRAME_CONTENT_SEQUENCE,
             vec![item([DataElement::new(
                 tags::DIMENSION_INDEX_VALUES,
                 VR::UL,
-                PrimitiveValue::U32([u32::from(number), frame.position].into()),
+                // In a label map the slice alone.
+                PrimitiveValue::U32(
+                    number
+                        .map(u32::from)
+                        .into_iter()
+                        .chain([frame.position])
+                        .collect(),
+                ),
             )])],
         ),
         sequence(
@@ -79,11 +86,14 @@ pub(super) fn of_frame(
                 ),
             ])],
         ),
-        sequence(
+    ]);
+    if let Some(number) = number {
+        groups.put(sequence(
             tags::SEGMENT_IDENTIFICATION_SEQUENCE,
             vec![item([us(tags::REFERENCED_SEGMENT_NUMBER, number)])],
-        ),
-    ])
+        ));
+    }
+    groups
 }
 
 fn source_image(source: &SourceSlice) -> InMemDicomObject {
@@ -118,8 +128,8 @@ fn source_image(source: &SourceSlice) -> InMemDicomObject {
     image
 }
 
-/// Multi-frame Dimension Module: first the segment, then the place of the slice.
-pub(super) fn dimensions(uids: &ResultUids) -> Vec<InMemElement> {
+/// Multi-frame Dimension Module: first the segment (a label map has no such dimension), then the place of the slice.
+pub(super) fn dimensions(uids: &ResultUids, by_segment: bool) -> Vec<InMemElement> {
     let organization = uids.of("dimension organization");
     let index = |pointer: Tag, group: Tag, label: &str| {
         item([
@@ -148,18 +158,23 @@ pub(super) fn dimensions(uids: &ResultUids) -> Vec<InMemElement> {
         ),
         sequence(
             tags::DIMENSION_INDEX_SEQUENCE,
-            vec![
-                index(
-                    tags::REFERENCED_SEGMENT_NUMBER,
-                    tags::SEGMENT_IDENTIFICATION_SEQUENCE,
-                    "Segment Number",
-                ),
-                index(
+            [
+                by_segment.then(|| {
+                    index(
+                        tags::REFERENCED_SEGMENT_NUMBER,
+                        tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+                        "Segment Number",
+                    )
+                }),
+                Some(index(
                     tags::IMAGE_POSITION_PATIENT,
                     tags::PLANE_POSITION_SEQUENCE,
                     "Image Position (Patient)",
-                ),
-            ],
+                )),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         ),
     ]
 }

@@ -46,9 +46,7 @@ const CARRIED: [Tag; 17] = [
 /// Patient and study, as the source has them.
 pub(super) fn patient_and_study(source: &SourceSeries) -> Result<Vec<InMemElement>, EncodeError> {
     let attributes = &source.attributes;
-    let study = value(attributes, tags::STUDY_INSTANCE_UID)
-        .ok_or(EncodeError::Source("Study Instance UID"))?;
-    let mut elements = vec![text(tags::STUDY_INSTANCE_UID, VR::UI, study)];
+    let mut elements = vec![text(tags::STUDY_INSTANCE_UID, VR::UI, study(source)?)];
     for (tag, vr) in REQUIRED {
         elements.push(
             attributes
@@ -65,6 +63,65 @@ pub(super) fn patient_and_study(source: &SourceSeries) -> Result<Vec<InMemElemen
     Ok(elements)
 }
 
+/// Study Instance UID of the source.
+pub(super) fn study(source: &SourceSeries) -> Result<String, EncodeError> {
+    value(&source.attributes, tags::STUDY_INSTANCE_UID)
+        .ok_or(EncodeError::Source("Study Instance UID"))
+}
+
+/// Series Instance UID of the source.
+pub(super) fn source_series(source: &SourceSeries) -> Result<String, EncodeError> {
+    value(&source.attributes, tags::SERIES_INSTANCE_UID)
+        .ok_or(EncodeError::Source("Series Instance UID"))
+}
+
+/// After the series of the scanner in any viewer's list, next to its source.
+fn series_number(source: &SourceSeries, after: i32) -> String {
+    let number = source
+        .attributes
+        .element(tags::SERIES_NUMBER)
+        .ok()
+        .and_then(|e| e.to_int::<i32>().ok())
+        .unwrap_or(0)
+        .clamp(0, 1_000_000);
+    (number + after).to_string()
+}
+
+/// Series, equipment and date of a report on the result.
+pub(super) fn report_series(
+    source: &SourceSeries,
+    provenance: &Provenance,
+    series_instance_uid: &str,
+) -> Vec<InMemElement> {
+    let (date, time) = content_date(&source.attributes);
+    let description = limited(&format!("{} (volumes)", provenance.series_description), 64);
+    let mut elements = vec![
+        text(tags::MODALITY, VR::CS, "SR"),
+        text(tags::SERIES_INSTANCE_UID, VR::UI, series_instance_uid),
+        text(tags::SERIES_NUMBER, VR::IS, series_number(source, 1001)),
+        text(tags::SERIES_DATE, VR::DA, &date),
+        text(tags::SERIES_TIME, VR::TM, &time),
+        text(tags::SERIES_DESCRIPTION, VR::LO, description),
+        text(tags::CONTENT_DATE, VR::DA, date),
+        text(tags::CONTENT_TIME, VR::TM, time),
+    ];
+    elements.extend(equipment(provenance));
+    elements
+}
+
+fn equipment(provenance: &Provenance) -> [InMemElement; 4] {
+    [
+        text(tags::MANUFACTURER, VR::LO, "irisnode"),
+        text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "irisnode"),
+        text(
+            tags::DEVICE_SERIAL_NUMBER,
+            VR::LO,
+            serial_number(&provenance.weights_hash),
+        ),
+        text(tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION")),
+    ]
+}
+
 /// Series, frame of reference and equipment of the result.
 pub(super) fn series_and_equipment(
     source: &SourceSeries,
@@ -72,22 +129,14 @@ pub(super) fn series_and_equipment(
     uids: &ResultUids,
 ) -> Result<Vec<InMemElement>, EncodeError> {
     let attributes = &source.attributes;
-    let source_series = value(attributes, tags::SERIES_INSTANCE_UID)
-        .ok_or(EncodeError::Source("Series Instance UID"))?;
-    let number = attributes
-        .element(tags::SERIES_NUMBER)
-        .ok()
-        .and_then(|e| e.to_int::<i32>().ok())
-        .unwrap_or(0)
-        .clamp(0, 1_000_000);
+    let source_series = source_series(source)?;
     let frame_of_reference = value(attributes, tags::FRAME_OF_REFERENCE_UID)
         .unwrap_or_else(|| derived(&source_series, "frame of reference"));
     let (date, time) = content_date(attributes);
     let mut elements = vec![
         text(tags::MODALITY, VR::CS, "SEG"),
         text(tags::SERIES_INSTANCE_UID, VR::UI, uids.of("series")),
-        // After the series of the scanner in any viewer's list, next to its source.
-        text(tags::SERIES_NUMBER, VR::IS, (number + 1000).to_string()),
+        text(tags::SERIES_NUMBER, VR::IS, series_number(source, 1000)),
         text(tags::SERIES_DATE, VR::DA, &date),
         text(tags::SERIES_TIME, VR::TM, &time),
         text(
@@ -102,15 +151,8 @@ pub(super) fn series_and_equipment(
             .element(tags::POSITION_REFERENCE_INDICATOR)
             .cloned()
             .unwrap_or_else(|_| empty(tags::POSITION_REFERENCE_INDICATOR, VR::LO)),
-        text(tags::MANUFACTURER, VR::LO, "irisnode"),
-        text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "irisnode"),
-        text(
-            tags::DEVICE_SERIAL_NUMBER,
-            VR::LO,
-            serial_number(&provenance.weights_hash),
-        ),
-        text(tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION")),
     ];
+    elements.extend(equipment(provenance));
     for tag in [tags::BODY_PART_EXAMINED, tags::LATERALITY] {
         if let Some(there) = value(attributes, tag) {
             elements.push(text(tag, VR::CS, there));
@@ -119,12 +161,10 @@ pub(super) fn series_and_equipment(
     Ok(elements)
 }
 
-/// Every instance of the source (Common Instance Reference Module).
-pub(super) fn references(source: &SourceSeries) -> Result<InMemElement, EncodeError> {
-    let series = value(&source.attributes, tags::SERIES_INSTANCE_UID)
-        .ok_or(EncodeError::Source("Series Instance UID"))?;
+/// Every instance of the source.
+pub(super) fn instances(source: &SourceSeries) -> Vec<InMemDicomObject> {
     let mut seen = std::collections::HashSet::new();
-    let instances = source
+    source
         .slices
         .iter()
         .filter(|slice| seen.insert(slice.sop_instance_uid.as_str()))
@@ -138,12 +178,16 @@ pub(super) fn references(source: &SourceSeries) -> Result<InMemElement, EncodeEr
                 ),
             ])
         })
-        .collect();
+        .collect()
+}
+
+/// The same as the result refers to them (Common Instance Reference Module).
+pub(super) fn references(source: &SourceSeries) -> Result<InMemElement, EncodeError> {
     Ok(sequence(
         tags::REFERENCED_SERIES_SEQUENCE,
         vec![item([
-            text(tags::SERIES_INSTANCE_UID, VR::UI, series),
-            sequence(tags::REFERENCED_INSTANCE_SEQUENCE, instances),
+            text(tags::SERIES_INSTANCE_UID, VR::UI, source_series(source)?),
+            sequence(tags::REFERENCED_INSTANCE_SEQUENCE, instances(source)),
         ])],
     ))
 }

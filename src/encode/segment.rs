@@ -1,5 +1,6 @@
 //! What goes into a segmentation besides voxels, and what comes out.
 
+use super::seg_form::SegmentationType;
 use crate::terminology::SegmentDescription;
 
 /// A segment of a label volume: its number there, and what it is.
@@ -49,10 +50,19 @@ pub struct SegInstance {
     pub sop_instance_uid: String,
     /// Series Instance UID (0020,000E).
     pub series_instance_uid: String,
+    /// What kind it is.
+    pub segmentation_type: SegmentationType,
     /// The segments in the file, in its order.
     pub written_segments: Vec<WrittenSegment>,
     /// Labels of the segments that have no voxel, and so are not in the file.
     pub empty_segments: Vec<String>,
+}
+
+impl SegInstance {
+    /// SOP Class UID (0008,0016).
+    pub fn sop_class_uid(&self) -> &'static str {
+        self.segmentation_type.sop_class_uid()
+    }
 }
 
 /// A segment as it lies in a file.
@@ -66,6 +76,6 @@ pub struct WrittenSegment {
     pub label: String,
     /// Voxels.
     pub voxels: u64,
-    /// Frames, one for each slice that it is seen in.
+    /// Frames, one for each slice that it is seen in; 0 in a label map, whose frames are of all segments.
     pub frames: u32,
 }

@@ -9,6 +9,47 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+/// Segment Label, never empty.
+fn label(number: u16, segment: &Segment) -> String {
+    let label = limited(&segment.description.label, 64);
+    if label.is_empty() {
+        format!("Segment {number}")
+    } else {
+        label
+    }
+}
+
+/// Tracking ID and Tracking UID: by them a report speaks of the same segment.
+pub(super) fn tracking(number: u16, segment: &Segment, uids: &ResultUids) -> (String, String) {
+    let label = label(number, segment);
+    let uid = uids.of(&format!("segment {} {label}", segment.number));
+    (format!("{label} {number}"), uid)
+}
+
+/// What made a segment.
+pub(super) struct Algorithm {
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+/// The algorithm of a segment, or this program where none is named.
+pub(super) fn algorithm_of(segment: &Segment) -> Algorithm {
+    let or = |text: String, otherwise: &str| {
+        if text.is_empty() {
+            otherwise.to_owned()
+        } else {
+            text
+        }
+    };
+    Algorithm {
+        name: or(limited(&segment.algorithm_name, 56), "irisnode"),
+        version: or(
+            limited(&segment.algorithm_version, 64),
+            env!("CARGO_PKG_VERSION"),
+        ),
+    }
+}
+
 /// The item of a segment that has number `number` in the file.
 pub(super) fn segment_item(
     number: u16,
@@ -17,24 +58,9 @@ pub(super) fn segment_item(
     weights_hash: &str,
 ) -> InMemDicomObject {
     let described = &segment.description;
-    let label = limited(&described.label, 64);
-    let label = if label.is_empty() {
-        format!("Segment {number}")
-    } else {
-        label
-    };
-    let name = limited(&segment.algorithm_name, 56);
-    let name = if name.is_empty() {
-        "irisnode".to_owned()
-    } else {
-        name
-    };
-    let version = limited(&segment.algorithm_version, 64);
-    let version = if version.is_empty() {
-        env!("CARGO_PKG_VERSION").to_owned()
-    } else {
-        version
-    };
+    let label = label(number, segment);
+    let Algorithm { name, version } = algorithm_of(segment);
+    let (tracking_id, tracking_uid) = tracking(number, segment, uids);
     let mut property_type = super::element::code_item(&described.property_type);
     if let Some(modifier) = &described.property_type_modifier {
         property_type.put(code(
@@ -64,12 +90,8 @@ pub(super) fn segment_item(
             VR::US,
             PrimitiveValue::U16(cielab(described.color).to_vec().into()),
         ),
-        text(tags::TRACKING_ID, VR::UT, format!("{label} {number}")),
-        text(
-            tags::TRACKING_UID,
-            VR::UI,
-            uids.of(&format!("segment {} {label}", segment.number)),
-        ),
+        text(tags::TRACKING_ID, VR::UT, tracking_id),
+        text(tags::TRACKING_UID, VR::UI, tracking_uid),
     ]);
     if let Some(region) = &described.anatomic_region {
         let mut region = super::element::code_item(region);

@@ -1,5 +1,6 @@
 //! UIDs that follow from what they stand for: the same input twice gives the same UIDs.
 
+use super::seg_form::SegmentationType;
 use crate::assemble::SourceSeries;
 use crate::encode::Provenance;
 use uuid::Uuid;
@@ -15,7 +16,11 @@ pub(super) struct ResultUids {
 
 impl ResultUids {
     /// From the source instances in slice order, the tasks with their versions, the weights and the rule.
-    pub(super) fn new(source: &SourceSeries, provenance: &Provenance) -> Self {
+    pub(super) fn new(
+        source: &SourceSeries,
+        provenance: &Provenance,
+        kind: SegmentationType,
+    ) -> Self {
         let mut name = Vec::new();
         let mut add = |field: &str| {
             // The length before each field keeps ("ab", "c") apart from ("a", "bc").
@@ -32,6 +37,10 @@ impl ResultUids {
         for slice in &source.slices {
             add(&slice.sop_instance_uid);
             add(&slice.frame.unwrap_or(0).to_string());
+        }
+        // BINARY is what results were before there was a choice, and keeps its names.
+        if kind != SegmentationType::Binary {
+            add(kind.name());
         }
         Self {
             result: Uuid::new_v5(&NAME_SPACE, &name),

@@ -1,7 +1,8 @@
 //! Writing a DICOM-SEG.
 
 use super::element::{item, limited, sequence, text, us};
-use super::frames::{Frames, pack};
+use super::frames::{self, Frames};
+use super::seg_form::{SegForm, SegmentationType};
 use super::uid::ResultUids;
 use super::{functional_groups, modules, segment_sequence};
 use crate::assemble::SourceSeries;
@@ -27,15 +28,32 @@ pub fn write_seg(
     source: &SourceSeries,
     provenance: &Provenance,
 ) -> Result<SegInstance, EncodeError> {
+    write_seg_as(SegForm::Binary, labels, segments, source, provenance)
+}
+
+/// [`write_seg`] in any of the forms. FRACTIONAL has frames wherever a segment that was found is likelier than
+/// nothing; LABELMAP is an object of its own class, Label Map Segmentation Storage.
+///
+/// # Errors
+/// As [`write_seg`], and [`EncodeError::Overlap`] where segments of a label map overlap.
+pub fn write_seg_as(
+    form: SegForm<'_>,
+    labels: &LabelVolume,
+    segments: &[Segment],
+    source: &SourceSeries,
+    provenance: &Provenance,
+) -> Result<SegInstance, EncodeError> {
     check_grid(labels, source)?;
-    let frames = pack(labels, segments)?;
-    let result_uids = ResultUids::new(source, provenance);
+    let kind = form.segmentation_type();
+    let frames = frames::frames(labels, segments, form)?;
+    let result_uids = ResultUids::new(source, provenance, kind);
+    let class = kind.sop_class_uid();
     let sop_instance_uid = result_uids.of("instance");
 
     let mut data_set = item([
         // Names in any script; the source's texts are held decoded and are written anew.
         text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192"),
-        text(tags::SOP_CLASS_UID, VR::UI, uids::SEGMENTATION_STORAGE),
+        text(tags::SOP_CLASS_UID, VR::UI, class),
         text(tags::SOP_INSTANCE_UID, VR::UI, &sop_instance_uid),
     ]);
     let elements = modules::patient_and_study(source)?
@@ -47,11 +65,14 @@ pub fn write_seg(
         )?)
         .chain([modules::references(source)?])
         .chain(modules::lossy_compression(source))
-        .chain(functional_groups::dimensions(&result_uids));
+        .chain(functional_groups::dimensions(
+            &result_uids,
+            kind != SegmentationType::Labelmap,
+        ));
     for element in elements {
         data_set.put(element);
     }
-    put_image(&mut data_set, labels, &frames, provenance);
+    put_image(&mut data_set, labels, &frames, kind, provenance);
     put_segments(&mut data_set, segments, &frames, provenance, &result_uids);
     put_functional_groups(&mut data_set, labels, source, &frames);
 
@@ -67,7 +88,7 @@ pub fn write_seg(
             frames: frames
                 .frames
                 .iter()
-                .filter(|f| f.segment == written)
+                .filter(|f| f.segment == Some(written))
                 .count() as u32,
         })
         .collect();
@@ -79,11 +100,12 @@ pub fn write_seg(
         .collect();
     data_set.put(DataElement::new(
         tags::PIXEL_DATA,
-        VR::OB,
+        if frames.bits == 16 { VR::OW } else { VR::OB },
         PrimitiveValue::U8(frames.pixels.into()),
     ));
     Ok(SegInstance {
-        bytes: to_file(data_set, &sop_instance_uid)?,
+        bytes: to_file(data_set, class, &sop_instance_uid)?,
+        segmentation_type: kind,
         sop_instance_uid,
         series_instance_uid: result_uids.of("series"),
         written_segments,
@@ -125,6 +147,7 @@ fn put_image(
     data_set: &mut InMemDicomObject,
     labels: &LabelVolume,
     frames: &Frames,
+    kind: SegmentationType,
     provenance: &Provenance,
 ) {
     let [columns, rows, _] = labels.geometry.size;
@@ -144,11 +167,11 @@ fn put_image(
         ),
         us(tags::ROWS, rows as u16),
         us(tags::COLUMNS, columns as u16),
-        us(tags::BITS_ALLOCATED, 1),
-        us(tags::BITS_STORED, 1),
-        us(tags::HIGH_BIT, 0),
+        us(tags::BITS_ALLOCATED, frames.bits),
+        us(tags::BITS_STORED, frames.bits),
+        us(tags::HIGH_BIT, frames.bits - 1),
         us(tags::PIXEL_REPRESENTATION, 0),
-        text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY"),
+        text(tags::SEGMENTATION_TYPE, VR::CS, kind.name().to_uppercase()),
         text(
             tags::SEGMENTS_OVERLAP,
             VR::CS,
@@ -157,6 +180,18 @@ fn put_image(
         text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO"),
     ] {
         data_set.put(element);
+    }
+    if kind == SegmentationType::Fractional {
+        data_set.put(text(
+            tags::SEGMENTATION_FRACTIONAL_TYPE,
+            VR::CS,
+            "PROBABILITY",
+        ));
+        data_set.put(us(tags::MAXIMUM_FRACTIONAL_VALUE, 255));
+    }
+    if kind == SegmentationType::Labelmap {
+        // What pixels of no segment have.
+        data_set.put(us(tags::PIXEL_PADDING_VALUE, 0));
     }
 }
 
@@ -202,11 +237,16 @@ fn put_functional_groups(
     data_set.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, items));
 }
 
-fn to_file(data_set: InMemDicomObject, sop_instance_uid: &str) -> Result<Vec<u8>, EncodeError> {
+/// A data set as a file in Explicit VR Little Endian.
+pub(super) fn to_file(
+    data_set: InMemDicomObject,
+    class: &str,
+    sop_instance_uid: &str,
+) -> Result<Vec<u8>, EncodeError> {
     let object = data_set
         .with_meta(
             FileMetaTableBuilder::new()
-                .media_storage_sop_class_uid(uids::SEGMENTATION_STORAGE)
+                .media_storage_sop_class_uid(class)
                 .media_storage_sop_instance_uid(sop_instance_uid)
                 .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN),
         )

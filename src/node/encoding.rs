@@ -1,29 +1,64 @@
 //! From what the network found to the DICOM-SEG that says so: one mapping for the node and the command line.
 
 use crate::assemble::SourceSeries;
-use crate::encode::{EncodeError, Provenance, SegInstance, Segment, write_seg};
+use crate::encode::{
+    EncodeError, Provenance, ReportInstance, SegForm, SegInstance, Segment, SegmentationType,
+    write_report, write_seg_as,
+};
 use crate::segment::Segmented;
 
 /// Encodes a result on the grid of its source series; each segment names its task as the algorithm.
 ///
-/// The UIDs follow from the source, from `provenance`, and from nothing else.
+/// The UIDs follow from the source, from `provenance`, from the kind, and from nothing else. A LABELMAP in which
+/// segments would overlap, and a FRACTIONAL of a result that keeps no probabilities, is written as BINARY instead:
+/// nothing found is lost, and [`SegInstance::segmentation_type`] says so.
 ///
 /// # Errors
-/// As [`write_seg`]; [`EncodeError::NothingFound`] is an answer rather than a failure.
+/// As [`crate::encode::write_seg`]; [`EncodeError::NothingFound`] is an answer rather than a failure.
 pub fn encode_result(
     result: &Segmented,
     source: &SourceSeries,
     provenance: &Provenance,
+    kind: SegmentationType,
 ) -> Result<SegInstance, EncodeError> {
-    let segments: Vec<Segment> = result
-        .segments
-        .iter()
-        .map(|segment| Segment {
-            number: segment.number,
-            description: segment.description.clone(),
-            algorithm_name: segment.task.clone(),
-            algorithm_version: segment.task_version.clone(),
-        })
-        .collect();
-    write_seg(&result.labels, &segments, source, provenance)
+    let segments = segments(result);
+    let write =
+        |form: SegForm<'_>| write_seg_as(form, &result.labels, &segments, source, provenance);
+    match (kind, &result.probabilities) {
+        (SegmentationType::Fractional, Some(probabilities)) => {
+            let fill = |number: u16, k: usize, slice: &mut [u8]| {
+                probabilities.fill(&result.labels.geometry, number, k, slice);
+            };
+            write(SegForm::Fractional(&fill))
+        }
+        (SegmentationType::Labelmap, _) => match write(SegForm::Labelmap) {
+            Err(EncodeError::Overlap) => write(SegForm::Binary),
+            written => written,
+        },
+        (SegmentationType::Fractional | SegmentationType::Binary, _) => write(SegForm::Binary),
+    }
+}
+
+/// The measurement report of a result that was encoded: the volume of each segment of `seg`.
+///
+/// # Errors
+/// As [`write_report`].
+pub fn encode_report(
+    result: &Segmented,
+    seg: &SegInstance,
+    source: &SourceSeries,
+    provenance: &Provenance,
+) -> Result<ReportInstance, EncodeError> {
+    let grid = &result.labels.geometry;
+    write_report(seg, &segments(result), grid, source, provenance)
+}
+
+fn segments(result: &Segmented) -> Vec<Segment> {
+    let segments = result.segments.iter().map(|segment| Segment {
+        number: segment.number,
+        description: segment.description.clone(),
+        algorithm_name: segment.task.clone(),
+        algorithm_version: segment.task_version.clone(),
+    });
+    segments.collect()
 }

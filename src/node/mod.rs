@@ -22,7 +22,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
 use crate::receive::{ReceiveError, ReceiveOptions, Server};
 use crate::web::{About, Metrics, WebError, WebServer};
-pub use encoding::encode_result;
+pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -17,6 +17,7 @@ struct Request {
     modality: String,
     tasks: Vec<String>,
     strategy: Strategy,
+    keep_probabilities: bool,
     reply: oneshot::Sender<Result<Answer, NetworkError>>,
 }
 
@@ -84,6 +85,7 @@ impl NetworkThread {
         modality: String,
         tasks: Vec<String>,
         strategy: Strategy,
+        keep_probabilities: bool,
     ) -> Result<Answer, NetworkError> {
         let (reply, answer) = oneshot::channel();
         let request = Request {
@@ -91,6 +93,7 @@ impl NetworkThread {
             modality,
             tasks,
             strategy,
+            keep_probabilities,
             reply,
         };
         self.requests
@@ -148,6 +151,7 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         iris,
         &SegmentOptions {
             strategy: request.strategy,
+            keep_probabilities: request.keep_probabilities,
             ..SegmentOptions::default()
         },
         &mut |_, _| {

@@ -1,6 +1,8 @@
 //! What routing decided for a job, as it is kept in the job table.
 
+use crate::assemble::VolumeChoice;
 use crate::config;
+use crate::encode::SegmentationType;
 use crate::segment::Strategy;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,15 @@ pub(super) struct PlannedRule {
     /// Which references a query meets; a plan from before there was a choice has the default.
     #[serde(default)]
     pub(super) strategy: Strategy,
+    /// Which volume of a series that holds several.
+    #[serde(default)]
+    pub(super) volume: VolumeChoice,
+    /// The kind of DICOM-SEG.
+    #[serde(default)]
+    pub(super) segmentation: SegmentationType,
+    /// Whether a measurement report goes with it.
+    #[serde(default)]
+    pub(super) report: bool,
     /// A result in which a segment has less confidence than this is held for review.
     #[serde(default)]
     pub(super) hold_below: Option<f64>,
@@ -35,6 +46,25 @@ pub(super) fn strategy(named: config::Strategy) -> Strategy {
     }
 }
 
+/// The volume that a rule names.
+pub(super) fn volume(named: &config::Volume) -> VolumeChoice {
+    match named {
+        config::Volume::Fullest => VolumeChoice::Fullest,
+        config::Volume::Only => VolumeChoice::Only,
+        config::Volume::Nth(n) => VolumeChoice::Nth(*n),
+        config::Volume::Where(values) => VolumeChoice::Where(values.clone()),
+    }
+}
+
+/// The kind of DICOM-SEG that a rule names.
+pub(super) fn segmentation(named: config::Segmentation) -> SegmentationType {
+    match named {
+        config::Segmentation::Binary => SegmentationType::Binary,
+        config::Segmentation::Fractional => SegmentationType::Fractional,
+        config::Segmentation::Labelmap => SegmentationType::Labelmap,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +82,11 @@ mod tests {
             assert_eq!(strategy(named).name(), named.name());
         }
         assert_eq!(strategy(config::Strategy::default()), Strategy::default());
+        for named in config::Segmentation::ALL {
+            assert_eq!(segmentation(named).name(), named.name());
+        }
+        let all = SegmentationType::value_variants().len();
+        assert_eq!(all, config::Segmentation::ALL.len());
     }
 
     #[test]
@@ -59,5 +94,19 @@ mod tests {
         let old = r#"{"rule": "r", "tasks": ["t"], "destinations": ["d"]}"#;
         let plan: PlannedRule = serde_json::from_str(old).unwrap();
         assert_eq!((plan.strategy, plan.hold_below), (Strategy::Tuned, None));
+        assert_eq!(plan.volume, VolumeChoice::Fullest);
+    }
+
+    #[test]
+    fn a_rule_and_the_command_line_write_a_choice_of_volume_alike() {
+        let values = vec![("EchoTime".to_owned(), "4.6".to_owned())];
+        for named in [
+            config::Volume::Fullest,
+            config::Volume::Only,
+            config::Volume::Nth(2),
+            config::Volume::Where(values),
+        ] {
+            assert_eq!(named.to_string().parse(), Ok(volume(&named)));
+        }
     }
 }

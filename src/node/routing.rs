@@ -1,6 +1,6 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
-use super::plan::{PlannedRule, strategy};
+use super::plan::{PlannedRule, segmentation, strategy, volume};
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::assemble::read_attributes;
@@ -92,6 +92,9 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             rule: rule.name.clone(),
             tasks: rule.tasks.clone(),
             strategy: strategy(rule.strategy),
+            volume: volume(&rule.volume),
+            segmentation: segmentation(rule.segmentation),
+            report: rule.report,
             hold_below: rule.hold_below,
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,

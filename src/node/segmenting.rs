@@ -1,13 +1,13 @@
 //! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
 
-use super::encoding::encode_result;
+use super::encoding::{encode_report, encode_result};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
-use crate::assemble::{Series, SourceSeries, read_series};
-use crate::encode::{EncodeError, Provenance, SegInstance};
+use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
+use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
 use crate::volume::Volume;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,13 +137,29 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
                 "the job's record of what to do is damaged; send the series again".into(),
             )
         })?;
-    let series = assemble(rooms.archive.instances(job.series).await?).await?;
-    let modality = series.source.modality();
-    let (volume, source) = (Arc::new(series.volume), Arc::new(series.source));
+    let files = rooms.archive.instances(job.series).await?;
+    let mut read: Vec<(VolumeChoice, Result<Read, String>)> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
     let mut results = Results::default();
     let mut nothing = Vec::new();
     for rule in plan {
-        match one_rule(rooms, &rule, &volume, &modality, &source).await {
+        // Most jobs have one choice of volume; a volume is read once for all rules that choose it.
+        let at = match read.iter().position(|(choice, _)| *choice == rule.volume) {
+            Some(at) => at,
+            None => {
+                let series = Read::of(&files, &rule.volume).await;
+                if let Ok(series) = &series {
+                    notes.extend(series.notes.iter().cloned());
+                }
+                read.push((rule.volume.clone(), series));
+                read.len() - 1
+            }
+        };
+        let made = match &read[at].1 {
+            Ok(series) => one_rule(rooms, &rule, series).await,
+            Err(reason) => Err(Obstacle::Failed(reason.clone())),
+        };
+        match made {
             Ok((made, network)) => {
                 results.made.extend(made);
                 results.network += network;
@@ -156,17 +172,24 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
             Err(trouble) => return Err(trouble),
         }
     }
+    if !notes.is_empty() {
+        let note = notes.join("; ");
+        tracing::info!(job = job.id, note, "series read");
+        rooms.archive.note(job.id, &note).await?;
+    }
     if !results.made.is_empty() {
         return Ok(results);
     }
     if results.without.is_empty() {
         return Err(Obstacle::NothingFound(nothing.join("; ")));
     }
-    let reasons: Vec<String> = results
-        .without
-        .into_iter()
-        .map(|rule| rule.reason)
-        .collect();
+    let mut reasons: Vec<String> = Vec::new();
+    for rule in results.without {
+        // Where the series is at fault, it is so for every rule.
+        if !reasons.contains(&rule.reason) {
+            reasons.push(rule.reason);
+        }
+    }
     Err(Obstacle::Failed(reasons.join("; ")))
 }
 
@@ -174,9 +197,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
 async fn one_rule(
     rooms: &Rooms,
     rule: &PlannedRule,
-    volume: &Arc<Volume>,
-    modality: &str,
-    source: &Arc<SourceSeries>,
+    series: &Read,
 ) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
@@ -184,10 +205,11 @@ async fn one_rule(
     let answer = rooms
         .network
         .segment(
-            Arc::clone(volume),
-            modality.to_owned(),
+            Arc::clone(&series.volume),
+            series.source.modality(),
             rule.tasks.clone(),
             rule.strategy,
+            rule.segmentation == SegmentationType::Fractional,
         )
         .await
         .map_err(|error| match error {
@@ -198,50 +220,84 @@ async fn one_rule(
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
-    let seg = encode(answer, Arc::clone(source), rule.rule.clone())
+    let (seg, report) = encode(answer, Arc::clone(&series.source), rule)
         .await?
         .map_err(Obstacle::NothingFound)?;
+    if seg.segmentation_type != rule.segmentation {
+        tracing::warn!(rule = rule.rule, asked = %rule.segmentation, written = %seg.segmentation_type, "segments overlap, which a label map cannot hold");
+    }
     let file = rooms.archive.keep_result(seg.bytes).await?;
     if let Some(reason) = &held {
         tracing::info!(rule = rule.rule, reason, "held for review");
     }
-    let to = |destination: &String| NewResult {
-        rule: rule.rule.clone(),
-        destination: destination.clone(),
-        file: file.clone(),
-        sop_instance_uid: seg.sop_instance_uid.clone(),
-        held: held.clone(),
-    };
-    Ok((rule.destinations.iter().map(to).collect(), network))
+    let mut files = vec![(file, seg.sop_instance_uid)];
+    if let Some(report) = report {
+        let file = rooms.archive.keep_result(report.bytes).await?;
+        files.push((file, report.sop_instance_uid));
+    }
+    let made = rule.destinations.iter().flat_map(|destination| {
+        files.iter().map(|(file, sop_instance_uid)| NewResult {
+            rule: rule.rule.clone(),
+            destination: destination.clone(),
+            file: file.clone(),
+            sop_instance_uid: sop_instance_uid.clone(),
+            held: held.clone(),
+        })
+    });
+    Ok((made.collect(), network))
 }
 
-async fn assemble(files: Vec<PathBuf>) -> Result<Series, Obstacle> {
-    let failed = || Obstacle::Failed("assembling the series failed".into());
-    tokio::task::spawn_blocking(move || read_series(&files))
-        .await
-        .map_err(|_| failed())?
-        .map_err(|error| Obstacle::Failed(error.to_string()))
+/// A volume of the series, shared among the rules that take it.
+struct Read {
+    volume: Arc<Volume>,
+    source: Arc<SourceSeries>,
+    /// For the job's record.
+    notes: Vec<String>,
 }
 
-/// The DICOM-SEG, or (inner error) the sentence that nothing was found.
+impl Read {
+    /// Reads the volume of some files that is chosen; the error is a sentence.
+    async fn of(files: &[PathBuf], choice: &VolumeChoice) -> Result<Self, String> {
+        let (files, choice) = (files.to_vec(), choice.clone());
+        let series: Series = tokio::task::spawn_blocking(move || read_volume(&files, &choice))
+            .await
+            .map_err(|_| "assembling the series failed".to_owned())?
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            volume: Arc::new(series.volume),
+            source: Arc::new(series.source),
+            notes: series.notes,
+        })
+    }
+}
+
+/// A result and, where the rule wants one, the report on it.
+type Encoded = (SegInstance, Option<ReportInstance>);
+
+/// The DICOM-SEG and its report, or (inner error) the sentence that nothing was found.
 async fn encode(
     answer: Answer,
     source: Arc<SourceSeries>,
-    rule: String,
-) -> Result<Result<SegInstance, String>, Obstacle> {
+    rule: &PlannedRule,
+) -> Result<Result<Encoded, String>, Obstacle> {
+    let (name, kind, report) = (rule.rule.clone(), rule.segmentation, rule.report);
     let encoded = tokio::task::spawn_blocking(move || {
         let provenance = Provenance {
-            series_description: format!("irisnode: {rule}"),
-            rule,
+            series_description: format!("irisnode: {name}"),
+            rule: name,
             tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
-        encode_result(&answer.segmented, &source, &provenance)
+        let seg = encode_result(&answer.segmented, &source, &provenance, kind)?;
+        let report = report
+            .then(|| encode_report(&answer.segmented, &seg, &source, &provenance))
+            .transpose()?;
+        Ok((seg, report))
     })
     .await
     .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;
     match encoded {
-        Ok(seg) => Ok(Ok(seg)),
+        Ok(encoded) => Ok(Ok(encoded)),
         Err(nothing @ EncodeError::NothingFound { .. }) => Ok(Err(nothing.to_string())),
         Err(error) => Err(Obstacle::Failed(error.to_string())),
     }

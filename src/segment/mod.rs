@@ -15,4 +15,5 @@ pub use confidence::Confidence;
 pub use error::SegmentError;
 pub use measure::{Tally, dice, tally};
 pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};
+pub use source_grid::Probabilities;
 pub use strategy::Strategy;

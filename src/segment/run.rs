@@ -32,6 +32,8 @@ pub struct SegmentOptions {
     /// The default, 1 %, removes stray voxels and keeps every part that could be a finding beside another. Of a
     /// structure that is known to be one piece ([`LoadedTask::in_one_piece`]) only the main part is kept, whatever this is.
     pub least_part: f64,
+    /// Whether [`Segmented::probabilities`] is kept.
+    pub keep_probabilities: bool,
 }
 
 impl Default for SegmentOptions {
@@ -43,6 +45,7 @@ impl Default for SegmentOptions {
             window: SlidingWindow::default(),
             threshold: 0.5,
             least_part: 0.01,
+            keep_probabilities: false,
         }
     }
 }
@@ -83,6 +86,8 @@ pub struct Segmented {
     pub segments: Vec<ResultSegment>,
     /// Name and version of each task that ran; the version tells the strategy too where that is not the default.
     pub tasks: Vec<(String, String)>,
+    /// How likely each voxel of the network's grid is in each segment, where that was asked for.
+    pub probabilities: Option<Probabilities>,
 }
 
 /// Segments a volume by all tasks in one pass, or in two where the strategy looks at the query first.
@@ -146,7 +151,7 @@ pub fn segment_volume(
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
     let winners = probabilities.winners(&groups, options.threshold);
     let decided = decided(probabilities, &groups, &winners);
-    drop(found);
+    let probabilities = found.pop().filter(|_| options.keep_probabilities);
     let confidences: Vec<Confidence> = query
         .agreements(&winners, &alone, by_alone)
         .into_iter()
@@ -163,6 +168,7 @@ pub fn segment_volume(
             .iter()
             .map(|task| (task.name.clone(), version(task, options)))
             .collect(),
+        probabilities,
     })
 }
 

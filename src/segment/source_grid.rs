@@ -14,7 +14,8 @@ pub(super) struct Group {
 }
 
 /// Probabilities of `K` classes on the network's grid, the classes of a voxel side by side: `[D, H, W, K]`.
-pub(super) struct Probabilities {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probabilities {
     pub(super) geometry: Geometry,
     pub(super) classes: usize,
     pub(super) values: Vec<f32>,
@@ -42,6 +43,30 @@ impl Group {
 }
 
 impl Probabilities {
+    /// Fills slice `k` of a grid with the probability of the segment `number` (from 1), 255 for certain: trilinearly
+    /// interpolated, as for the labels. A number that is none leaves zeros.
+    pub fn fill(&self, grid: &Geometry, number: u16, k: usize, slice: &mut [u8]) {
+        let Some(class) = usize::from(number)
+            .checked_sub(1)
+            .filter(|class| *class < self.classes)
+        else {
+            slice.fill(0);
+            return;
+        };
+        let to_network = Affine::between(grid, &self.geometry);
+        let columns = grid.size[0].max(1);
+        slice
+            .par_chunks_mut(columns)
+            .enumerate()
+            .for_each(|(j, row)| {
+                for (i, value) in row.iter_mut().enumerate() {
+                    let cell = self.cell(to_network.apply([i, j, k]));
+                    let probability = self.interpolated(&cell, class);
+                    *value = (probability * 255.0).round().clamp(0.0, 255.0) as u8;
+                }
+            });
+    }
+
     fn of(&self, voxel: usize) -> &[f32] {
         &self.values[voxel * self.classes..(voxel + 1) * self.classes]
     }

@@ -3,6 +3,9 @@
 /// A point or direction in patient space, LPS, millimetres.
 pub type Vec3 = [f64; 3];
 
+/// Sine of the angle off a right angle that still counts as one: what a file's rounding makes.
+const RIGHT_ANGLE: f64 = 1e-3;
+
 /// A regular grid of voxels in patient space (LPS, mm).
 ///
 /// Axis 0 runs along a row (column index `i`), axis 1 down a column (row index
@@ -10,7 +13,8 @@ pub type Vec3 = [f64; 3];
 /// at `origin + i·spacing[0]·direction[0] + j·spacing[1]·direction[1] + k·spacing[2]·direction[2]`
 /// (PS3.3 C.7.6.2.1.1, extended by the slice axis).
 ///
-/// The axes are at right angles; they may form a left-handed system.
+/// The axes may form a left-handed system. Rows and columns are at right angles; the third axis may lean, as the
+/// stack of a tilted gantry does ([`Geometry::lean`]), and every position is exact all the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Geometry {
     /// Columns, rows, slices.
@@ -51,7 +55,73 @@ impl Geometry {
 
     /// Volume of one voxel, mm³.
     pub fn voxel_mm3(&self) -> f64 {
-        self.spacing.iter().product()
+        let upright: f64 = self.spacing.iter().product();
+        match self.lean() {
+            0.0 => upright,
+            lean => upright * lean.cos(),
+        }
+    }
+
+    /// Angle between the way from slice to slice and the slice normal, rad: the tilt of a gantry. 0 for right-angled
+    /// axes, up to the rounding of a file (a thousandth).
+    pub fn lean(&self) -> f64 {
+        let [_, _, way] = self.direction;
+        let up = dot(way, self.slice_normal()).abs();
+        let aside = (norm(way).powi(2) - up * up).max(0.0).sqrt();
+        if aside <= RIGHT_ANGLE {
+            0.0
+        } else {
+            aside.atan2(up)
+        }
+    }
+
+    /// A right-angled grid around a leaning one: the way through the stack stays (a tilted gantry's table runs along
+    /// the patient), rows and columns are set upright on it.
+    fn upright(&self) -> Geometry {
+        let [row, column, way] = self.direction;
+        // The in-plane axis that is nearer to a right angle keeps its direction.
+        let keep_row = dot(row, way).abs() <= dot(column, way).abs();
+        let kept = if keep_row { row } else { column };
+        let along = dot(kept, way);
+        let kept: Vec3 = std::array::from_fn(|axis| kept[axis] - along * way[axis]);
+        let length = norm(kept);
+        let kept = kept.map(|x| x / length);
+        let other = cross(way, kept);
+        let turned = if keep_row { column } else { row };
+        let sign = if dot(other, turned) < 0.0 { -1.0 } else { 1.0 };
+        let other = other.map(|x| sign * x);
+        let direction = if keep_row {
+            [kept, other, way]
+        } else {
+            [other, kept, way]
+        };
+        let reach = |axis: Vec3| {
+            let along = self.corners().map(|corner| dot(corner, axis));
+            along
+                .into_iter()
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| {
+                    [low.min(x), high.max(x)]
+                })
+        };
+        let mut grid = Geometry {
+            direction,
+            ..self.clone()
+        };
+        for (axis, along) in direction.into_iter().enumerate() {
+            let [low, high] = reach(along);
+            let voxels = (high - low) / grid.spacing[axis] - 1e-6;
+            grid.size[axis] = (voxels.ceil() as usize).max(1);
+        }
+        let middle = self.to_patient(self.size.map(|n| (n as f64 - 1.0) / 2.0));
+        grid.centred_on(middle)
+    }
+
+    /// The same grid moved so that its middle lies at `middle`.
+    fn centred_on(mut self, middle: Vec3) -> Geometry {
+        self.origin = [0.0; 3];
+        let to_middle = self.to_patient(self.size.map(|n| (n as f64 - 1.0) / 2.0));
+        self.origin = std::array::from_fn(|axis| middle[axis] - to_middle[axis]);
+        self
     }
 
     /// Length of the grid along each of its axes, outer face to outer face, mm.
@@ -126,10 +196,14 @@ impl Geometry {
     /// The grid over the same part of the patient whose axes run as nearly as possible to left,
     /// posterior and head, with `spacing_mm` between voxels.
     ///
-    /// The axes are permuted and flipped, never turned: an oblique stack stays oblique. Where the extent
+    /// The axes are permuted and flipped, never turned: an oblique stack stays oblique. Of a leaning stack the way
+    /// from slice to slice keeps its direction and the slices are set upright. Where the extent
     /// is no multiple of the spacing the new grid reaches over it by the same amount on both sides, less
     /// than half a voxel each, so that nothing is lost.
     pub fn canonical(&self, spacing_mm: [f64; 3]) -> Geometry {
+        if self.lean() > 0.0 && !self.is_empty() {
+            return self.upright().canonical(spacing_mm);
+        }
         let axis_of = self.closest_axes();
         let extent = self.extent_mm();
         let direction: [Vec3; 3] = std::array::from_fn(|patient| {
@@ -143,15 +217,13 @@ impl Geometry {
             (voxels.ceil() as usize).max(usize::from(!self.is_empty()))
         });
         let middle = self.to_patient(self.size.map(|n| (n as f64 - 1.0) / 2.0));
-        let mut grid = Geometry {
+        let grid = Geometry {
             size,
             spacing: spacing_mm,
             direction,
             origin: [0.0; 3],
         };
-        let to_middle = grid.to_patient(size.map(|n| (n as f64 - 1.0) / 2.0));
-        grid.origin = std::array::from_fn(|axis| middle[axis] - to_middle[axis]);
-        grid
+        grid.centred_on(middle)
     }
 
     /// Which axis of the grid runs closest to left-right, to front-back and to foot-head.
@@ -241,6 +313,26 @@ mod tests {
                     prop_assert!((-1e-5..=0.5 + 1e-5).contains(&to_face), "{to_face} voxels from the face");
                 }
             }
+        }
+
+        #[test]
+        fn a_leaning_stack_is_covered_by_a_right_angled_grid(mut grid in any_geometry(), lean in 0.02..0.7f64, sideways in 0.0..6.2f64) {
+            let (s, c) = sideways.sin_cos();
+            let [row, column, way] = grid.direction;
+            grid.direction[2] = std::array::from_fn(|a| lean.cos() * way[a] + lean.sin() * (c * row[a] + s * column[a]));
+            prop_assert!((grid.lean() - lean).abs() < 1e-6);
+            let upright: f64 = grid.spacing.iter().product();
+            prop_assert!((grid.voxel_mm3() - upright * lean.cos()).abs() < 1e-9 * upright);
+            let canonical = grid.canonical([1.0; 3]);
+            prop_assert_eq!(canonical.lean(), 0.0);
+            for corner in grid.corners() {
+                let at = canonical.to_index(corner);
+                for (at, size) in at.into_iter().zip(canonical.size) {
+                    prop_assert!((-0.5 - 1e-5..=size as f64 - 0.5 + 1e-5).contains(&at));
+                }
+            }
+            // The way from slice to slice is one of its axes.
+            prop_assert!(canonical.direction.iter().any(|d| dot(*d, grid.direction[2]).abs() > 1.0 - 1e-9));
         }
 
         #[test]

@@ -7,6 +7,8 @@ use super::{Geometry, Vec3};
 
 /// Cosine of the angle between two axes that still counts as a right angle.
 const RIGHT_ANGLE: f64 = 1e-3;
+/// The same for how far the way from slice to slice may lean: 45 degrees.
+const STEEPEST_LEAN: f64 = 0.7072;
 
 /// What a header says of where the voxels are; the sentence says why it cannot be used.
 pub(super) fn geometry(header: &NiftiHeader, size: [usize; 3]) -> Result<Geometry, String> {
@@ -40,12 +42,13 @@ pub(super) fn geometry(header: &NiftiHeader, size: [usize; 3]) -> Result<Geometr
         return Err("its orientation is not a possible one (an axis has no length, or a number is not finite).".into());
     }
     let direction: [Vec3; 3] = std::array::from_fn(|axis| columns[axis].map(|x| x / spacing[axis]));
-    let sheared = [(0, 1), (0, 2), (1, 2)]
+    // The third axis may lean: the stack of a tilted gantry.
+    let leaning = [(0, 2), (1, 2)]
         .iter()
-        .any(|&(a, b)| dot(direction[a], direction[b]).abs() > RIGHT_ANGLE);
-    if sheared {
+        .any(|&(a, b)| dot(direction[a], direction[b]).abs() > STEEPEST_LEAN);
+    if leaning || dot(direction[0], direction[1]).abs() > RIGHT_ANGLE {
         return Err(
-            "its axes are not at right angles (a sheared grid, as of a tilted gantry). \
+            "its rows and columns are not at right angles, or its slices lean by more than 45 degrees. \
                     Resample it to a right-angled grid first."
                 .into(),
         );

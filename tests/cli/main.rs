@@ -9,6 +9,7 @@
 mod evaluating;
 mod images;
 mod rules;
+mod segmentations;
 #[path = "../support/mod.rs"]
 mod support;
 mod teaching;

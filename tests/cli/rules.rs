@@ -173,6 +173,52 @@ fn a_rule_names_its_reference_strategy_and_what_it_holds_for_review() {
 }
 
 #[test]
+fn a_rule_names_its_volume_and_its_kind_of_segmentation_and_a_peer_its_compression() {
+    let desk = Desk::new();
+    desk.teach();
+    let rule = |more: &str| format!("[[rule]]\nname = \"r\"\ntasks = [\"abdomen\"]\n{more}\n");
+    desk.config(
+        4242,
+        &rule("volume = { EchoTime = 4.6, ImageType = \"W\" }\nsegmentation = \"labelmap\""),
+    );
+    let said = desk.run("check", &[]).worked().stdout.clone();
+    assert!(
+        said.contains("run   abdomen (volume EchoTime=4.6,ImageType=W, segmentation labelmap)"),
+        "{said}"
+    );
+    for (wrong, complaint) in [
+        (
+            "volume = \"biggest\"",
+            "`volume` names no volume of a series",
+        ),
+        ("volume = 0", "`volume` must be between 1 and"),
+        ("volume = { EchoTim = 4.6 }", "did you mean `EchoTime`"),
+        (
+            "segmentation = \"label-map\"",
+            "`segmentation` is no kind of segmentation",
+        ),
+    ] {
+        desk.config(4242, &rule(wrong));
+        desk.run("check", &[])
+            .failed_saying(&[complaint, "irisnode.toml:14:"]);
+    }
+    let peer = |compress: &str| {
+        format!(
+            "[[peer]]\nname = \"p\"\nae_title = \"P\"\nhost = \"h\"\nport = 104\ncompress = {compress}\n"
+        )
+    };
+    desk.config(4242, &peer("[\"rle\", \"deflated\"]"));
+    let said = desk.run("check", &[]).worked().stdout.clone();
+    assert!(
+        said.contains("P at h:104, results rle or deflated where it takes that"),
+        "{said}"
+    );
+    desk.config(4242, &peer("[\"jpeg\"]"));
+    desk.run("check", &[])
+        .failed_saying(&["`compress` names no compression", "jpeg-ls"]);
+}
+
+#[test]
 fn a_typo_is_shown_at_its_line_with_what_was_meant() {
     let desk = Desk::new();
     desk.config(

@@ -183,3 +183,63 @@ fn a_rule_without_destination_for_a_caller_that_is_no_peer_says_what_to_add() {
         "{reason}"
     );
 }
+
+#[test]
+fn a_report_goes_where_its_segmentation_goes() {
+    let port = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let _pacs = storescp(folder.path(), port);
+    let node = hasty()
+        .peer("pacs", "PACS", port)
+        .rule(
+            "with report",
+            &format!("{ANY_CT}\nreport = true\ndestinations = [\"pacs\"]"),
+        )
+        .start();
+    send_drawn(&node, UID);
+
+    let job = &node.ended_jobs(1)[0];
+    assert_eq!(job["state"], "delivered", "{job:#}\n{}", node.log());
+    assert_eq!((&job["delivered"], &job["results"]), (&2.into(), &2.into()));
+    let mut objects: Vec<_> = received(folder.path())
+        .into_iter()
+        .map(|file| dicom_object::open_file(file).unwrap())
+        .collect();
+    let text = |object: &dicom_object::DefaultDicomObject, tag| {
+        object
+            .element(tag)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_end_matches('\0')
+            .to_owned()
+    };
+    use dicom_dictionary_std::tags;
+    objects.sort_by_key(|object| text(object, tags::MODALITY));
+    let [seg, report] = objects.as_slice() else {
+        panic!("{} objects arrived", objects.len());
+    };
+    assert_eq!(
+        (text(seg, tags::MODALITY), text(report, tags::MODALITY)),
+        ("SEG".into(), "SR".into())
+    );
+    assert_eq!(
+        text(seg, tags::STUDY_INSTANCE_UID),
+        text(report, tags::STUDY_INSTANCE_UID)
+    );
+    let evidence = report
+        .element(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE)
+        .unwrap();
+    let series = evidence.items().unwrap()[0]
+        .element(tags::REFERENCED_SERIES_SEQUENCE)
+        .unwrap();
+    let first = &series.items().unwrap()[0];
+    let named = first
+        .element(tags::SERIES_INSTANCE_UID)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_end_matches('\0')
+        .to_owned();
+    assert_eq!(named, text(seg, tags::SERIES_INSTANCE_UID));
+}

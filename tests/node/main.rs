@@ -47,6 +47,7 @@ fn as_peer(node: &Node) -> Peer {
         ae_title: Node::AE_TITLE.into(),
         host: "127.0.0.1".into(),
         port: node.port,
+        compress: Vec::new(),
     }
 }
 

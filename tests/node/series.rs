@@ -1,7 +1,7 @@
 //! Series that are no volume: received with success, kept, and never segmented; the job says why.
 
 use crate::support::{DrawnSeries, Node, NodeSetup, free_port};
-use crate::{ANY_CT, send};
+use crate::{ANY_CT, WITH_ORGANS, send, storescp};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use std::path::PathBuf;
@@ -146,4 +146,88 @@ fn one_damaged_file_fails_its_series_and_nothing_else() {
         "{reason}"
     );
     crate::assert_answers(&node);
+}
+
+#[test]
+fn of_several_volumes_each_rule_takes_its_own_and_the_record_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let pacs = storescp(folder.path(), port);
+    let both = "when = { Modality = \"CT\" }\ndestinations = [\"pacs\"]";
+    let node = NodeSetup::default()
+        .peer("scanner", "SCANNER", free_port())
+        .peer("pacs", "PACS", port)
+        .rule("fullest", both)
+        .rule(
+            "second",
+            &format!("{both}\nvolume = {{ AcquisitionNumber = 2 }}"),
+        )
+        .rule("one only", &format!("{both}\nvolume = \"only\""))
+        .start();
+    // Two acquisitions of the same place in one series, the second of fewer slices.
+    let mut series = DrawnSeries::new(UID, WITH_ORGANS);
+    let mut second = DrawnSeries::new(UID, WITH_ORGANS.start..WITH_ORGANS.end - 1);
+    for (at, slice) in second.slices.iter_mut().enumerate() {
+        let uid = format!("{UID}.4.{at}");
+        slice.put(dicom_core::DataElement::new(
+            tags::SOP_INSTANCE_UID,
+            VR::UI,
+            dicom_core::PrimitiveValue::from(uid),
+        ));
+    }
+    second.set_all(tags::ACQUISITION_NUMBER, VR::IS, "2");
+    series.slices.append(&mut second.slices);
+
+    let sent = tempfile::tempdir().unwrap();
+    send(&node, &series.write(sent.path()));
+
+    let job = &node.ended_jobs(1)[0];
+    let count = WITH_ORGANS.len();
+    let listed = format!(
+        "2 volumes: AcquisitionNumber 1 ({count} slices); AcquisitionNumber 2 ({} slices)",
+        count - 1
+    );
+    let note = job["note"].as_str().unwrap();
+    let taken =
+        |number: u8| format!("of {listed}, the one of AcquisitionNumber {number} was taken");
+    assert_eq!(note, format!("{}; {}", taken(1), taken(2)));
+    // The rule that takes no such series has failed, the others are done.
+    assert_eq!(job["state"], "failed", "{job:#}");
+    assert_eq!(job["delivered"], 2, "{job:#}\n{}", pacs.log());
+    let reason = job["reason"].as_str().unwrap();
+    assert!(
+        reason.contains(&format!("the series holds {listed}; the rule takes")),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_pet_series_is_segmented_in_suv_or_in_what_it_has() {
+    let node = NodeSetup::default()
+        .peer("scanner", "SCANNER", free_port())
+        .rule("any PET", "when = { Modality = \"PT\" }")
+        .start();
+    let mut series = DrawnSeries::new(UID, WITH_ORGANS);
+    series.set_all(tags::MODALITY, VR::CS, "PT");
+    let pet = dicom_dictionary_std::uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE;
+    series.set_all(tags::SOP_CLASS_UID, VR::UI, pet);
+    for slice in &mut series.slices {
+        slice.meta_mut().media_storage_sop_class_uid = pet.to_owned();
+    }
+    series.set_all(tags::UNITS, VR::CS, "BQML");
+    let sent = tempfile::tempdir().unwrap();
+    let files = series.write(sent.path());
+    send(&node, &files);
+    let said = |node: &Node| {
+        node.jobs()
+            .first()
+            .and_then(|job| job["note"].as_str().map(str::to_owned))
+    };
+    assert!(
+        crate::support::wait_until(crate::support::PATIENCE, || said(&node).is_some()),
+        "{}",
+        node.log()
+    );
+    let note = said(&node).unwrap();
+    assert!(note.starts_with("values are as the scanner gave them (HU), for SUV does not follow from the header: Corrected Image"), "{note}");
 }
