@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Each entry brings the index from its number to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE series (
         id INTEGER PRIMARY KEY,
         series_uid TEXT NOT NULL,
@@ -58,7 +59,13 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX deliveries_by_state ON deliveries (state, next_at);
     CREATE INDEX deliveries_by_job ON deliveries (job);
-"];
+",
+    "
+    CREATE TABLE removals (file TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE INDEX instances_by_file ON instances (file);
+    CREATE INDEX deliveries_by_file ON deliveries (file);
+",
+];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.
 pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {

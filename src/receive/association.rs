@@ -2,13 +2,14 @@
 
 use super::instance::{Arrived, Arriving, Refusal};
 use super::server::Shared;
-use crate::archive::NewInstance;
+use crate::archive::{Bringing, NewInstance};
 use crate::dimse::{Command, Fragment, Reassembly, ReassemblyError, Status, response};
 use dicom_ul::association::Association;
 use dicom_ul::association::server::AsyncServerAssociation;
 use dicom_ul::pdu::{
     PDataValue, PDataValueType, Pdu, PresentationContextNegotiated, PresentationContextResultReason,
 };
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -52,6 +53,7 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     reassembly: Reassembly,
     pending: Option<Pending>,
+    bringing: Bringing,
     pub(super) stored: u64,
     pub(super) refused: u64,
 }
@@ -60,6 +62,7 @@ impl Handler {
     pub(super) fn new(association: AsyncServerAssociation<TcpStream>, shared: Arc<Shared>) -> Self {
         Self {
             association,
+            bringing: shared.archive.association(),
             shared,
             reassembly: Reassembly::default(),
             pending: None,
@@ -92,6 +95,7 @@ impl Handler {
                     }
                 }
                 Pdu::ReleaseRQ => {
+                    self.bringing.released();
                     self.association.send(&Pdu::ReleaseRP).await?;
                     return Ok(());
                 }
@@ -192,12 +196,19 @@ impl Handler {
                 format!("only {} MiB are free on the data folder's disk", free >> 20),
             ));
         }
+        if self.shared.archive.is_in_trouble() {
+            return Err(Refusal::new(
+                Status::OutOfResources,
+                "the index cannot be written at the moment",
+            ));
+        }
         Arriving::begin(
-            self.shared.archive.spool()?,
+            &self.shared.archive,
             sop_class_uid,
             sop_instance_uid,
             &context.transfer_syntax,
             self.association.peer_ae_title().trim(),
+            self.association.called_ae_title().trim(),
         )
     }
 
@@ -238,15 +249,15 @@ impl Handler {
             .await
     }
 
-    async fn keep(&self, arriving: Arriving) -> Result<(), Refusal> {
-        let arrived: Arrived = tokio::task::spawn_blocking(move || arriving.finish())
-            .await
-            .map_err(|_| {
-                Refusal::new(
+    async fn keep(&mut self, arriving: Arriving) -> Result<(), Refusal> {
+        // Blocks this association's own thread, and no other. A parser that panics costs this instance only.
+        let arrived: Arrived = std::panic::catch_unwind(AssertUnwindSafe(|| arriving.finish()))
+            .unwrap_or_else(|_| {
+                Err(Refusal::new(
                     Status::CannotUnderstand,
                     "reading the data set's header failed",
-                )
-            })??;
+                ))
+            })?;
         let instance = NewInstance {
             sop_class_uid: arrived.sop_class_uid,
             sop_instance_uid: arrived.sop_instance_uid,
@@ -258,6 +269,7 @@ impl Handler {
             called_ae: self.association.called_ae_title().trim().to_owned(),
             bytes: arrived.bytes,
         };
+        self.bringing.brought(&instance);
         Ok(self.shared.archive.store(instance).await?)
     }
 

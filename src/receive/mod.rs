@@ -3,7 +3,6 @@
 //! Success is answered only when the archive has made the instance durable.
 
 mod association;
-mod header;
 mod instance;
 mod policy;
 mod server;

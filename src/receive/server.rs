@@ -112,8 +112,8 @@ impl Server {
             match Arc::clone(&open).try_acquire_owned() {
                 Ok(permit) => {
                     let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
-                    tasks.spawn(async move {
-                        serve(stream, address, shared, shutdown).await;
+                    tasks.spawn_blocking(move || {
+                        on_this_thread(stream, address, shared, shutdown);
                         drop(permit);
                     });
                 }
@@ -127,6 +127,30 @@ impl Server {
         if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
             tracing::warn!("associations were still open at the end of the grace time");
         }
+    }
+}
+
+/// Serves an association on the thread it is called on, which it may block: an instance is written and synced where
+/// its bytes are read. Handing each to another thread and back cost more than the sync.
+fn on_this_thread(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let served = runtime.and_then(|runtime| {
+        let stream = stream.into_std()?;
+        runtime.block_on(async {
+            serve(TcpStream::from_std(stream)?, address, shared, shutdown).await;
+            Ok(())
+        })
+    });
+    if let Err(error) = served {
+        tracing::warn!(%address, %error, "a connection could not be served");
     }
 }
 

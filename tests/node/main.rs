@@ -14,9 +14,13 @@
 mod support;
 
 mod associations;
+mod chaos;
 mod delivery;
 mod durability;
 mod hostile;
+mod jobs;
+mod keeping;
+mod power_loss;
 mod privacy;
 mod raw_association;
 mod review;
