@@ -144,7 +144,7 @@ def acknowledged(arguments, disk):
     message = texts[0] if texts else b""
     if SUCCESS not in message or AFFECTED not in message:
         return None
-    at = message.index(AFFECTED) + 4
+    at = message.rindex(AFFECTED) + 4  # the last element; a Message ID may look like it
     length = int.from_bytes(message[at:at + 4], "little")
     return message[at + 4:at + 4 + length].rstrip(b"\0 ").decode()
 
