@@ -5,6 +5,7 @@
 //! time ([`indexing`]), and after a crash from what lies sealed in the spool ([`recovery`]).
 
 mod arrivals;
+mod commitments;
 mod deliveries;
 mod error;
 mod examination;
@@ -22,6 +23,7 @@ mod slots;
 mod spool;
 
 pub use arrivals::{Bringing, Completeness};
+pub use commitments::{Commitment, CommitmentRequest, Held};
 pub use deliveries::Delivery;
 pub use error::ArchiveError;
 pub use examination::{Examination, examine};

@@ -8,6 +8,7 @@
 //! jobs from it to the next. The loops share nothing but the table, so a
 //! restart goes on wherever each job stood.
 
+mod committing;
 mod delivering;
 mod encoding;
 mod network_thread;
@@ -81,6 +82,7 @@ pub async fn run(
     let loops = TaskTracker::new();
     loops.spawn(complete_quiet_series(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(remove_old_series(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(committing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
@@ -105,6 +107,11 @@ fn receive_options(config: &Config) -> ReceiveOptions {
                 .map(|peer| peer.ae_title.clone())
                 .collect()
         }),
+        reachable: config
+            .peers
+            .iter()
+            .map(|peer| peer.ae_title.clone())
+            .collect(),
         max_associations: node.max_associations,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,

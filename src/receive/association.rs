@@ -1,9 +1,11 @@
 //! One association as its acceptor: a small state machine, one handler for each command.
 
+use super::commitment::{Asking, REQUEST, WELL_KNOWN_INSTANCE};
 use super::instance::{Arrived, Arriving, Refusal};
 use super::server::Shared;
 use crate::archive::{Bringing, NewInstance};
 use crate::dimse::{Command, Fragment, Reassembly, ReassemblyError, Status, response};
+use dicom_dictionary_std::uids;
 use dicom_ul::association::Association;
 use dicom_ul::association::server::AsyncServerAssociation;
 use dicom_ul::pdu::{
@@ -35,6 +37,8 @@ pub(super) enum AssociationError {
 /// The data set that is under way: being kept, or read past because it was refused at its command.
 enum Incoming {
     Keeping(Box<Arriving>),
+    /// A request for storage commitment.
+    Asking(Asking),
     Refused(Refusal),
     /// A data set of a service we do not provide.
     Ignored,
@@ -122,11 +126,15 @@ impl Handler {
             Fragment::Partial => Ok(()),
             Fragment::Command { context, command } => self.command(context, command).await,
             Fragment::Data { bytes, is_last } => {
-                if let Some(pending) = &mut self.pending
-                    && let Incoming::Keeping(arriving) = &mut pending.incoming
-                    && let Err(refusal) = arriving.write(bytes)
-                {
-                    pending.incoming = Incoming::Refused(refusal);
+                if let Some(pending) = &mut self.pending {
+                    let written = match &mut pending.incoming {
+                        Incoming::Keeping(arriving) => arriving.write(bytes),
+                        Incoming::Asking(asking) => asking.write(bytes),
+                        Incoming::Refused(_) | Incoming::Ignored => Ok(()),
+                    };
+                    if let Err(refusal) = written {
+                        pending.incoming = Incoming::Refused(refusal);
+                    }
                 }
                 if is_last {
                     self.data_ended().await
@@ -154,6 +162,24 @@ impl Handler {
                     Ok(arriving) => Incoming::Keeping(Box::new(arriving)),
                     Err(refusal) => Incoming::Refused(refusal),
                 };
+                self.pending = Some(Pending {
+                    context,
+                    request: command,
+                    incoming,
+                });
+                Ok(())
+            }
+            Command::Action {
+                sop_class_uid,
+                sop_instance_uid,
+                action_type,
+                ..
+            } => {
+                let incoming =
+                    match begin_action(&accepted, sop_class_uid, sop_instance_uid, *action_type) {
+                        Ok(asking) => Incoming::Asking(asking),
+                        Err(refusal) => Incoming::Refused(refusal),
+                    };
                 self.pending = Some(Pending {
                     context,
                     request: command,
@@ -217,7 +243,12 @@ impl Handler {
             return Ok(());
         };
         let outcome = match pending.incoming {
-            Incoming::Keeping(arriving) => self.keep(*arriving).await,
+            Incoming::Keeping(arriving) => {
+                let kept = self.keep(*arriving).await;
+                self.stored += u64::from(kept.is_ok());
+                kept
+            }
+            Incoming::Asking(asking) => self.ask(asking).await,
             Incoming::Refused(refusal) => Err(refusal),
             Incoming::Ignored => {
                 return self
@@ -230,17 +261,14 @@ impl Handler {
             }
         };
         let status = match outcome {
-            Ok(()) => {
-                self.stored += 1;
-                Status::Success
-            }
+            Ok(()) => Status::Success,
             Err(refusal) => {
                 self.refused += 1;
                 tracing::warn!(
                     calling_ae = self.association.peer_ae_title().trim(),
                     status = format!("{:04X}H", refusal.status.code()),
                     reason = %refusal.reason,
-                    "an instance was refused"
+                    "a request was refused"
                 );
                 refusal.status
             }
@@ -273,6 +301,26 @@ impl Handler {
         Ok(self.shared.archive.store(instance).await?)
     }
 
+    /// Writes down a request for storage commitment; the node reports when it has looked.
+    async fn ask(&self, asking: Asking) -> Result<(), Refusal> {
+        let calling_ae = self.association.peer_ae_title().trim();
+        if !self
+            .shared
+            .options
+            .reachable
+            .iter()
+            .any(|ae| ae == calling_ae)
+        {
+            return Err(Refusal::new(
+                Status::ProcessingFailure,
+                "storage commitment is reported to a [[peer]], and this caller is none",
+            ));
+        }
+        let request = asking.finish(calling_ae)?;
+        let written = self.shared.archive.request_commitment(&request).await;
+        written.map_err(|error| Refusal::of_commitment(&error))
+    }
+
     fn accepted(&self, context: u8) -> Option<&PresentationContextNegotiated> {
         self.association
             .presentation_contexts()
@@ -301,4 +349,28 @@ impl Handler {
             .map_err(|_| AssociationError::Idle(limit))??;
         Ok(())
     }
+}
+
+fn begin_action(
+    context: &PresentationContextNegotiated,
+    sop_class_uid: &str,
+    sop_instance_uid: &str,
+    action_type: u16,
+) -> Result<Asking, Refusal> {
+    let refusal = |status, reason: &str| Err(Refusal::new(status, reason));
+    if sop_class_uid != uids::STORAGE_COMMITMENT_PUSH_MODEL
+        || context.abstract_syntax != sop_class_uid
+    {
+        return refusal(
+            Status::SopClassNotSupported,
+            "an action on a SOP class other than Storage Commitment Push Model",
+        );
+    }
+    if sop_instance_uid != WELL_KNOWN_INSTANCE || action_type != REQUEST {
+        return refusal(
+            Status::NoSuchAction,
+            "an action that storage commitment lacks",
+        );
+    }
+    Ok(Asking::begin(&context.transfer_syntax))
 }

@@ -15,6 +15,8 @@ mod support;
 
 mod associations;
 mod chaos;
+mod commitment;
+mod conformance;
 mod delivery;
 mod durability;
 mod hostile;
