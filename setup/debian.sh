@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- orthanc orthanc-dicomweb dcmtk dicom3tools chromium
+    set -- orthanc orthanc-dicomweb dcmtk dicom3tools chromium strace
 fi
 
 missing=
@@ -15,6 +15,7 @@ for package in "$@"; do
         dcmtk) command -v storescp && command -v storescu && command -v dcmsend ;;
         dicom3tools) command -v dciodvfy ;;
         chromium) command -v chromium ;;
+        strace) command -v strace ;;
         *) dpkg -s "$package" ;;
     esac >/dev/null 2>&1 || missing="$missing $package"
 done

@@ -17,7 +17,10 @@ pub enum ArchiveError {
     },
     /// The index failed.
     #[error("the index failed: {0}")]
-    Index(#[from] sqlx::Error),
+    Index(sqlx::Error),
+    /// The index is no database any more.
+    #[error("the index is damaged; `irisnode fsck` makes it anew from the files")]
+    DamagedIndex,
     /// The index was made by a newer irisnode.
     #[error(
         "the index has version {found}, this irisnode knows {known}; run the newer irisnode, or give it another data_dir"
@@ -36,9 +39,9 @@ pub enum ArchiveError {
     /// The archive is shutting down.
     #[error("the archive is closed")]
     Closed,
-    /// A group commit failed; this instance was in it and is not kept.
-    #[error("the instance could not be made durable: {0}")]
-    Commit(String),
+    /// A file was begun whose head has no place for a seal.
+    #[error("the file meta information has no place for the seal")]
+    NoSeal,
 }
 
 impl ArchiveError {
@@ -49,5 +52,18 @@ impl ArchiveError {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }
+    }
+}
+
+impl From<sqlx::Error> for ArchiveError {
+    /// SQLite's primary codes SQLITE_CORRUPT (11) and SQLITE_NOTADB (26) mean a damaged file.
+    fn from(error: sqlx::Error) -> Self {
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code()?.parse::<u32>().ok());
+        match code.map(|code| code & 0xFF) {
+            Some(11 | 26) => Self::DamagedIndex,
+            _ => Self::Index(error),
+        }
     }
 }

@@ -1,11 +1,10 @@
-//! The folder: `instances/` and `results/` by SHA-256, `spool/` for what is still arriving.
+//! The folder: `instances/` and `results/`, and `spool/` for what is still arriving.
 
 use super::ArchiveError;
-use super::spool::Spooled;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,8 +17,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Makes the folders (private to the user), takes them for this process
-    /// and empties the spool: nothing in it was acknowledged.
+    /// Makes the folders (private to the user) and takes them for this process.
     pub(super) fn open(root: &Path) -> Result<Self, ArchiveError> {
         let mut files = Self {
             root: root.to_owned(),
@@ -37,19 +35,13 @@ impl Files {
                 .create(&folder)
                 .map_err(ArchiveError::file("cannot make the folder", &folder))?;
         }
-        // Before the spool is emptied: it may be another node's, in full use.
+        // Before anything in it is touched: it may be another node's, in full use.
         files._lock = Some(Arc::new(lock(root)?));
         // Else a power cut could take the new folders with all that was
         // acknowledged into them. The one above may not be ours to open.
         sync_folder(root)?;
         let _ = root.parent().map(sync_folder);
         files.make_fan()?;
-        let spool = files.spool_folder();
-        let list =
-            fs::read_dir(&spool).map_err(ArchiveError::file("cannot read the folder", &spool))?;
-        for entry in list.flatten() {
-            let _ = fs::remove_file(entry.path());
-        }
         Ok(files)
     }
 
@@ -105,14 +97,28 @@ impl Files {
         self.instances().join(name)
     }
 
-    /// Makes spooled files, whose bytes are durable, so under their final names: every file is
-    /// renamed, then every folder that changed is fsynced once.
-    pub(super) fn keep(&self, spooled: Vec<Spooled>) -> Result<(), ArchiveError> {
+    /// Moves sealed files from the spool to their names, then syncs each folder that changed.
+    ///
+    /// May be done again after it failed halfway: a file that has moved already is left where it is.
+    pub(super) fn take_in<'f>(
+        &self,
+        moves: impl Iterator<Item = (&'f Path, String)>,
+    ) -> Result<(), ArchiveError> {
         let mut folders = BTreeSet::new();
-        for bytes in spooled {
-            let path = self.instance(&bytes.name());
-            folders.extend(make_parent(&path)?);
-            bytes.move_to(&path)?;
+        for (from, name) in moves {
+            let to = self.instance(&name);
+            folders.extend(make_parent(&to)?);
+            match fs::rename(from, &to) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !from.exists() => {
+                    if !to.exists() {
+                        tracing::error!(
+                            file = name,
+                            "a file was taken out of the spool by something else; its instance is lost"
+                        );
+                    }
+                }
+                moved => moved.map_err(ArchiveError::file("cannot move to", &to))?,
+            }
         }
         for folder in folders {
             sync_folder(&folder)?;
@@ -173,15 +179,10 @@ fn lock(root: &Path) -> Result<File, ArchiveError> {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
     File::open(folder)
         .and_then(|f| f.sync_all())
         .map_err(ArchiveError::file("cannot make durable the folder", folder))
-}
-
-/// Only this user may read or write the file.
-pub(super) fn make_private(file: &File) -> std::io::Result<()> {
-    file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

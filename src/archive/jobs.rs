@@ -3,12 +3,13 @@
 //!
 //! Each step is one transaction, so a restart goes on from the last one done.
 
+use super::arrivals::{Completeness, SeriesKey};
 use super::deliveries::conclude;
 use super::{Archive, ArchiveError};
 use chrono::Utc;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +156,36 @@ pub(super) async fn open_for_series(
     Ok(())
 }
 
+/// What older jobs of the same series have not sent yet says less than the results of `job`: it is not sent.
+async fn supersede(
+    transaction: &mut Transaction<'_, Sqlite>,
+    job: i64,
+) -> Result<(), ArchiveError> {
+    let older: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT jobs.id FROM jobs JOIN deliveries ON deliveries.job = jobs.id
+         WHERE series = (SELECT series FROM jobs WHERE id = ?1) AND jobs.id < ?1
+           AND deliveries.state IN ('waiting', 'held')",
+    )
+    .bind(job)
+    .fetch_all(&mut **transaction)
+    .await?;
+    for old in older {
+        sqlx::query(
+            "UPDATE deliveries SET state = 'discarded', reason = ?, delivered_at = ?
+             WHERE job = ? AND state IN ('waiting', 'held')",
+        )
+        .bind(format!(
+            "superseded by job {job}: more of the series arrived"
+        ))
+        .bind(now())
+        .bind(old)
+        .execute(&mut **transaction)
+        .await?;
+        conclude(transaction, old).await?;
+    }
+    Ok(())
+}
+
 /// At start: what was being sent when the node stopped is due again.
 pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveError> {
     sqlx::query("UPDATE deliveries SET next_at = 0 WHERE state = 'waiting'")
@@ -175,22 +206,49 @@ pub(super) fn later(wait: Duration) -> i64 {
 }
 
 impl Archive {
-    /// Moves series that have been quiet for `quiet` from received to complete; how many.
-    pub async fn complete_quiet(&self, quiet: Duration) -> Result<u64, ArchiveError> {
-        let before = now() - i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX);
-        let moved = sqlx::query(
-            "UPDATE jobs SET state = 'complete', updated_at = ? WHERE state = 'received'
-             AND series IN (SELECT id FROM series WHERE last_at <= ?)",
+    /// Moves series that count as complete from received to complete; how many.
+    pub async fn complete_quiet(&self, when: &Completeness) -> Result<usize, ArchiveError> {
+        // What is acknowledged and has no row yet belongs to its series too.
+        self.flush().await?;
+        let arriving: Vec<(i64, String, String, String)> = sqlx::query_as(
+            "SELECT jobs.id, series_uid, calling_ae, called_ae FROM jobs
+             JOIN series ON series.id = jobs.series WHERE state = 'received'",
         )
-        .bind(now())
-        .bind(before)
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if moved > 0 {
-            self.changed.notify_waiters();
+        .fetch_all(&self.pool)
+        .await?;
+        let (jobs, keys): (Vec<i64>, Vec<SeriesKey>) = arriving
+            .into_iter()
+            .map(|(job, series, calling, called)| (job, (series, calling, called)))
+            .unzip();
+        let complete = self.arrivals.complete(keys.iter(), when, Instant::now());
+        let done = complete.iter().filter(|is_complete| **is_complete).count();
+        if done == 0 {
+            return Ok(0);
         }
-        Ok(moved)
+        let mut transaction = self.pool.begin().await?;
+        for job in jobs
+            .iter()
+            .zip(&complete)
+            .filter(|(_, is)| **is)
+            .map(|(job, _)| job)
+        {
+            sqlx::query(
+                "UPDATE jobs SET state = 'complete', updated_at = ? WHERE id = ? AND state = 'received'",
+            )
+            .bind(now())
+            .bind(job)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        self.arrivals.forget(
+            keys.iter()
+                .zip(&complete)
+                .filter(|(_, is)| **is)
+                .map(|(key, _)| key),
+        );
+        self.changed.notify_waiters();
+        Ok(done)
     }
 
     /// The job of a state that is due: highest priority first, then the oldest.
@@ -271,6 +329,7 @@ impl Archive {
             .execute(&mut *transaction)
             .await?;
         }
+        supersede(&mut transaction, job).await?;
         // Where every result is held there is no delivery to end the job.
         conclude(&mut transaction, job).await?;
         transaction.commit().await?;
@@ -290,7 +349,7 @@ impl Archive {
 
     async fn end(&self, job: i64, state: JobState, reason: &str) -> Result<(), ArchiveError> {
         sqlx::query(
-            "UPDATE jobs SET state = ?, reason = ?, updated_at = ? WHERE id = ? AND state NOT IN ('delivered', 'skipped')",
+            "UPDATE jobs SET state = ?, reason = ?, updated_at = ? WHERE id = ? AND state NOT IN ('delivered', 'skipped', 'discarded')",
         )
         .bind(state.as_str())
         .bind(reason)

@@ -1,36 +1,52 @@
 //! What the node holds: instance files and the durable index of instances, series and jobs.
 //!
-//! An instance is *kept* when its bytes and its row are on disk, fsynced
-//! ([`Archive::store`] resolves only then). Many instances in flight share one
-//! group commit. Files are named by the SHA-256 of their bytes, so that no
-//! name from outside reaches the file system and the same bytes are held once.
+//! An instance is *kept* when its bytes are on disk, sealed and synced ([`Written::seal`]): the sealed file says
+//! everything that its row says, so that one sync makes both durable. Rows and places follow together, many at a
+//! time ([`indexing`]), and after a crash from what lies sealed in the spool ([`recovery`]).
 
-mod commit;
+mod arrivals;
+mod commitments;
 mod counts;
 mod deliveries;
 mod error;
+mod examination;
 mod files;
+mod header;
+mod indexing;
+mod intervention;
 mod jobs;
 mod notes;
+mod recovery;
+mod removal;
 mod review;
 mod schema;
+mod seal;
+mod slots;
 mod spool;
 
+pub use arrivals::{Bringing, Completeness};
+pub use commitments::{Commitment, CommitmentRequest, Held};
 pub use counts::Counts;
 pub use deliveries::Delivery;
 pub use error::ArchiveError;
+pub use examination::{Examination, examine};
+pub use header::read_header;
+pub use intervention::{DeliveryRecord, Refused};
 pub use jobs::{Job, JobState, JobSummary, NewResult, RuleWithoutResult};
-pub use spool::{Spool, Spooled};
+pub use removal::Retention;
+pub use seal::{NO_SEAL, SEAL_CREATOR};
+pub use spool::{Spool, Spooled, Written};
 
+use arrivals::Arrivals;
 use files::Files;
+use slots::Slots;
 use sqlx::SqlitePool;
 use std::path::{Path, PathBuf};
-use tokio::sync::{Notify, mpsc, oneshot};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
-/// Waiting instances that one group commit may take.
-const BATCH: usize = 256;
-
-/// An instance received and spooled, about to be kept.
+/// An instance received and sealed, about to have its row.
 #[derive(Debug)]
 pub struct NewInstance {
     /// SOP Class UID (0008,0016).
@@ -58,39 +74,63 @@ pub struct NewInstance {
 pub struct Archive {
     pool: SqlitePool,
     files: Files,
-    commits: mpsc::Sender<commit::Waiting>,
+    slots: Slots,
+    sealed: mpsc::Sender<indexing::Message>,
+    arrivals: Arrivals,
+    /// Held while files move into their places, or out of them.
+    places: Arc<Mutex<()>>,
+    /// The index cannot be written at the moment.
+    trouble: Arc<AtomicBool>,
     changed: Notify,
 }
 
 impl Archive {
-    /// Opens (or makes) the archive in a folder and clears away what an interrupted run left unfinished.
+    /// Opens (or makes) the archive in a folder, takes in what an interrupted run had acknowledged, and clears away
+    /// what it left unfinished.
     ///
-    /// Needs a tokio runtime: the group commit runs on it until the archive is dropped.
+    /// Needs a tokio runtime: the indexing runs on it until the archive is dropped.
     pub async fn open(folder: &Path) -> Result<Self, ArchiveError> {
         let files = Files::open(folder)?;
         let pool = schema::open(&folder.join("index.sqlite")).await?;
         jobs::return_interrupted(&pool).await?;
-        let (commits, waiting) = mpsc::channel(BATCH);
-        tokio::spawn(commit::run(waiting, pool.clone(), files.clone()));
-        Ok(Self {
-            pool,
-            files,
-            commits,
-            changed: Notify::new(),
-        })
+        let recovered = recovery::empty_spool(&pool, &files).await?;
+        if recovered > 0 {
+            tracing::info!(
+                instances = recovered,
+                "acknowledged before the last end, indexed now"
+            );
+        }
+        let (sealed, waiting) = mpsc::channel(indexing::MOST_WAITING);
+        let archive = Self::new(pool, files, sealed);
+        tokio::spawn(indexing::run(
+            waiting,
+            archive.pool.clone(),
+            archive.files.clone(),
+            Arc::clone(&archive.places),
+            Arc::clone(&archive.trouble),
+        ));
+        Ok(archive)
     }
 
     /// Opens the index to look at, for commands beside a running node.
     pub async fn open_index(folder: &Path) -> Result<Self, ArchiveError> {
         let files = Files::existing(folder)?;
         let pool = schema::open(&folder.join("index.sqlite")).await?;
-        let (commits, _) = mpsc::channel(1);
-        Ok(Self {
+        let (sealed, _) = mpsc::channel(1);
+        Ok(Self::new(pool, files, sealed))
+    }
+
+    fn new(pool: SqlitePool, files: Files, sealed: mpsc::Sender<indexing::Message>) -> Self {
+        Self {
             pool,
+            slots: Slots::new(files.spool_folder()),
             files,
-            commits,
+            sealed,
+            arrivals: Arrivals::new(),
+            places: Arc::default(),
+            trouble: Arc::default(),
             changed: Notify::new(),
-        })
+        }
     }
 
     /// Bytes free on the archive's disk.
@@ -98,24 +138,41 @@ impl Archive {
         self.files.free_bytes()
     }
 
-    /// A file to take an instance's bytes as they arrive.
-    pub fn spool(&self) -> Result<Spool, ArchiveError> {
-        Spool::create(self.files.spool_folder())
+    /// Whether acknowledged instances wait for an index that cannot be written: no more should be accepted.
+    pub fn is_in_trouble(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed)
     }
 
-    /// Keeps an instance. When this resolves, its bytes and its row are durable.
+    /// A file to take an instance's bytes as they arrive, begun with its head: preamble and File Meta Information,
+    /// ending with [`NO_SEAL`] as Private Information.
+    pub fn spool(&self, head: &[u8]) -> Result<Spool, ArchiveError> {
+        Spool::begin(self.slots.take()?, head)
+    }
+
+    /// An association that may bring instances; until it ends, what it brings may not be complete.
+    pub fn association(&self) -> Bringing {
+        self.arrivals.association()
+    }
+
+    /// Takes an instance that is durable already into the index, in a moment ([`Archive::flush`] waits for it).
     ///
     /// The same SOP Instance UID again from the same caller replaces the row
     /// (the sender's newest word counts) and opens the series' job anew.
     pub async fn store(&self, instance: NewInstance) -> Result<(), ArchiveError> {
+        self.sealed
+            .send(indexing::Message::Sealed(Box::new(instance)))
+            .await
+            .map_err(|_| ArchiveError::Closed)
+    }
+
+    /// Resolves when everything stored so far has its row and its place.
+    pub async fn flush(&self) -> Result<(), ArchiveError> {
         let (done, answer) = oneshot::channel();
-        self.commits
-            .send(commit::Waiting { instance, done })
+        self.sealed
+            .send(indexing::Message::Flush(done))
             .await
             .map_err(|_| ArchiveError::Closed)?;
-        let kept = answer.await.map_err(|_| ArchiveError::Closed)?;
-        self.changed.notify_waiters();
-        kept
+        answer.await.map_err(|_| ArchiveError::Closed)
     }
 
     /// Keeps a result's bytes, durably; the same bytes give the same file.
@@ -145,7 +202,7 @@ impl Archive {
         Ok(count)
     }
 
-    /// Resolves when something was stored or a job moved, for loops that would else poll.
+    /// Resolves when a job moved, for loops that would else poll.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -62,6 +62,21 @@ const MIGRATIONS: &[&str] = &[
 ",
     // How the series was read: volumes left out, units.
     "ALTER TABLE jobs ADD COLUMN note TEXT;",
+    "
+    CREATE TABLE removals (file TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE INDEX instances_by_file ON instances (file);
+    CREATE INDEX deliveries_by_file ON deliveries (file);
+    CREATE INDEX instances_by_uid ON instances (sop_instance_uid);
+    CREATE TABLE commitments (
+        id INTEGER PRIMARY KEY,
+        transaction_uid TEXT NOT NULL,
+        calling_ae TEXT NOT NULL,
+        instances TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (transaction_uid, calling_ae)
+    );
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

@@ -1,102 +1,112 @@
 //! Bytes on their way in: written to disk as they arrive, so that memory does not grow with the instance.
 
 use super::ArchiveError;
-use super::files::{hex, make_private};
-use sha2::{Digest, Sha256};
+use super::seal::{self, Seal};
+use chrono::Utc;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// An instance arriving. Dropped before [`Spool::finish`] and kept, it leaves nothing behind.
+/// An instance arriving. Dropped before [`Written::seal`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Spool {
     file: BufWriter<NamedTempFile>,
-    digest: Sha256,
-    size: u64,
+    crc: crc32fast::Hasher,
+    length: u64,
+    seal_at: u64,
 }
 
-/// A whole instance: its bytes are durable, but under a name that the next start clears away.
+/// An instance all of whose bytes have come: to be looked at, and sealed.
+#[derive(Debug)]
+pub struct Written {
+    file: NamedTempFile,
+    crc: u32,
+    length: u64,
+    seal_at: u64,
+}
+
+/// A whole instance whose bytes are durable and sealed: a power cut cannot take it any more.
 #[derive(Debug)]
 pub struct Spooled {
-    file: NamedTempFile,
-    sha256: String,
-    size: u64,
+    pub(super) path: PathBuf,
+    pub(super) received_at: i64,
+    pub(super) length: u64,
 }
 
 impl Spool {
-    pub(super) fn create(folder: PathBuf) -> Result<Self, ArchiveError> {
-        let file = NamedTempFile::new_in(&folder)
-            .and_then(|file| make_private(file.as_file()).map(|()| file))
-            .map_err(ArchiveError::file("cannot make a file in", folder))?;
-        Ok(Self {
-            file: BufWriter::with_capacity(1 << 18, file),
-            digest: Sha256::new(),
-            size: 0,
-        })
+    /// Begins a file with its head: preamble and File Meta Information, whose last element is an empty seal
+    /// ([`super::NO_SEAL`]).
+    pub(super) fn begin(slot: NamedTempFile, head: &[u8]) -> Result<Self, ArchiveError> {
+        let seal_at = seal::position(head).ok_or(ArchiveError::NoSeal)?;
+        let mut spool = Self {
+            // Fragments are mostly larger, and are written as they are.
+            file: BufWriter::with_capacity(1 << 16, slot),
+            crc: crc32fast::Hasher::new(),
+            length: 0,
+            seal_at,
+        };
+        spool.write(head)?;
+        Ok(spool)
     }
 
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.digest.update(bytes);
-        self.size += bytes.len() as u64;
+        self.crc.update(bytes);
+        self.length += bytes.len() as u64;
         self.file
             .write_all(bytes)
             .map_err(|e| ArchiveError::file("cannot write", self.file.get_ref().path())(e))
     }
 
-    /// Bytes so far.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Ends the instance and makes its bytes durable.
-    ///
-    /// Blocking work: call it off the async threads. Done here, by each association for itself, and not in the group
-    /// commit: syncs of several files at once share the disk's work, one after the other they do not.
-    pub fn finish(self) -> Result<Spooled, ArchiveError> {
+    /// Ends the instance.
+    pub fn finish(self) -> Result<Written, ArchiveError> {
         let path = self.file.get_ref().path().to_owned();
         let file = self
             .file
             .into_inner()
-            .map_err(|e| ArchiveError::file("cannot write", &path)(e.into_error()))?;
-        file.as_file()
-            .sync_all()
-            .map_err(ArchiveError::file("cannot make durable", path))?;
-        Ok(Spooled {
+            .map_err(|e| ArchiveError::file("cannot write", path)(e.into_error()))?;
+        Ok(Written {
             file,
-            sha256: hex(&self.digest.finalize()),
-            size: self.size,
+            crc: self.crc.finalize(),
+            length: self.length,
+            seal_at: self.seal_at,
         })
     }
 }
 
-impl Spooled {
+impl Written {
     /// Where the bytes lie for now.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// SHA-256 of the bytes, hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// The file's final name, below the folder of instances.
-    pub(super) fn name(&self) -> String {
-        format!("{}/{}.dcm", &self.sha256[..2], self.sha256)
-    }
-
-    /// Moves the file to its final name; its folder is then to be synced.
-    pub(super) fn move_to(self, path: &Path) -> Result<(), ArchiveError> {
-        // An identical file may be there already; then this one takes its place.
-        self.file
-            .persist(path)
-            .map_err(|e| ArchiveError::file("cannot move to", path)(e.error))?;
-        Ok(())
+    /// Seals the file and makes it durable, by one sync.
+    ///
+    /// Blocking work: call it off the async threads. Each association does it for itself: syncs of several files at
+    /// once share the disk's work.
+    pub fn seal(self) -> Result<Spooled, ArchiveError> {
+        let seal = Seal {
+            received_at: Utc::now().timestamp_millis(),
+            length: self.length,
+            crc: self.crc,
+        };
+        let file = self.file.as_file();
+        file.write_all_at(&seal.to_bytes(), self.seal_at)
+            .and_then(|()| file.sync_data())
+            .map_err(ArchiveError::file("cannot make durable", self.file.path()))?;
+        // From here on nothing removes the file, whatever becomes of this process. It is closed: instances that wait
+        // for their rows hold no descriptor.
+        let path = self.file.path().to_owned();
+        let path = self
+            .file
+            .into_temp_path()
+            .keep()
+            .map_err(|e| ArchiveError::file("cannot keep", path)(e.error))?;
+        Ok(Spooled {
+            path,
+            received_at: seal.received_at,
+            length: seal.length,
+        })
     }
 }

@@ -1,19 +1,22 @@
-//! `irisnode jobs`: what became of each series, and what becomes of a result that is held for review.
+//! `irisnode jobs`: what became of each series, and what a person decides about it.
 
 use super::config_arg::ConfigArg;
 use super::peer_args::runtime;
 use super::table::table;
-use crate::archive::{Archive, JobSummary};
+use crate::archive::{Archive, JobSummary, Refused};
 use chrono::{DateTime, Local};
 use miette::{IntoDiagnostic, miette};
 use std::path::Path;
 
-/// Show what became of each series: its state, and the reason when it got no result; release or discard what a
-/// rule holds for review.
+/// Show what became of each series: its state, and the reason when it got no result; have a job done again, call it
+/// off, release or discard what a rule holds for review.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   irisnode jobs --config irisnode.toml
   irisnode jobs --config irisnode.toml --most 500 --json
+  irisnode jobs show 12 --config irisnode.toml
+  irisnode jobs retry 12 --config irisnode.toml
+  irisnode jobs cancel 12 --reason \"sent by mistake\" --config irisnode.toml
   irisnode jobs release 12 --config irisnode.toml
   irisnode jobs discard 12 --reason \"the liver is cut off\" --config irisnode.toml")]
 pub struct Args {
@@ -29,9 +32,31 @@ pub struct Args {
     json: bool,
 }
 
-/// What becomes of results held for review.
+/// What a person wants of a job.
 #[derive(Debug, clap::Subcommand)]
 enum Decision {
+    /// Show the jobs, the newest first (as without a subcommand).
+    List,
+    /// Show one job: each result, where it goes, and what became of it.
+    #[command(after_help = "Examples:\n  irisnode jobs show 12 --config irisnode.toml")]
+    Show(JobArg),
+    /// Have a job that failed, was skipped or was discarded done again.
+    #[command(after_help = "Examples:
+  irisnode jobs retry 12 --config irisnode.toml
+
+Results that could not be delivered are sent again; where there are none, the series is matched with the rules and
+segmented anew.")]
+    Retry(JobArg),
+    /// Call off a job that has not ended: what is not sent yet is never sent.
+    #[command(after_help = "Examples:
+  irisnode jobs cancel 12 --reason \"sent by mistake\" --config irisnode.toml")]
+    Cancel {
+        #[command(flatten)]
+        job: JobArg,
+        /// Why, for the record; no patient's name.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Send what a job holds for review.
     #[command(after_help = "Examples:
   irisnode jobs release 12 --config irisnode.toml
@@ -51,6 +76,14 @@ A node that runs sends it at once; else the next one that is started does.")]
     },
 }
 
+/// A job.
+#[derive(Debug, clap::Args)]
+struct JobArg {
+    /// Number of the job, as `irisnode jobs` shows it.
+    #[arg(value_name = "ID")]
+    job: i64,
+}
+
 /// Held results.
 #[derive(Debug, clap::Args)]
 struct HeldArgs {
@@ -65,8 +98,34 @@ struct HeldArgs {
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
     let config = args.config.read()?.into_config();
-    if let Some(decision) = args.decision {
-        return runtime()?.block_on(decide(&config.node.data_dir, decision));
+    let data = &config.node.data_dir;
+    match args.decision {
+        None | Some(Decision::List) => {}
+        Some(Decision::Show(one)) => return runtime()?.block_on(show(data, one.job, args.json)),
+        Some(Decision::Retry(one)) => {
+            return runtime()?.block_on(async {
+                let archive = Archive::open_index(data).await.into_diagnostic()?;
+                let retried = archive.retry(one.job).await.into_diagnostic()?;
+                explain(one.job, retried)?;
+                println!("Job {} is done again.", one.job);
+                Ok(())
+            });
+        }
+        Some(Decision::Cancel { job: one, reason }) => {
+            return runtime()?.block_on(async {
+                let archive = Archive::open_index(data).await.into_diagnostic()?;
+                let cancelled = archive.cancel(one.job, &reason).await.into_diagnostic()?;
+                explain(one.job, cancelled)?;
+                println!("Job {} is cancelled.", one.job);
+                Ok(())
+            });
+        }
+        Some(Decision::Release(held)) => {
+            return runtime()?.block_on(decide(data, Review::Release(held)));
+        }
+        Some(Decision::Discard { held, reason }) => {
+            return runtime()?.block_on(decide(data, Review::Discard { held, reason }));
+        }
     }
     let jobs = runtime()?
         .block_on(async {
@@ -101,14 +160,72 @@ pub fn run(args: Args) -> miette::Result<()> {
     Ok(())
 }
 
-async fn decide(data: &Path, decision: Decision) -> miette::Result<()> {
+fn explain(job: i64, done: Result<(), Refused>) -> miette::Result<()> {
+    done.map_err(|refused| match refused {
+        Refused::NoSuchJob => miette!(help = "`irisnode jobs` shows them", "there is no job {job}"),
+        Refused::State(state) => miette!("job {job} is {state}: there is nothing to do about it"),
+        Refused::NotTheLatest(latest) => miette!(
+            help = format!("irisnode jobs show {latest}"),
+            "job {latest} does the series of job {job}"
+        ),
+    })
+}
+
+async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
+    let archive = Archive::open_index(data).await.into_diagnostic()?;
+    let jobs = archive.jobs(i64::MAX).await.into_diagnostic()?;
+    let Some(summary) = jobs.into_iter().find(|summary| summary.id == job) else {
+        return explain(job, Err(Refused::NoSuchJob));
+    };
+    let deliveries = archive.deliveries(job).await.into_diagnostic()?;
+    if json {
+        let all = serde_json::json!({ "job": summary, "results": deliveries });
+        println!("{}", serde_json::to_string_pretty(&all).into_diagnostic()?);
+        return Ok(());
+    }
+    println!(
+        "Job {job}: {}, {} instances of {} from {}",
+        summary.state, summary.instances, summary.modality, summary.calling_ae
+    );
+    if let Some(reason) = &summary.reason {
+        println!("{reason}");
+    }
+    let rows: Vec<Vec<String>> = deliveries
+        .into_iter()
+        .map(|one| {
+            let tries = one.attempts.to_string();
+            vec![
+                one.rule,
+                one.destination,
+                one.state,
+                tries,
+                one.reason.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        print!(
+            "{}",
+            table(&["rule", "to", "state", "attempts", "reason"], &rows)
+        );
+    }
+    Ok(())
+}
+
+/// What becomes of results held for review.
+enum Review {
+    Release(HeldArgs),
+    Discard { held: HeldArgs, reason: String },
+}
+
+async fn decide(data: &Path, decision: Review) -> miette::Result<()> {
     let archive = Archive::open_index(data).await.into_diagnostic()?;
     let (held, count, done) = match &decision {
-        Decision::Release(held) => {
+        Review::Release(held) => {
             let count = archive.release(held.job, held.rule.as_deref()).await;
             (held, count, "released: sent")
         }
-        Decision::Discard { held, reason } => {
+        Review::Discard { held, reason } => {
             let count = archive
                 .discard(held.job, held.rule.as_deref(), reason)
                 .await;

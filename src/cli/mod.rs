@@ -7,6 +7,7 @@ mod echo;
 mod evaluate;
 mod evaluation_report;
 mod explain;
+mod fsck;
 mod images;
 mod jobs;
 mod known;
@@ -56,6 +57,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::Args),
     Jobs(jobs::Args),
+    Fsck(fsck::Args),
     Check(check::Args),
     Explain(explain::Args),
     Task(task::Args),
@@ -76,6 +78,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Jobs(args) => jobs::run(args),
+            Command::Fsck(args) => fsck::run(args),
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Task(args) => task::run(args),

@@ -46,9 +46,11 @@ pub fn run(args: Args) -> miette::Result<()> {
     let ae_title = config.node.ae_title.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Each association has a thread; the rest is for files and decoding.
+        .max_blocking_threads(config.node.max_associations + 64)
         .build()
         .into_diagnostic()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let (mut interrupt, mut terminate) = (
@@ -70,7 +72,10 @@ pub fn run(args: Args) -> miette::Result<()> {
         .into_diagnostic()?;
         tracing::info!("stopped");
         Ok(())
-    })
+    });
+    // A decoder or the network in the middle of a series is not waited for: its job goes on at the next start.
+    runtime.shutdown_background();
+    ended
 }
 
 fn start_log(format: LogFormat) {

@@ -28,6 +28,12 @@ pub struct NodeConfig {
     pub accept_unknown_callers: bool,
     /// A series is complete when no instance has arrived for this long.
     pub quiet_time: Duration,
+    /// The same, once every association that brought the series was released; where `quiet_time` is shorter, that holds.
+    pub quiet_after_release: Duration,
+    /// Series whose last instance came longer ago are removed, once answered; `None` keeps them.
+    pub keep_for: Option<Duration>,
+    /// The oldest answered series are removed while instances take more than this, bytes; `None` for no limit.
+    pub max_archive_bytes: Option<u64>,
     /// Refuse instances (A700) when less than this is free on the data folder's disk, bytes.
     pub min_free_bytes: u64,
     /// Associations held at once.
@@ -49,6 +55,9 @@ impl Default for NodeConfig {
             device: Device::Auto,
             accept_unknown_callers: false,
             quiet_time: Duration::from_secs(10),
+            quiet_after_release: Duration::from_secs(2),
+            keep_for: None,
+            max_archive_bytes: None,
             min_free_bytes: 1 << 30,
             max_associations: 32,
             idle_timeout: Duration::from_secs(60),
@@ -179,6 +188,17 @@ pub(super) fn read(
             value::boolean,
         ),
         quiet_time: section.or("quiet_time", default.quiet_time, value::duration),
+        quiet_after_release: section.or(
+            "quiet_after_release",
+            default.quiet_after_release,
+            value::duration,
+        ),
+        keep_for: section
+            .optional("keep_for", value::duration)
+            .map(|placed| placed.value),
+        max_archive_bytes: section
+            .optional("max_archive", value::size)
+            .map(|placed| placed.value),
         min_free_bytes: section.or("min_free", default.min_free_bytes, value::size),
         max_associations: section.or("max_associations", default.max_associations, |value| {
             let most = value::integer(value, 1, 10_000)?;

@@ -35,6 +35,18 @@ impl Association {
         proposals: Vec<Proposal>,
         delivery: &Delivery,
     ) -> Result<Option<Self>, DeliverError> {
+        Self::open_as(peer, calling_ae, proposals, None, delivery).await
+    }
+
+    /// As [`Association::open`], with this side as the *provider* of a SOP class: SCP/SCU Role Selection (PS3.7 annex
+    /// D.3.3.4).
+    pub(super) async fn open_as(
+        peer: &Peer,
+        calling_ae: &str,
+        proposals: Vec<Proposal>,
+        provided: Option<&str>,
+        delivery: &Delivery,
+    ) -> Result<Option<Self>, DeliverError> {
         let mut options = ClientAssociationOptions::new()
             .calling_ae_title(calling_ae)
             .called_ae_title(peer.ae_title.as_str())
@@ -43,6 +55,9 @@ impl Association {
             .write_timeout(delivery.response_timeout);
         for (abstract_syntax, transfer_syntaxes) in proposals {
             options = options.with_presentation_context(abstract_syntax, transfer_syntaxes);
+        }
+        if let Some(sop_class) = provided {
+            options = options.with_role_selection(sop_class.to_owned(), false, true);
         }
         // The upper layer bounds each step; this bounds them together.
         let limit = delivery.connect_timeout + delivery.response_timeout;

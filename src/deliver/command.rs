@@ -1,4 +1,4 @@
-//! The two requests this side makes, and the response to them (PS3.7 section 9.3).
+//! The requests this side makes, and the response to them (PS3.7 sections 9.3 and 10.3).
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -7,6 +7,7 @@ use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
 const C_ECHO_RQ: u16 = 0x0030;
+const N_EVENT_REPORT_RQ: u16 = 0x0100;
 const RESPONSE: u16 = 0x8000;
 const PRIORITY_MEDIUM: u16 = 0x0000;
 const NO_DATA_SET: u16 = 0x0101;
@@ -24,6 +25,15 @@ pub(super) enum Request<'a> {
         /// Affected SOP Instance UID.
         sop_instance: &'a str,
     },
+    /// N-EVENT-REPORT-RQ.
+    EventReport {
+        /// Affected SOP Class UID.
+        sop_class: &'a str,
+        /// Affected SOP Instance UID.
+        sop_instance: &'a str,
+        /// Event Type ID.
+        event_type: u16,
+    },
 }
 
 impl Request<'_> {
@@ -31,6 +41,7 @@ impl Request<'_> {
         match self {
             Self::Echo => C_ECHO_RQ,
             Self::Store { .. } => C_STORE_RQ,
+            Self::EventReport { .. } => N_EVENT_REPORT_RQ,
         }
     }
 
@@ -54,6 +65,16 @@ impl Request<'_> {
                 ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance),
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
+                us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
+            ]),
+            Self::EventReport {
+                sop_class,
+                sop_instance,
+                event_type,
+            } => elements.extend([
+                ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
+                ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance),
+                us(tags::EVENT_TYPE_ID, event_type),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
         }

@@ -1,4 +1,4 @@
-//! C-STORE and C-ECHO as service class user: hands files to a peer until the peer acknowledges them.
+//! C-STORE and C-ECHO as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
 //!
 //! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
 //! what failed for a passing reason ([`DeliverError::is_transient`]) as
@@ -7,6 +7,7 @@
 
 mod association;
 mod command;
+mod commitment;
 mod compression;
 mod contexts;
 mod echo;
@@ -17,6 +18,7 @@ mod rle;
 mod status;
 mod store;
 
+pub use commitment::{Committed, report_commitment};
 pub use echo::echo;
 pub use error::DeliverError;
 pub use retry::{RetryPolicy, store_patiently};

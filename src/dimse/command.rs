@@ -7,6 +7,7 @@ use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
 const C_ECHO_RQ: u16 = 0x0030;
+const N_ACTION_RQ: u16 = 0x0130;
 const C_CANCEL_RQ: u16 = 0x0FFF;
 const RESPONSE: u16 = 0x8000;
 const NO_DATA_SET: u16 = 0x0101;
@@ -27,6 +28,17 @@ pub enum Command {
         sop_class_uid: String,
         /// Affected SOP Instance UID (0000,1000).
         sop_instance_uid: String,
+    },
+    /// N-ACTION-RQ; its action information follows as a data set.
+    Action {
+        /// Message ID (0000,0110).
+        message_id: u16,
+        /// Requested SOP Class UID (0000,0003).
+        sop_class_uid: String,
+        /// Requested SOP Instance UID (0000,1001).
+        sop_instance_uid: String,
+        /// Action Type ID (0000,1008).
+        action_type: u16,
     },
     /// C-CANCEL-RQ: nothing here takes long enough to cancel, and it has no response.
     Cancel,
@@ -62,6 +74,10 @@ pub enum Status {
     Success,
     /// 0110H: the instance was whole, but could not be kept.
     ProcessingFailure,
+    /// 0123H: the action is none of the SOP class.
+    NoSuchAction,
+    /// 0115H: the action information is wrong.
+    InvalidArgument,
     /// 0122H: the SOP class was not negotiated on this presentation context.
     SopClassNotSupported,
     /// 0211H: the service is not provided.
@@ -75,12 +91,52 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Success,
+        Self::OutOfResources,
+        Self::DataSetDoesNotMatchSopClass,
+        Self::CannotUnderstand,
+        Self::ProcessingFailure,
+        Self::InvalidArgument,
+        Self::SopClassNotSupported,
+        Self::NoSuchAction,
+        Self::UnrecognizedOperation,
+    ];
+
+    /// When it is answered.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => {
+                "the instance and its row in the index are on disk, synced; a request for commitment is written down"
+            }
+            Self::ProcessingFailure => {
+                "the request could not be carried out; for storage commitment also when the caller is no configured peer"
+            }
+            Self::SopClassNotSupported => {
+                "the SOP class of the command is not the one of its presentation context"
+            }
+            Self::InvalidArgument => "the information of a request for commitment cannot be read",
+            Self::NoSuchAction => "an action that Storage Commitment Push Model does not have",
+            Self::UnrecognizedOperation => "a DIMSE service that is not provided",
+            Self::OutOfResources => {
+                "less than `min_free` is free, or the disk or the index cannot be written; before the data set where possible"
+            }
+            Self::DataSetDoesNotMatchSopClass => {
+                "SOP Class or SOP Instance UID of the data set differ from the command's"
+            }
+            Self::CannotUnderstand => "the data set cannot be read, is cut short, or lacks a UID",
+        }
+    }
+
     /// The code of Status (0000,0900).
     pub fn code(self) -> u16 {
         match self {
             Self::Success => 0x0000,
             Self::ProcessingFailure => 0x0110,
+            Self::InvalidArgument => 0x0115,
             Self::SopClassNotSupported => 0x0122,
+            Self::NoSuchAction => 0x0123,
             Self::UnrecognizedOperation => 0x0211,
             Self::OutOfResources => 0xA700,
             Self::DataSetDoesNotMatchSopClass => 0xA900,
@@ -129,6 +185,15 @@ impl Command {
                     "Affected SOP Instance UID",
                 )?,
             }),
+            N_ACTION_RQ if has_data => Ok(Self::Action {
+                message_id,
+                sop_class_uid: uid(tags::REQUESTED_SOP_CLASS_UID, "Requested SOP Class UID")?,
+                sop_instance_uid: uid(
+                    tags::REQUESTED_SOP_INSTANCE_UID,
+                    "Requested SOP Instance UID",
+                )?,
+                action_type: number(tags::ACTION_TYPE_ID, "Action Type ID")?,
+            }),
             C_STORE_RQ => Err(CommandError::Missing("a data set")),
             _ => Ok(Self::Other {
                 field,
@@ -142,7 +207,7 @@ impl Command {
     pub fn has_data(&self) -> bool {
         match self {
             Self::Echo { .. } | Self::Cancel => false,
-            Self::Store { .. } => true,
+            Self::Store { .. } | Self::Action { .. } => true,
             Self::Other { has_data, .. } => *has_data,
         }
     }
@@ -171,6 +236,7 @@ pub fn response(request: &Command, status: Status) -> Option<Vec<u8>> {
         Command::Cancel => return None,
         Command::Echo { message_id } => (C_ECHO_RQ, *message_id),
         Command::Store { message_id, .. } => (C_STORE_RQ, *message_id),
+        Command::Action { message_id, .. } => (N_ACTION_RQ, *message_id),
         Command::Other {
             field, message_id, ..
         } => (*field, *message_id),
@@ -197,6 +263,16 @@ pub fn response(request: &Command, status: Status) -> Option<Vec<u8>> {
         } => elements.extend([
             ui(tags::AFFECTED_SOP_CLASS_UID, sop_class_uid),
             ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
+        ]),
+        Command::Action {
+            sop_class_uid,
+            sop_instance_uid,
+            action_type,
+            ..
+        } => elements.extend([
+            ui(tags::AFFECTED_SOP_CLASS_UID, sop_class_uid),
+            ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
+            us(tags::ACTION_TYPE_ID, *action_type),
         ]),
         _ => {}
     }

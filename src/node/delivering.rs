@@ -113,7 +113,10 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
                     .undeliverable(delivery, &error.to_string())
                     .await;
             }
-            let pause = policy.pause_after(failures);
+            // Jitter: results that wait for one peer must not all come back at once.
+            let pause = policy
+                .pause_after(failures)
+                .mul_f64(rand::random_range(0.75..1.25));
             tracing::warn!(job, destination = delivery.destination, %error, ?pause, "not delivered yet; trying again");
             rooms
                 .archive

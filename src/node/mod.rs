@@ -8,6 +8,7 @@
 //! jobs from it to the next. The loops share nothing but the table, so a
 //! restart goes on wherever each job stood.
 
+mod committing;
 mod delivering;
 mod encoding;
 mod network_thread;
@@ -18,7 +19,7 @@ mod routing;
 mod segmenting;
 mod step;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::Config;
 use crate::receive::{ReceiveError, ReceiveOptions, Server};
 use crate::web::{About, Metrics, WebError, WebServer};
@@ -29,6 +30,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How often retention is looked after.
+const REMOVAL_PERIOD: Duration = Duration::from_secs(60);
 
 /// Why the node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +84,13 @@ pub async fn run(
     let web = status_page(&config, &archive, network.weights()).await?;
     let rooms = Arc::new(Rooms {
         config,
-        archive,
+        archive: Arc::clone(&archive),
         network,
     });
     let loops = TaskTracker::new();
     loops.spawn(complete_quiet_series(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(remove_old_series(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(committing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
@@ -96,6 +102,8 @@ pub async fn run(
     ready(address);
     server.run(shutdown.clone()).await;
     loops.wait().await;
+    // Not needed for what was acknowledged to be kept, but for the next start to be quick.
+    let _ = tokio::time::timeout(Duration::from_secs(5), archive.flush()).await;
     Ok(())
 }
 
@@ -131,18 +139,54 @@ fn receive_options(config: &Config) -> ReceiveOptions {
                 .map(|peer| peer.ae_title.clone())
                 .collect()
         }),
+        reachable: config
+            .peers
+            .iter()
+            .map(|peer| peer.ae_title.clone())
+            .collect(),
         max_associations: node.max_associations,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,
     }
 }
 
+/// Looks once a minute for series that retention lets go.
+async fn remove_old_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    let retention = Retention {
+        keep_for: rooms.config.node.keep_for,
+        most_bytes: rooms.config.node.max_archive_bytes,
+    };
+    if retention == Retention::default() {
+        return;
+    }
+    loop {
+        match rooms.archive.remove_old(&retention).await {
+            Ok(0) => {}
+            Ok(series) => tracing::info!(series, "old series removed"),
+            Err(error) => tracing::error!(%error, "old series could not be removed; trying again"),
+        }
+        if !pace::sleep(REMOVAL_PERIOD, &shutdown).await {
+            return;
+        }
+    }
+}
+
 /// received → complete: looks often enough that the look adds little to the quiet time.
 async fn complete_quiet_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let quiet = rooms.config.node.quiet_time;
-    let period = (quiet / 10).clamp(Duration::from_millis(50), Duration::from_secs(1));
+    let node = &rooms.config.node;
+    let when = Completeness {
+        quiet: node.quiet_time,
+        after_release: node.quiet_after_release,
+        while_open: node.idle_timeout,
+    };
+    let period = (when.quiet.min(when.after_release) / 10)
+        .clamp(Duration::from_millis(50), Duration::from_secs(1));
     while pace::sleep(period, &shutdown).await {
-        match rooms.archive.complete_quiet(quiet).await {
+        let complete = tokio::select! {
+            complete = rooms.archive.complete_quiet(&when) => complete,
+            () = shutdown.cancelled() => return,
+        };
+        match complete {
             Ok(0) => {}
             Ok(series) => tracing::info!(series, "series complete"),
             Err(error) => tracing::error!(%error, "the index cannot be read; trying again"),

@@ -19,6 +19,9 @@ const MOST_ATTEMPTS: i64 = 3;
 /// Pause after the node's own trouble, such as a full disk: segmenting is dear, so it is not tried all the time.
 const TROUBLE: Duration = Duration::from_secs(30);
 
+/// How long segmenting under way may go on after shutdown was asked for.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Why a job makes no results.
 enum Obstacle {
     /// The sentence for the job's record.
@@ -40,7 +43,18 @@ impl From<ArchiveError> for Obstacle {
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let step = match rooms.archive.next_job(JobState::Routed).await {
-            Ok(Some(job)) => attempt(&rooms, job).await,
+            Ok(Some(job)) => {
+                let id = job.id;
+                tokio::select! {
+                    done = attempt(&rooms, job) => done,
+                    () = end_of_grace(&shutdown) => {
+                        tracing::info!(job = id, "not finished; it goes on at the next start");
+                        let reason = "the node was stopped while it worked on this series";
+                        let _ = rooms.archive.try_later(id, reason, Duration::ZERO).await;
+                        return;
+                    }
+                }
+            }
             Ok(None) => {
                 pace::change(&rooms.archive, &shutdown).await;
                 continue;
@@ -54,12 +68,17 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     }
 }
 
+async fn end_of_grace(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
 /// Does a job unless it has taken the process down too often already.
 async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
     let id = job.id;
     if job.attempts >= MOST_ATTEMPTS {
         let reason = format!(
-            "the node ended {} times while it worked on this series, so it is set aside; send the series again to try once more",
+            "the node ended {} times while it worked on this series, so it is set aside; `irisnode jobs retry {id}`, or the series sent again, tries once more",
             job.attempts
         );
         tracing::error!(job = id, reason, "failed");

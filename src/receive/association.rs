@@ -1,14 +1,17 @@
 //! One association as its acceptor: a small state machine, one handler for each command.
 
+use super::commitment::{Asking, REQUEST, WELL_KNOWN_INSTANCE};
 use super::instance::{Arrived, Arriving, Refusal};
 use super::server::Shared;
-use crate::archive::NewInstance;
+use crate::archive::{Bringing, NewInstance};
 use crate::dimse::{Command, Fragment, Reassembly, ReassemblyError, Status, response};
+use dicom_dictionary_std::uids;
 use dicom_ul::association::Association;
 use dicom_ul::association::server::AsyncServerAssociation;
 use dicom_ul::pdu::{
     PDataValue, PDataValueType, Pdu, PresentationContextNegotiated, PresentationContextResultReason,
 };
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -34,6 +37,8 @@ pub(super) enum AssociationError {
 /// The data set that is under way: being kept, or read past because it was refused at its command.
 enum Incoming {
     Keeping(Box<Arriving>),
+    /// A request for storage commitment.
+    Asking(Asking),
     Refused(Refusal),
     /// A data set of a service we do not provide.
     Ignored,
@@ -52,6 +57,7 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     reassembly: Reassembly,
     pending: Option<Pending>,
+    bringing: Bringing,
     pub(super) stored: u64,
     pub(super) refused: u64,
 }
@@ -60,6 +66,7 @@ impl Handler {
     pub(super) fn new(association: AsyncServerAssociation<TcpStream>, shared: Arc<Shared>) -> Self {
         Self {
             association,
+            bringing: shared.archive.association(),
             shared,
             reassembly: Reassembly::default(),
             pending: None,
@@ -92,6 +99,7 @@ impl Handler {
                     }
                 }
                 Pdu::ReleaseRQ => {
+                    self.bringing.released();
                     self.association.send(&Pdu::ReleaseRP).await?;
                     return Ok(());
                 }
@@ -118,11 +126,15 @@ impl Handler {
             Fragment::Partial => Ok(()),
             Fragment::Command { context, command } => self.command(context, command).await,
             Fragment::Data { bytes, is_last } => {
-                if let Some(pending) = &mut self.pending
-                    && let Incoming::Keeping(arriving) = &mut pending.incoming
-                    && let Err(refusal) = arriving.write(bytes)
-                {
-                    pending.incoming = Incoming::Refused(refusal);
+                if let Some(pending) = &mut self.pending {
+                    let written = match &mut pending.incoming {
+                        Incoming::Keeping(arriving) => arriving.write(bytes),
+                        Incoming::Asking(asking) => asking.write(bytes),
+                        Incoming::Refused(_) | Incoming::Ignored => Ok(()),
+                    };
+                    if let Err(refusal) = written {
+                        pending.incoming = Incoming::Refused(refusal);
+                    }
                 }
                 if is_last {
                     self.data_ended().await
@@ -150,6 +162,24 @@ impl Handler {
                     Ok(arriving) => Incoming::Keeping(Box::new(arriving)),
                     Err(refusal) => Incoming::Refused(refusal),
                 };
+                self.pending = Some(Pending {
+                    context,
+                    request: command,
+                    incoming,
+                });
+                Ok(())
+            }
+            Command::Action {
+                sop_class_uid,
+                sop_instance_uid,
+                action_type,
+                ..
+            } => {
+                let incoming =
+                    match begin_action(&accepted, sop_class_uid, sop_instance_uid, *action_type) {
+                        Ok(asking) => Incoming::Asking(asking),
+                        Err(refusal) => Incoming::Refused(refusal),
+                    };
                 self.pending = Some(Pending {
                     context,
                     request: command,
@@ -192,12 +222,19 @@ impl Handler {
                 format!("only {} MiB are free on the data folder's disk", free >> 20),
             ));
         }
+        if self.shared.archive.is_in_trouble() {
+            return Err(Refusal::new(
+                Status::OutOfResources,
+                "the index cannot be written at the moment",
+            ));
+        }
         Arriving::begin(
-            self.shared.archive.spool()?,
+            &self.shared.archive,
             sop_class_uid,
             sop_instance_uid,
             &context.transfer_syntax,
             self.association.peer_ae_title().trim(),
+            self.association.called_ae_title().trim(),
         )
     }
 
@@ -206,7 +243,15 @@ impl Handler {
             return Ok(());
         };
         let outcome = match pending.incoming {
-            Incoming::Keeping(arriving) => self.keep(*arriving).await,
+            Incoming::Keeping(arriving) => {
+                let kept = self.keep(*arriving).await;
+                if kept.is_ok() {
+                    self.stored += 1;
+                    metrics::counter!("irisnode_instances_received_total").increment(1);
+                }
+                kept
+            }
+            Incoming::Asking(asking) => self.ask(asking).await,
             Incoming::Refused(refusal) => Err(refusal),
             Incoming::Ignored => {
                 return self
@@ -219,19 +264,15 @@ impl Handler {
             }
         };
         let status = match outcome {
-            Ok(()) => {
-                self.stored += 1;
-                metrics::counter!("irisnode_instances_received_total").increment(1);
-                Status::Success
-            }
+            Ok(()) => Status::Success,
             Err(refusal) => {
                 self.refused += 1;
-                metrics::counter!("irisnode_instances_refused_total").increment(1);
+                metrics::counter!("irisnode_requests_refused_total").increment(1);
                 tracing::warn!(
                     calling_ae = self.association.peer_ae_title().trim(),
                     status = format!("{:04X}H", refusal.status.code()),
                     reason = %refusal.reason,
-                    "an instance was refused"
+                    "a request was refused"
                 );
                 refusal.status
             }
@@ -240,15 +281,15 @@ impl Handler {
             .await
     }
 
-    async fn keep(&self, arriving: Arriving) -> Result<(), Refusal> {
-        let arrived: Arrived = tokio::task::spawn_blocking(move || arriving.finish())
-            .await
-            .map_err(|_| {
-                Refusal::new(
+    async fn keep(&mut self, arriving: Arriving) -> Result<(), Refusal> {
+        // Blocks this association's own thread, and no other. A parser that panics costs this instance only.
+        let arrived: Arrived = std::panic::catch_unwind(AssertUnwindSafe(|| arriving.finish()))
+            .unwrap_or_else(|_| {
+                Err(Refusal::new(
                     Status::CannotUnderstand,
                     "reading the data set's header failed",
-                )
-            })??;
+                ))
+            })?;
         let instance = NewInstance {
             sop_class_uid: arrived.sop_class_uid,
             sop_instance_uid: arrived.sop_instance_uid,
@@ -260,7 +301,28 @@ impl Handler {
             called_ae: self.association.called_ae_title().trim().to_owned(),
             bytes: arrived.bytes,
         };
+        self.bringing.brought(&instance);
         Ok(self.shared.archive.store(instance).await?)
+    }
+
+    /// Writes down a request for storage commitment; the node reports when it has looked.
+    async fn ask(&self, asking: Asking) -> Result<(), Refusal> {
+        let calling_ae = self.association.peer_ae_title().trim();
+        if !self
+            .shared
+            .options
+            .reachable
+            .iter()
+            .any(|ae| ae == calling_ae)
+        {
+            return Err(Refusal::new(
+                Status::ProcessingFailure,
+                "storage commitment is reported to a [[peer]], and this caller is none",
+            ));
+        }
+        let request = asking.finish(calling_ae)?;
+        let written = self.shared.archive.request_commitment(&request).await;
+        written.map_err(|error| Refusal::of_commitment(&error))
     }
 
     fn accepted(&self, context: u8) -> Option<&PresentationContextNegotiated> {
@@ -291,4 +353,28 @@ impl Handler {
             .map_err(|_| AssociationError::Idle(limit))??;
         Ok(())
     }
+}
+
+fn begin_action(
+    context: &PresentationContextNegotiated,
+    sop_class_uid: &str,
+    sop_instance_uid: &str,
+    action_type: u16,
+) -> Result<Asking, Refusal> {
+    let refusal = |status, reason: &str| Err(Refusal::new(status, reason));
+    if sop_class_uid != uids::STORAGE_COMMITMENT_PUSH_MODEL
+        || context.abstract_syntax != sop_class_uid
+    {
+        return refusal(
+            Status::SopClassNotSupported,
+            "an action on a SOP class other than Storage Commitment Push Model",
+        );
+    }
+    if sop_instance_uid != WELL_KNOWN_INSTANCE || action_type != REQUEST {
+        return refusal(
+            Status::NoSuchAction,
+            "an action that storage commitment lacks",
+        );
+    }
+    Ok(Asking::begin(&context.transfer_syntax))
 }

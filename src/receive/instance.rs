@@ -1,14 +1,14 @@
 //! One instance arriving: the file's head is written, the data set follows as it comes, and what it says of itself is read.
 
-use super::header;
-use crate::archive::{ArchiveError, Spool, Spooled};
+use crate::archive::{Archive, ArchiveError, NO_SEAL, SEAL_CREATOR, Spool, Spooled, read_header};
 use crate::dimse::Status;
 use dicom_dictionary_std::tags;
 use dicom_object::FileMetaTableBuilder;
 
 /// Identifies irisnode in File Meta Information, PS3.10 section 7.1 (a UUID under 2.25, PS3.5 annex B.2).
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.190146791043182537444806132342625375407";
-const IMPLEMENTATION_VERSION_NAME: &str = concat!("IRISNODE_", env!("CARGO_PKG_VERSION"));
+pub(super) const IMPLEMENTATION_CLASS_UID: &str = "2.25.190146791043182537444806132342625375407";
+pub(super) const IMPLEMENTATION_VERSION_NAME: &str =
+    concat!("IRISNODE_", env!("CARGO_PKG_VERSION"));
 
 /// An instance on its way in.
 #[derive(Debug)]
@@ -58,11 +58,12 @@ impl From<ArchiveError> for Refusal {
 impl Arriving {
     /// Begins the file: preamble and a fresh File Meta Information (PS3.10 section 7.1).
     pub(super) fn begin(
-        mut spool: Spool,
+        archive: &Archive,
         sop_class_uid: &str,
         sop_instance_uid: &str,
         transfer_syntax: &str,
         calling_ae: &str,
+        called_ae: &str,
     ) -> Result<Self, Refusal> {
         let meta = FileMetaTableBuilder::new()
             .media_storage_sop_class_uid(sop_class_uid)
@@ -71,6 +72,9 @@ impl Arriving {
             .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
             .implementation_version_name(IMPLEMENTATION_VERSION_NAME)
             .source_application_entity_title(calling_ae)
+            .receiving_application_entity_title(called_ae)
+            .private_information_creator_uid(SEAL_CREATOR)
+            .private_information(NO_SEAL)
             .build()
             .map_err(|_| {
                 Refusal::new(
@@ -86,10 +90,9 @@ impl Arriving {
                 "the file meta information cannot be written",
             )
         })?;
-        spool.write(&head)?;
         Ok(Self {
             data_offset: head.len() as u64,
-            spool,
+            spool: archive.spool(&head)?,
             sop_class_uid: sop_class_uid.to_owned(),
             sop_instance_uid: sop_instance_uid.to_owned(),
             transfer_syntax: transfer_syntax.to_owned(),
@@ -100,13 +103,13 @@ impl Arriving {
         Ok(self.spool.write(bytes)?)
     }
 
-    /// Ends the file and reads its header back from disk, pixel data excepted.
+    /// Ends the file, reads its header back, pixel data excepted, and makes all of it durable.
     ///
     /// Blocking work: call it off the async threads.
     pub(super) fn finish(self) -> Result<Arrived, Refusal> {
-        let bytes = self.spool.finish()?;
+        let written = self.spool.finish()?;
         let cannot = |reason: &str| Refusal::new(Status::CannotUnderstand, reason);
-        let found = header::read(bytes.path(), self.data_offset, &self.transfer_syntax)
+        let found = read_header(written.path(), self.data_offset, &self.transfer_syntax)
             .map_err(|reason| cannot(&format!("the data set is not understood: {reason}")))?;
         let required = |tag, name: &str| {
             found
@@ -133,7 +136,7 @@ impl Arriving {
             sop_class_uid: self.sop_class_uid,
             sop_instance_uid: self.sop_instance_uid,
             transfer_syntax: self.transfer_syntax,
-            bytes,
+            bytes: written.seal()?,
         })
     }
 }

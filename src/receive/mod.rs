@@ -1,11 +1,13 @@
-//! DIMSE associations: Verification and Storage SCP (PS3.4 annexes A and B).
+//! DIMSE associations: Verification, Storage and Storage Commitment SCP (PS3.4 annexes A, B and J).
 //!
 //! Success is answered only when the archive has made the instance durable.
 
 mod association;
-mod header;
+mod commitment;
 mod instance;
 mod policy;
 mod server;
+mod statement;
 
 pub use server::{ReceiveError, ReceiveOptions, Server};
+pub use statement::{Statement, statement};

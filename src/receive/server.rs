@@ -2,8 +2,8 @@
 
 use super::association::Handler;
 use super::policy::{KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES};
+use super::statement::SERVICES;
 use crate::archive::Archive;
-use dicom_dictionary_std::uids;
 use dicom_ul::association::Association;
 use dicom_ul::association::server::ServerAssociationOptions;
 use dicom_ul::pdu::{
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Largest PDU we take: large enough that a slice is a few reads, small enough that 64 associations fit in memory.
-const MAX_PDU_LENGTH: u32 = 128 * 1024;
+pub(super) const MAX_PDU_LENGTH: u32 = 128 * 1024;
 /// How long open associations may go on after shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -33,6 +33,8 @@ pub struct ReceiveOptions {
     pub listen: SocketAddr,
     /// AE titles that may call; `None` lets anyone.
     pub callers: Option<Vec<String>>,
+    /// AE titles that the node can call: only to them can storage commitment be reported.
+    pub reachable: Vec<String>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
     /// An association that says nothing for this long is aborted.
@@ -112,8 +114,8 @@ impl Server {
             match Arc::clone(&open).try_acquire_owned() {
                 Ok(permit) => {
                     let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
-                    tasks.spawn(async move {
-                        serve(stream, address, shared, shutdown).await;
+                    tasks.spawn_blocking(move || {
+                        on_this_thread(stream, address, shared, shutdown);
                         drop(permit);
                     });
                 }
@@ -127,6 +129,30 @@ impl Server {
         if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
             tracing::warn!("associations were still open at the end of the grace time");
         }
+    }
+}
+
+/// Serves an association on the thread it is called on, which it may block: an instance is written and synced where
+/// its bytes are read. Handing each to another thread and back cost more than the sync.
+fn on_this_thread(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let served = runtime.and_then(|runtime| {
+        let stream = stream.into_std()?;
+        runtime.block_on(async {
+            serve(TcpStream::from_std(stream)?, address, shared, shutdown).await;
+            Ok(())
+        })
+    });
+    if let Err(error) = served {
+        tracing::warn!(%address, %error, "a connection could not be served");
     }
 }
 
@@ -147,9 +173,8 @@ async fn serve(
         .max_pdu_length(MAX_PDU_LENGTH)
         .strict(true)
         .read_timeout(options.idle_timeout)
-        .write_timeout(options.idle_timeout)
-        .with_abstract_syntax(uids::VERIFICATION);
-    for class in STORAGE_CLASSES {
+        .write_timeout(options.idle_timeout);
+    for class in SERVICES.iter().chain(STORAGE_CLASSES) {
         negotiation = negotiation.with_abstract_syntax(*class);
     }
     for syntax in TRANSFER_SYNTAXES {

@@ -53,8 +53,8 @@ impl Metrics {
             "Instances acknowledged with success"
         );
         describe_counter!(
-            "irisnode_instances_refused_total",
-            "Instances answered with a failure"
+            "irisnode_requests_refused_total",
+            "Instances and requests for commitment answered with a failure"
         );
         describe_counter!(
             "irisnode_associations_total",

@@ -14,9 +14,15 @@
 mod support;
 
 mod associations;
+mod chaos;
+mod commitment;
+mod conformance;
 mod delivery;
 mod durability;
 mod hostile;
+mod jobs;
+mod keeping;
+mod power_loss;
 mod privacy;
 mod raw_association;
 mod review;

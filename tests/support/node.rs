@@ -85,6 +85,13 @@ impl NodeSetup {
 
     /// Starts the node and waits until it listens.
     pub fn start(self) -> Node {
+        let mut node = self.prepare();
+        node.start();
+        node
+    }
+
+    /// A node that is not started yet.
+    pub fn prepare(self) -> Node {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = self.port.unwrap_or_else(free_port);
         let configuration = folder.path().join("irisnode.toml");
@@ -105,16 +112,15 @@ impl NodeSetup {
             self.rules,
         );
         std::fs::write(&configuration, text).expect("a configuration file");
-        let mut node = Node {
+        Node {
             process: None,
             port,
             configuration,
             filter: self.log,
             logs: Vec::new(),
             folder,
-        };
-        node.start();
-        node
+            seen_from_outside: false,
+        }
     }
 }
 
@@ -127,6 +133,8 @@ pub struct Node {
     filter: &'static str,
     logs: Vec<PathBuf>,
     folder: tempfile::TempDir,
+    /// Its data lie on a file system that only it has mounted.
+    seen_from_outside: bool,
 }
 
 impl Node {
@@ -143,6 +151,57 @@ impl Node {
         let mut command = self.command("serve");
         command.env("IRISNODE_LOG", self.filter);
         self.process = Some(Running::start_listening(&mut command, self.port, log));
+    }
+
+    /// Starts it with every system call that changes files, or answers a peer, written to `trace`.
+    pub fn start_traced(&mut self, trace: &Path) {
+        let log = self
+            .folder
+            .path()
+            .join(format!("node-{}.log", self.logs.len()));
+        self.logs.push(log.clone());
+        let serve = self.command("serve");
+        let mut command = super::tool("strace");
+        command
+            // -D: the node is our child, strace is not, and what kills our child kills the node.
+            .args(["-D", "-f", "-q", "-xx", "-s", "300000", "-o"])
+            .arg(trace)
+            .args([
+                "-e",
+                "trace=openat,rename,renameat,renameat2,unlink,unlinkat,write,pwrite64,\
+                 ftruncate,lseek,fsync,fdatasync,sendto",
+            ])
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        self.process = Some(Running::start_listening(&mut command, self.port, log));
+    }
+
+    /// Starts it with its data on a file system of its own, of this size (as mount takes it), in a user namespace;
+    /// `false` where the system allows none.
+    pub fn start_on_disk_of(&mut self, size: &str) -> bool {
+        let allowed = Command::new("unshare").args(["-rm", "true"]).status();
+        if !allowed.is_ok_and(|status| status.success()) {
+            return false;
+        }
+        let data = self.folder.path().join("data");
+        std::fs::create_dir_all(&data).expect("a folder");
+        let log = self
+            .folder
+            .path()
+            .join(format!("node-{}.log", self.logs.len()));
+        self.logs.push(log.clone());
+        let serve = self.command("serve");
+        let mut command = Command::new("unshare");
+        command
+            .args(["-rm", "sh", "-c"])
+            .arg("mount -t tmpfs -o size=$1 tmpfs \"$2\" && shift 2 && exec \"$@\"")
+            .args(["sh", size])
+            .arg(&data)
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        self.process = Some(Running::start_listening(&mut command, self.port, log));
+        self.seen_from_outside = true;
+        true
     }
 
     /// A subcommand of the program with this node's configuration.
@@ -202,7 +261,17 @@ impl Node {
 
     /// `irisnode jobs --json`, newest first.
     pub fn jobs(&self) -> Vec<Value> {
-        let output = self.command("jobs").arg("--json").output().expect("jobs");
+        let mut jobs = self.command("jobs");
+        if let Some(process) = self.process.as_ref().filter(|_| self.seen_from_outside) {
+            // From within the namespaces that see its data.
+            let process = format!("--target={}", process.id());
+            let inside = std::mem::replace(&mut jobs, Command::new("nsenter"));
+            jobs.arg(process)
+                .args(["--user", "--mount", "--preserve-credentials"])
+                .arg(inside.get_program())
+                .args(inside.get_args());
+        }
+        let output = jobs.arg("--json").output().expect("jobs");
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).expect("a list of jobs")
     }
@@ -236,18 +305,44 @@ impl Node {
 
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        let data = self.folder.path().join("data");
+        match &self.process {
+            // What it has mounted there is seen through its own root.
+            Some(process) if self.seen_from_outside => {
+                let own = format!("/proc/{}/root{}", process.id(), data.display());
+                PathBuf::from(own)
+            }
+            _ => data,
+        }
     }
 
-    /// Files of the instances it keeps.
+    /// Files of the instances it keeps: in their place, or, of a node that was killed, sealed in the spool.
     pub fn kept(&self) -> Vec<PathBuf> {
-        files_below(&self.data().join("instances"))
+        let sealed = || {
+            let files = self.spooled().into_iter();
+            files.filter(|file| is_sealed(file)).collect::<Vec<_>>()
+        };
+        // A node that runs moves them within a moment.
+        wait_until(Duration::from_secs(1), || sealed().is_empty());
+        let mut kept = sealed();
+        kept.extend(files_below(&self.data().join("instances")));
+        kept
     }
 
-    /// Files of what is still arriving.
+    /// Files of what is still arriving; empty ones lie ready for what comes next.
     pub fn spooled(&self) -> Vec<PathBuf> {
-        files_below(&self.data().join("spool"))
+        let files = files_below(&self.data().join("spool")).into_iter();
+        files
+            .filter(|file| std::fs::metadata(file).is_ok_and(|file| file.len() > 0))
+            .collect()
     }
+}
+
+/// Whether the seal is in the file meta information.
+fn is_sealed(file: &Path) -> bool {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    let head = &bytes[..bytes.len().min(2048)];
+    head.windows(8).any(|bytes| bytes == b"IRISSEAL")
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

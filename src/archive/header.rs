@@ -1,4 +1,4 @@
-//! What a data set says of itself, read without trusting its lengths.
+//! What an instance says of itself, read without trusting its lengths.
 //!
 //! dicom-object allocates what a length field claims before it reads the value,
 //! so a few bytes could ask for gigabytes. Here the elements before the pixel
@@ -35,7 +35,7 @@ const WANTED: [Tag; 5] = [
 ];
 
 /// The attributes found, without padding. `Err` says what is wrong with the data set.
-pub(super) fn read(
+pub fn read_header(
     path: &Path,
     offset: u64,
     transfer_syntax: &str,

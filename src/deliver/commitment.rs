@@ -1,0 +1,135 @@
+//! The report of a storage commitment (N-EVENT-REPORT, PS3.4 section J.3.3), to the one who asked for it.
+
+use super::association::Association;
+use super::command::Request;
+use super::error::{DeliverError, describe};
+use super::instance::{sop_class_name, transfer_syntax_name};
+use super::status::StoreStatus;
+use crate::config::{Delivery, Peer};
+use dicom_core::value::DataSetSequence;
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+/// SOP Instance UID of the one instance there is (PS3.4 section J.3.5).
+const WELL_KNOWN_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
+/// Event types (PS3.4 table J.3-2): all are committed to, or not all.
+const ALL_SAFE: u16 = 1;
+const FAILURES_EXIST: u16 = 2;
+
+/// What is said of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// SOP Class UID.
+    pub sop_class: String,
+    /// SOP Instance UID.
+    pub sop_instance: String,
+    /// Failure Reason (0008,1197), PS3.3 section C.14.1.1; `None` when the instance is safe.
+    pub failure: Option<u16>,
+}
+
+/// Reports a transaction to a peer.
+///
+/// # Errors
+/// Why the report did not get through.
+pub async fn report_commitment(
+    peer: &Peer,
+    calling_ae: &str,
+    transaction_uid: &str,
+    instances: &[Committed],
+    delivery: &Delivery,
+) -> Result<(), DeliverError> {
+    let class = uids::STORAGE_COMMITMENT_PUSH_MODEL;
+    let proposal = (
+        class.to_owned(),
+        vec![
+            uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+            uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+        ],
+    );
+    let refused = || DeliverError::SopClassRefused {
+        peer: describe(peer),
+        sop_class: sop_class_name(class),
+        transfer_syntax: transfer_syntax_name(uids::EXPLICIT_VR_LITTLE_ENDIAN),
+    };
+    let mut association =
+        Association::open_as(peer, calling_ae, vec![proposal], Some(class), delivery)
+            .await?
+            .ok_or_else(refused)?;
+    let context = association.contexts().first().ok_or_else(refused)?;
+    let (id, transfer_syntax) = (context.id, context.transfer_syntax.clone());
+    let data_set = encode(transaction_uid, instances, &transfer_syntax).ok_or_else(refused)?;
+    let event_type = match instances.iter().all(|instance| instance.failure.is_none()) {
+        true => ALL_SAFE,
+        false => FAILURES_EXIST,
+    };
+    let request = Request::EventReport {
+        sop_class: class,
+        sop_instance: WELL_KNOWN_INSTANCE,
+        event_type,
+    };
+    match association
+        .exchange(id, request, Some(data_set.as_slice()))
+        .await
+    {
+        Ok(response) => {
+            association.release().await;
+            match response.status {
+                0 => Ok(()),
+                status => Err(DeliverError::Failed {
+                    peer: describe(peer),
+                    status: StoreStatus(status),
+                    offending_elements: response.offending_elements,
+                }),
+            }
+        }
+        Err(error) => {
+            association.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// Event Information (PS3.4 table J.3-2).
+fn encode(
+    transaction_uid: &str,
+    instances: &[Committed],
+    transfer_syntax: &str,
+) -> Option<Vec<u8>> {
+    let ui = |tag, value: &str| DataElement::new(tag, VR::UI, PrimitiveValue::from(value));
+    let sequence = |tag: Tag, failed: bool| {
+        let items: Vec<InMemDicomObject> = instances
+            .iter()
+            .filter(|instance| instance.failure.is_some() == failed)
+            .map(|instance| {
+                let mut item = InMemDicomObject::from_element_iter([
+                    ui(tags::REFERENCED_SOP_CLASS_UID, &instance.sop_class),
+                    ui(tags::REFERENCED_SOP_INSTANCE_UID, &instance.sop_instance),
+                ]);
+                if let Some(reason) = instance.failure {
+                    let reason = PrimitiveValue::from(reason);
+                    item.put(DataElement::new(tags::FAILURE_REASON, VR::US, reason));
+                }
+                item
+            })
+            .collect();
+        (!items.is_empty()).then(|| DataElement::new(tag, VR::SQ, DataSetSequence::from(items)))
+    };
+    let mut event =
+        InMemDicomObject::from_element_iter([ui(tags::TRANSACTION_UID, transaction_uid)]);
+    for element in [
+        sequence(tags::REFERENCED_SOP_SEQUENCE, false),
+        sequence(tags::FAILED_SOP_SEQUENCE, true),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        event.put(element);
+    }
+    let syntax = TransferSyntaxRegistry.get(transfer_syntax)?;
+    let mut bytes = Vec::new();
+    event.write_dataset_with_ts(&mut bytes, syntax).ok()?;
+    Some(bytes)
+}
