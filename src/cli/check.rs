@@ -92,6 +92,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             ae_title,
             host,
             port,
+            ..
         } = peer;
         match outcome.into_diagnostic()? {
             Ok(elapsed) => println!(
@@ -171,6 +172,7 @@ impl fmt::Display for Summary<'_> {
             ae_title,
             host,
             port,
+            ..
         } in peers
         {
             writeln!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;

@@ -43,6 +43,7 @@ impl PeerArgs {
                     ae_title: self.called.clone(),
                     host: host.clone(),
                     port: *port,
+                    only_from: Vec::new(),
                 },
                 calling_ae: "IRISNODE".to_owned(),
                 delivery: Delivery::default(),

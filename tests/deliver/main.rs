@@ -33,6 +33,7 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         ae_title: ae_title.into(),
         host: "127.0.0.1".into(),
         port,
+        only_from: Vec::new(),
     }
 }
 

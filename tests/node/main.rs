@@ -52,6 +52,7 @@ fn as_peer(node: &Node) -> Peer {
         ae_title: Node::AE_TITLE.into(),
         host: "127.0.0.1".into(),
         port: node.port,
+        only_from: Vec::new(),
     }
 }
 
