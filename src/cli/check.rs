@@ -95,7 +95,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             ae_title,
             host,
             port,
-            compress: _,
+            ..
         } = peer;
         match outcome.into_diagnostic()? {
             Ok(elapsed) => println!(
@@ -181,6 +181,7 @@ impl fmt::Display for Summary<'_> {
             host,
             port,
             compress,
+            ..
         } in peers
         {
             write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;

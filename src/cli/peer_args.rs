@@ -44,6 +44,7 @@ impl PeerArgs {
                     host: host.clone(),
                     port: *port,
                     compress: Vec::new(),
+                    only_from: Vec::new(),
                 },
                 calling_ae: "IRISNODE".to_owned(),
                 delivery: Delivery::default(),

@@ -3,6 +3,8 @@
 use super::compression::{self, Compression};
 use super::section::{Complaint, Placed, Section};
 use super::value;
+use std::net::IpAddr;
+use toml::de::DeValue;
 
 /// `[[peer]]`: a remote application entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Peer {
     pub port: u16,
     /// Lossless compressions of results that are offered to it, the most wanted first.
     pub compress: Vec<Compression>,
+    /// Addresses that it may call from; empty for any.
+    pub only_from: Vec<IpAddr>,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -44,6 +48,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
     });
     let port = section.required("port", "4242", value::port);
     let compress = section.or("compress", Vec::new(), compression::read);
+    let only_from = section.or("only_from", Vec::new(), addresses);
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -52,6 +57,7 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
             host: host.value,
             port: port.value,
             compress,
+            only_from,
         }),
         _ => None,
     };
@@ -60,4 +66,22 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
         ae_title,
         peer,
     }
+}
+
+/// A list of IP addresses.
+fn addresses(value: &DeValue<'_>) -> Result<Vec<IpAddr>, Complaint> {
+    let help = "write IP addresses, not host names: [\"192.0.2.10\", \"2001:db8::10\"]";
+    value::texts(value)
+        .map_err(|complaint| complaint.with_help(help))?
+        .into_iter()
+        .map(|placed| {
+            placed.value.parse().map_err(|_| {
+                Complaint::new(
+                    "holds an item that is no IP address",
+                    format!("{:?} is no IP address", placed.value),
+                )
+                .with_help(help)
+            })
+        })
+        .collect()
 }

@@ -21,7 +21,7 @@ mod step;
 
 use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::Config;
-use crate::receive::{ReceiveError, ReceiveOptions, Server};
+use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server};
 use crate::web::{About, Metrics, WebError, WebServer};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
@@ -132,13 +132,15 @@ fn receive_options(config: &Config) -> ReceiveOptions {
     ReceiveOptions {
         ae_title: node.ae_title.clone(),
         listen: node.listen,
-        callers: (!node.accept_unknown_callers).then(|| {
-            config
-                .peers
-                .iter()
-                .map(|peer| peer.ae_title.clone())
-                .collect()
-        }),
+        callers: config
+            .peers
+            .iter()
+            .map(|peer| Caller {
+                ae_title: peer.ae_title.clone(),
+                only_from: peer.only_from.clone(),
+            })
+            .collect(),
+        accept_unknown: node.accept_unknown_callers,
         reachable: config
             .peers
             .iter()

@@ -3,12 +3,26 @@
 use dicom_dictionary_std::uids;
 use dicom_ul::association::server::AccessControl;
 use dicom_ul::pdu::{AssociationRJServiceUserReason, UserIdentity};
+use std::net::IpAddr;
 
-/// Called AE title must be ours; calling AE title must be known unless anyone may call.
+/// An AE title that may call, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its AE title.
+    pub ae_title: String,
+    /// Addresses it may call from; empty for any.
+    pub only_from: Vec<IpAddr>,
+}
+
+/// Called AE title must be ours; calling AE title must be known unless anyone may call. A known one that is tied to
+/// addresses must call from one of them, whoever else may call.
 #[derive(Debug, Clone)]
 pub(super) struct KnownCallers {
-    /// AE titles that may call; `None` lets anyone.
-    pub(super) known: Option<Vec<String>>,
+    pub(super) known: Vec<Caller>,
+    /// AE titles that are not known may call too.
+    pub(super) accept_unknown: bool,
+    /// Where this caller calls from.
+    pub(super) address: IpAddr,
 }
 
 impl AccessControl for KnownCallers {
@@ -22,11 +36,22 @@ impl AccessControl for KnownCallers {
         if called_ae_title.trim() != this_ae_title {
             return Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized);
         }
-        match &self.known {
-            Some(known) if !known.iter().any(|title| title == calling_ae_title.trim()) => {
-                Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)
-            }
-            _ => Ok(()),
+        let mut known = self
+            .known
+            .iter()
+            .filter(|caller| caller.ae_title == calling_ae_title.trim())
+            .peekable();
+        // An IPv4 address on a socket for both comes as ::ffff:192.0.2.10.
+        let address = self.address.to_canonical();
+        let may_call = match known.peek() {
+            None => self.accept_unknown,
+            Some(_) => known
+                .any(|caller| caller.only_from.is_empty() || caller.only_from.contains(&address)),
+        };
+        if may_call {
+            Ok(())
+        } else {
+            Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)
         }
     }
 }

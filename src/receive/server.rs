@@ -1,7 +1,7 @@
 //! The listener: accepts connections, bounds how many are open, drains on shutdown.
 
 use super::association::Handler;
-use super::policy::{KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES};
+use super::policy::{Caller, KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES};
 use super::statement::SERVICES;
 use crate::archive::Archive;
 use dicom_ul::association::Association;
@@ -31,8 +31,10 @@ pub struct ReceiveOptions {
     pub ae_title: String,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// AE titles that may call; `None` lets anyone.
-    pub callers: Option<Vec<String>>,
+    /// Those who may call.
+    pub callers: Vec<Caller>,
+    /// Others may call too.
+    pub accept_unknown: bool,
     /// AE titles that the node can call: only to them can storage commitment be reported.
     pub reachable: Vec<String>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
@@ -168,6 +170,8 @@ async fn serve(
     let mut negotiation = ServerAssociationOptions::new()
         .ae_access_control(KnownCallers {
             known: options.callers.clone(),
+            accept_unknown: options.accept_unknown,
+            address: address.ip(),
         })
         .ae_title(options.ae_title.clone())
         .max_pdu_length(MAX_PDU_LENGTH)

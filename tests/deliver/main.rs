@@ -34,6 +34,7 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         host: "127.0.0.1".into(),
         port,
         compress: Vec::new(),
+        only_from: Vec::new(),
     }
 }
 

@@ -40,6 +40,34 @@ fn a_wrong_called_and_an_unknown_calling_ae_title_are_rejected_with_the_reason()
 }
 
 #[test]
+fn a_peer_that_is_tied_to_an_address_is_rejected_from_another() {
+    let elsewhere = format!(
+        "192.0.2.10\", \"::1\"]\nport = {}",
+        crate::support::free_port()
+    );
+    let here = format!("127.0.0.1\"]\nport = {}", crate::support::free_port());
+    let peer = |name: &str, ae_title: &str, rest: &str| {
+        format!(
+            "[[peer]]\nname = \"{name}\"\nae_title = \"{ae_title}\"\nhost = \"127.0.0.1\"\nonly_from = [\"{rest}\n"
+        )
+    };
+    let node = receiver()
+        .node("accept_unknown_callers = true")
+        .delivery("")
+        .sections(&(peer("away", "AWAY", &elsewhere) + &peer("here", "HERE", &here)))
+        .start();
+
+    let rejected = call("echoscu", &node, "AWAY", Node::AE_TITLE, &[]);
+    assert!(!rejected.status.success());
+    let text = printed(&rejected);
+    assert!(text.contains("Calling AE Title Not Recognized"), "{text}");
+    for known in ["HERE", "SCANNER", "STRANGER"] {
+        let taken = call("echoscu", &node, known, Node::AE_TITLE, &[]);
+        assert!(taken.status.success(), "{known}: {}", printed(&taken));
+    }
+}
+
+#[test]
 fn strangers_are_let_in_where_the_configuration_says_so() {
     let node = receiver().node("accept_unknown_callers = true").start();
     let folder = tempfile::tempdir().unwrap();

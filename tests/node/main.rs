@@ -54,6 +54,7 @@ fn as_peer(node: &Node) -> Peer {
         host: "127.0.0.1".into(),
         port: node.port,
         compress: Vec::new(),
+        only_from: Vec::new(),
     }
 }
 

@@ -24,7 +24,7 @@ fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
     (running, port)
 }
 
-fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
+fn send(file: &Path, port: u16, only_from: Vec::new(), compress: &[Compression]) -> Stored {
     let peer = Peer {
         name: "peer".into(),
         ae_title: "PEER".into(),

@@ -71,6 +71,12 @@ impl NodeSetup {
         self
     }
 
+    /// Whole sections, as they stand in the file.
+    pub fn sections(mut self, text: &str) -> Self {
+        self.peers += text;
+        self
+    }
+
     /// A rule that runs [`TASK`]; `lines` are its `when` and the rest.
     pub fn rule(mut self, name: &str, lines: &str) -> Self {
         self.rules += &format!("[[rule]]\nname = \"{name}\"\ntasks = [\"{TASK}\"]\n{lines}\n");
