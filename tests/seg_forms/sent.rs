@@ -12,7 +12,7 @@ use Compression::{Deflated, JpegLs, Rle};
 use SegmentationType::{Binary, Fractional, Labelmap};
 
 /// DCMTK's storescp that takes what its options say.
-fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
+pub(crate) fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
     let port = free_port();
     let mut command = tool("storescp");
     command
@@ -24,7 +24,7 @@ fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
     (running, port)
 }
 
-fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
+pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
     let peer = Peer {
         name: "peer".into(),
         ae_title: "PEER".into(),
