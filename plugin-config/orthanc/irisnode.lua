@@ -1,4 +1,4 @@
--- Sends every CT and MR series that Orthanc receives to irisnode, once the
+-- Sends every CT, MR and PET series that Orthanc receives to irisnode, once the
 -- series is stable (no instance has arrived for "StableAge" seconds).
 -- irisnode decides by its own rules what to do with it.
 
@@ -7,7 +7,7 @@ local IRISNODE = 'irisnode'
 local IRISNODE_AE_TITLE = 'IRISNODE'
 
 -- What is worth sending. A SEG is not: results of irisnode stay in Orthanc.
-local MODALITIES = { CT = true, MR = true }
+local MODALITIES = { CT = true, MR = true, PT = true }
 
 -- AE title of the sender of a series; nil when it came by another way than DICOM.
 local function sender(series)

@@ -10,6 +10,7 @@
 mod kinds;
 mod report;
 mod sent;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,7 +12,7 @@ use Compression::{Deflated, JpegLs, Rle};
 use SegmentationType::{Binary, Fractional, Labelmap};
 
 /// DCMTK's storescp that takes what its options say.
-fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
+pub(crate) fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
     let port = free_port();
     let mut command = tool("storescp");
     command
@@ -24,13 +24,14 @@ fn storescp(folder: &Path, options: &[&str]) -> (Running, u16) {
     (running, port)
 }
 
-fn send(file: &Path, port: u16, only_from: Vec::new(), compress: &[Compression]) -> Stored {
+pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
     let peer = Peer {
         name: "peer".into(),
         ae_title: "PEER".into(),
         host: "127.0.0.1".into(),
         port,
         compress: compress.to_vec(),
+        only_from: Vec::new(),
     };
     let outcomes = tokio::runtime::Builder::new_current_thread()
         .enable_all()
