@@ -25,8 +25,8 @@ pub struct TuneOptions {
 impl Default for TuneOptions {
     fn default() -> Self {
         Self {
-            steps: 150,
-            rate: 0.02,
+            steps: 100,
+            rate: 0.005,
             seed: 1,
         }
     }
