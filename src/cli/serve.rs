@@ -4,6 +4,7 @@ use super::config_arg::ConfigArg;
 use crate::node;
 use miette::IntoDiagnostic;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -71,6 +72,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         .await
         .into_diagnostic()?;
         tracing::info!("stopped");
+        STOPPED.store(true, Ordering::Relaxed);
         Ok(())
     });
     // A decoder or the network in the middle of a series is not waited for: its job goes on at the next start.
@@ -94,9 +96,16 @@ fn start_log(format: LogFormat) {
     }
 }
 
+/// Set when the node has stopped and the process is about to end. A thread that is left in the middle of the network then
+/// loses libtorch under its feet, and what it says of that is no news.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
 /// The message of a panic may quote what was being read, a patient's name too: the log tells where it was, and no more.
 fn keep_panics_quiet() {
     std::panic::set_hook(Box::new(|panic| {
+        if STOPPED.load(Ordering::Relaxed) {
+            return;
+        }
         let place = panic.location().map(ToString::to_string);
         let place = place.unwrap_or_default();
         let thread = std::thread::current().name().unwrap_or("?").to_owned();

@@ -108,7 +108,7 @@ impl Status {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Success => {
-                "the instance and its row in the index are on disk, synced; a request for commitment is written down"
+                "the instance and all that its row in the index says are on disk, synced; a request for commitment is written down"
             }
             Self::ProcessingFailure => {
                 "the request could not be carried out; for storage commitment also when the caller is no configured peer"
