@@ -11,6 +11,9 @@ use tch::{Kind, Tensor};
 /// A class with fewer voxels in a copy of a reference is not asked for there.
 const LEAST_VOXELS: f64 = 20.0;
 
+/// Voxels of a tuning window, in patches of training.
+const PATCHES: i64 = 4;
+
 /// How an embedding is tuned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TuneOptions {
@@ -132,8 +135,11 @@ impl Iris {
     /// Windows of a reference that show a class, the reference padded to hold them.
     fn cut_up(&self, pair: &TuningPair) -> Result<CutUp, InferenceError> {
         let size = volume_size(&pair.image)?;
-        // The size it was trained on: large enough, and a step is then a second or two on a CPU.
-        let window = self.window_size(size, self.config().patch.iter().product());
+        // More than it was trained on: the query will be met whole or in large parts, with everything that competes in
+        // sight. On six drawn torsos tuning gained 0.020 of Dice so, and 0.006 in windows of a patch. A step is then
+        // two or three seconds on a CPU, within two or three gigabytes.
+        let patch: i64 = self.config().patch.iter().product();
+        let window = self.window_size(size, PATCHES * patch);
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
         let image = pad_to(&pair.image.to_kind(Kind::Float), padded)?;
         let masks = pad_to(&pair.masks.to_kind(Kind::Float), padded)?;
