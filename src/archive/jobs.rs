@@ -35,6 +35,19 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Received,
+        Self::Complete,
+        Self::Routed,
+        Self::Segmented,
+        Self::Held,
+        Self::Delivered,
+        Self::Discarded,
+        Self::Failed,
+        Self::Skipped,
+    ];
+
     /// The word in the table.
     pub fn as_str(self) -> &'static str {
         match self {

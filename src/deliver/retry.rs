@@ -47,6 +47,13 @@ impl RetryPolicy {
         let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
         self.first.saturating_mul(doubled).min(self.longest)
     }
+
+    /// [`RetryPolicy::pause_after`] one more failure than `earlier`; `None` when the pauses before it have used up the patience.
+    pub fn next_pause(&self, earlier: i64) -> Option<Duration> {
+        let failures = u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1);
+        let waited: Duration = (1..failures).map(|n| self.pause_after(n)).sum();
+        (waited < self.total).then(|| self.pause_after(failures))
+    }
 }
 
 /// Sends files as [`store`] does, and again those that failed for a passing reason, until all are acknowledged or refused for good, or the policy of `delivery` ends.

@@ -79,16 +79,12 @@ async fn report(rooms: &Rooms, commitment: &Commitment) -> Result<(), ArchiveErr
             rooms.archive.commitment_ended(commitment.id).await
         }
         Err(error) => {
-            let failures = u32::try_from(commitment.attempts)
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
             let policy = RetryPolicy::from(&config.delivery);
-            let waited: Duration = (1..failures).map(|n| policy.pause_after(n)).sum();
-            if waited >= policy.total || !error.is_transient() {
+            let pause = policy.next_pause(commitment.attempts);
+            let Some(pause) = pause.filter(|_| error.is_transient()) else {
                 tracing::warn!(peer = peer.name, %error, "gave up reporting storage commitment");
                 return rooms.archive.commitment_ended(commitment.id).await;
-            }
-            let pause = policy.pause_after(failures);
+            };
             tracing::warn!(peer = peer.name, %error, ?pause, "storage commitment not reported yet; trying again");
             rooms.archive.report_later(commitment.id, pause).await
         }

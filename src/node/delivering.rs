@@ -46,7 +46,7 @@ async fn lane(rooms: Arc<Rooms>, destination: String, shutdown: CancellationToke
         let delivered = match rooms.archive.due_delivery(&destination).await {
             Ok(Some(delivery)) => tokio::select! {
                 delivered = deliver(&rooms, delivery) => delivered,
-                () = end_of_grace(&shutdown) => return,
+                () = pace::end_of_grace(GRACE, &shutdown) => return,
             },
             Ok(None) => return,
             Err(error) => Err(error),
@@ -57,11 +57,6 @@ async fn lane(rooms: Arc<Rooms>, destination: String, shutdown: CancellationToke
             return;
         }
     }
-}
-
-async fn end_of_grace(shutdown: &CancellationToken) {
-    shutdown.cancelled().await;
-    tokio::time::sleep(GRACE).await;
 }
 
 async fn deliver(rooms: &Arc<Rooms>, delivery: Delivery) -> Result<(), ArchiveError> {
@@ -101,22 +96,16 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
         }
         Some(Err(error)) if error.is_transient() => {
             count(delivery, "postponed");
-            let failures = u32::try_from(delivery.attempts)
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
             let policy = RetryPolicy::from(&config.delivery);
-            let waited: Duration = (1..failures).map(|n| policy.pause_after(n)).sum();
-            if waited >= config.delivery.give_up_after {
+            let Some(pause) = policy.next_pause(delivery.attempts) else {
                 tracing::warn!(job, destination = delivery.destination, %error, "gave up delivering");
                 return rooms
                     .archive
                     .undeliverable(delivery, &error.to_string())
                     .await;
-            }
+            };
             // Jitter: results that wait for one peer must not all come back at once.
-            let pause = policy
-                .pause_after(failures)
-                .mul_f64(rand::random_range(0.75..1.25));
+            let pause = pause.mul_f64(rand::random_range(0.75..1.25));
             tracing::warn!(job, destination = delivery.destination, %error, ?pause, "not delivered yet; trying again");
             rooms
                 .archive

@@ -141,11 +141,6 @@ fn receive_options(config: &Config) -> ReceiveOptions {
             })
             .collect(),
         accept_unknown: node.accept_unknown_callers,
-        reachable: config
-            .peers
-            .iter()
-            .map(|peer| peer.ae_title.clone())
-            .collect(),
         max_associations: node.max_associations,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,

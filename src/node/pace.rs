@@ -23,3 +23,9 @@ pub(super) async fn change(archive: &Archive, shutdown: &CancellationToken) -> b
         () = shutdown.cancelled() => false,
     }
 }
+
+/// Waits for the node to shut down, and `grace` longer: as long as what is under way may still go on.
+pub(super) async fn end_of_grace(grace: Duration, shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(grace).await;
+}

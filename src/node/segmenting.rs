@@ -47,7 +47,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
                 let id = job.id;
                 tokio::select! {
                     done = attempt(&rooms, job) => done,
-                    () = end_of_grace(&shutdown) => {
+                    () = pace::end_of_grace(GRACE, &shutdown) => {
                         tracing::info!(job = id, "not finished; it goes on at the next start");
                         let reason = "the node was stopped while it worked on this series";
                         let _ = rooms.archive.try_later(id, reason, Duration::ZERO).await;
@@ -66,11 +66,6 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
             pace::change(&rooms.archive, &shutdown).await;
         }
     }
-}
-
-async fn end_of_grace(shutdown: &CancellationToken) {
-    shutdown.cancelled().await;
-    tokio::time::sleep(GRACE).await;
 }
 
 /// Does a job unless it has taken the process down too often already.

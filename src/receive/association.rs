@@ -311,9 +311,9 @@ impl Handler {
         if !self
             .shared
             .options
-            .reachable
+            .callers
             .iter()
-            .any(|ae| ae == calling_ae)
+            .any(|caller| caller.ae_title == calling_ae)
         {
             return Err(Refusal::new(
                 Status::ProcessingFailure,

@@ -31,12 +31,10 @@ pub struct ReceiveOptions {
     pub ae_title: String,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Those who may call.
+    /// Those who may call; the node can call each of them in turn, and reports storage commitment to no other.
     pub callers: Vec<Caller>,
     /// Others may call too.
     pub accept_unknown: bool,
-    /// AE titles that the node can call: only to them can storage commitment be reported.
-    pub reachable: Vec<String>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
     /// An association that says nothing for this long is aborted.

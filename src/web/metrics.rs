@@ -4,6 +4,7 @@
 //! each scrape. README.md lists every name. No label holds anything of a patient or a series.
 
 use super::Shared;
+use crate::archive::JobState;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,19 +14,6 @@ use std::sync::Arc;
 
 /// Upper bounds of the histograms' buckets, seconds.
 const SECONDS: [f64; 10] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0];
-
-/// Every state a job may have: one without jobs is 0, not absent.
-const STATES: [&str; 9] = [
-    "received",
-    "complete",
-    "routed",
-    "segmented",
-    "held",
-    "delivered",
-    "discarded",
-    "failed",
-    "skipped",
-];
 
 /// The process's recorder of what is counted.
 #[derive(Clone)]
@@ -93,7 +81,8 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
             return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
         }
     };
-    for state in STATES {
+    // A state without jobs is 0, not absent.
+    for state in JobState::ALL.map(JobState::as_str) {
         let found = counts.jobs.iter().find(|(word, _)| word == state);
         gauge!("irisnode_jobs", "state" => state).set(found.map_or(0.0, |(_, n)| *n as f64));
     }

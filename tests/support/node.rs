@@ -149,11 +149,7 @@ impl Node {
 
     /// Starts it, or starts it again on the same data.
     pub fn start(&mut self) {
-        let log = self
-            .folder
-            .path()
-            .join(format!("node-{}.log", self.logs.len()));
-        self.logs.push(log.clone());
+        let log = self.next_log();
         let mut command = self.command("serve");
         command.env("IRISNODE_LOG", self.filter);
         self.process = Some(Running::start_listening(&mut command, self.port, log));
@@ -161,11 +157,7 @@ impl Node {
 
     /// Starts it with every system call that changes files, or answers a peer, written to `trace`.
     pub fn start_traced(&mut self, trace: &Path) {
-        let log = self
-            .folder
-            .path()
-            .join(format!("node-{}.log", self.logs.len()));
-        self.logs.push(log.clone());
+        let log = self.next_log();
         let serve = self.command("serve");
         let mut command = super::tool("strace");
         command
@@ -191,11 +183,7 @@ impl Node {
         }
         let data = self.folder.path().join("data");
         std::fs::create_dir_all(&data).expect("a folder");
-        let log = self
-            .folder
-            .path()
-            .join(format!("node-{}.log", self.logs.len()));
-        self.logs.push(log.clone());
+        let log = self.next_log();
         let serve = self.command("serve");
         let mut command = Command::new("unshare");
         command
@@ -208,6 +196,16 @@ impl Node {
         self.process = Some(Running::start_listening(&mut command, self.port, log));
         self.seen_from_outside = true;
         true
+    }
+
+    /// Where the next start logs to.
+    fn next_log(&mut self) -> PathBuf {
+        let log = self
+            .folder
+            .path()
+            .join(format!("node-{}.log", self.logs.len()));
+        self.logs.push(log.clone());
+        log
     }
 
     /// A subcommand of the program with this node's configuration.
