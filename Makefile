@@ -9,12 +9,12 @@ ifeq ($(shell cmake --version 2>/dev/null),)
 export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
 endif
 
-.PHONY: help deps python libtorch peers build demo test bench chaos evaluate fmt lint clean-demo
+.PHONY: help deps python libtorch peers viewers build demo test bench chaos conformance evaluate fmt lint clean-demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-deps: python libtorch peers ## fetch what is missing: libtorch, Python packages, Debian peers
+deps: python libtorch peers viewers ## fetch what is missing: libtorch, Python packages, Debian peers, viewers
 
 python:
 	@sh setup/python.sh
@@ -24,6 +24,9 @@ libtorch:
 
 peers:
 	@sh setup/debian.sh
+
+viewers: peers
+	@sh setup/node.sh
 
 build: python libtorch ## release build: target/release/irisnode
 	cargo build --release --locked
@@ -43,6 +46,9 @@ bench: deps build ## the figures of benches/README.md, peers in the same run; so
 
 chaos: deps ## kill the node a thousand times under load, then prove that nothing is lost; fewer: KILLS=100
 	IRISNODE_CHAOS_KILLS=$${KILLS:-1000} cargo test --locked --test node chaos -- --nocapture
+
+conformance: deps ## who can read what we write: the table of tests/README.md, written anew
+	IRISNODE_WRITE=1 cargo test --locked --test readers everyone
 
 evaluate: build ## the shipped weights beside baselines; figures in evaluation.json, examples in evaluation.png
 	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \

@@ -14,7 +14,7 @@ const SEGMENTS: &str = "liver spleen stomach kidney_left kidney_right colon smal
 const BLUR: usize = 2;
 
 #[test]
-#[ignore = "a minute, for the table: cargo test --test seg_forms sizes -- --ignored --nocapture"]
+#[ignore = "a minute, for the table: cargo test --test readers sizes -- --ignored --nocapture"]
 fn sizes_of_each_kind_in_each_compression() {
     let drawn = tempfile::tempdir().unwrap();
     let folder = drawn.path().join("drawn");

@@ -1,22 +1,23 @@
 //! The measurement report: what highdicom reads of it is what was measured, and dciodvfy finds no error.
 
+use crate::objects::Object;
 use crate::support::{python, root, tool};
-use crate::{UID, grid, patches, segments, source, written};
+use crate::{UID, grid, patches, source};
 use dicom_dictionary_std::{tags, uids};
-use irisnode::encode::{Provenance, SegmentationType, write_report};
+use irisnode::encode::{Provenance, Segment, SegmentationType, write_report};
 use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
-    let labels = patches(&grid(), 3);
-    let mut segments = segments(3);
-    segments.push(irisnode::encode::Segment {
-        number: 9,
-        ..segments[0].clone()
-    });
     for kind in [SegmentationType::Binary, SegmentationType::Labelmap] {
-        let seg = written(kind, &labels, &segments);
+        let mut object = Object::new("", kind, patches(&grid(), 3));
+        object.segments.push(Segment {
+            number: 9,
+            ..object.segments[0].clone()
+        });
+        let (labels, segments) = (&object.labels, &object.segments);
+        let seg = object.write();
         assert_eq!(seg.written_segments.len(), 3, "the fourth has no voxel");
         let provenance = Provenance {
             rule: "r".into(),
@@ -25,8 +26,8 @@ fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
             series_description: "irisnode: abdomen".into(),
         };
         let source = source(7);
-        let report = write_report(&seg, &segments, &labels.geometry, &source, &provenance).unwrap();
-        let again = write_report(&seg, &segments, &labels.geometry, &source, &provenance).unwrap();
+        let report = write_report(&seg, segments, &labels.geometry, &source, &provenance).unwrap();
+        let again = write_report(&seg, segments, &labels.geometry, &source, &provenance).unwrap();
         assert_eq!(report, again);
 
         let folder = tempfile::tempdir().unwrap();
@@ -43,7 +44,7 @@ fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
             assert_read_by_dcmtk_and_dcmqi(&path);
         }
         let read = Command::new(python())
-            .arg(root().join("tests/seg_forms/read_report.py"))
+            .arg(root().join("tests/readers/read_report.py"))
             .arg(&path)
             .output()
             .unwrap();
