@@ -14,7 +14,7 @@
 )]
 
 use irisnode::assemble::read_series;
-use irisnode::encode::{Provenance, Segment, write_seg};
+use irisnode::encode::{Provenance, SegForm, Segment, write_seg_to};
 use irisnode::terminology::{Code, SegmentDescription};
 use irisnode::volume::LabelVolume;
 use std::io::BufRead;
@@ -53,8 +53,16 @@ fn main() {
         line.expect("a line");
         let before = forget_peak();
         let start = Instant::now();
-        let seg = write_seg(&labels, &segments, &source, &provenance).expect("a segmentation");
-        std::fs::write(out, &seg.bytes).expect("the file is written");
+        let mut file = std::fs::File::create(out).expect("the file is made");
+        write_seg_to(
+            &mut file,
+            SegForm::Binary,
+            &labels,
+            &segments,
+            &source,
+            &provenance,
+        )
+        .expect("a segmentation");
         let took = start.elapsed();
         let peak = memory("VmHWM:") - before;
         println!("{{\"seconds\":{},\"peak_mib\":{peak}}}", took.as_secs_f64());

@@ -13,7 +13,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use irisnode::assemble::{SourceSeries, SourceSlice};
 use irisnode::encode::{
-    EncodeError, Provenance, ReadSegError, SegInstance, SegObject, Segment, read_seg, write_seg,
+    EncodeError, Provenance, ReadSegError, SegFile, SegObject, Segment, read_seg, write_seg,
 };
 use irisnode::terminology::{Code, SegmentDescription};
 use irisnode::volume::{Geometry, LabelVolume, cross};
@@ -116,7 +116,7 @@ fn blobs(geometry: &Geometry, segments: u16) -> Vec<u16> {
     labels
 }
 
-fn written(labels: &LabelVolume, segments: &[Segment]) -> SegInstance {
+fn written(labels: &LabelVolume, segments: &[Segment]) -> SegFile {
     let source = source(labels.geometry.size[2]);
     write_seg(labels, segments, &source, &provenance()).expect("a segmentation")
 }
@@ -137,11 +137,11 @@ fn read_bytes(bytes: &[u8]) -> Result<SegObject, String> {
 }
 
 /// Our reader gives back every segment, voxel by voxel, and what it is.
-fn assert_read_back(seg: &SegInstance, labels: &LabelVolume, segments: &[Segment]) {
+fn assert_read_back(seg: &SegFile, labels: &LabelVolume, segments: &[Segment]) {
     let read = read_bytes(&seg.bytes).expect("our own file");
     let (found, listed) = read.onto(&labels.geometry).expect("our own grid");
-    assert_eq!(listed.len(), seg.written_segments.len());
-    for (written, listed) in seg.written_segments.iter().zip(&listed) {
+    assert_eq!(listed.len(), seg.instance.written_segments.len());
+    for (written, listed) in seg.instance.written_segments.iter().zip(&listed) {
         let meant = segments
             .iter()
             .find(|s| s.number == written.source_number)
@@ -190,6 +190,7 @@ fn an_organ_and_its_lesion_overlap() {
     let segments = [segment(7, "lesion"), segment(1, "organ")];
     let seg = written(&labels, &segments);
     let numbers: Vec<_> = seg
+        .instance
         .written_segments
         .iter()
         .map(|s| (s.number, s.source_number))
@@ -218,7 +219,7 @@ fn more_than_a_hundred_segments_are_read_back() {
         .map(|n| segment(n, &format!("structure {n}")))
         .collect();
     let seg = written(&labels, &segments);
-    assert_eq!(seg.written_segments.len(), 130);
+    assert_eq!(seg.instance.written_segments.len(), 130);
     assert_read_back(&seg, &labels, &segments);
 }
 
@@ -268,8 +269,8 @@ fn a_segment_of_no_voxel_is_named_and_left_out() {
     let labels = LabelVolume::exclusive(geometry.clone(), blobs(&geometry, 2));
     let segments = [segment(1, "one"), segment(2, "two"), segment(4, "nowhere")];
     let seg = written(&labels, &segments);
-    assert_eq!(seg.empty_segments, ["nowhere"]);
-    assert_eq!(seg.written_segments.len(), 2);
+    assert_eq!(seg.instance.empty_segments, ["nowhere"]);
+    assert_eq!(seg.instance.written_segments.len(), 2);
 }
 
 #[test]
@@ -490,7 +491,10 @@ fn the_same_input_twice_is_the_same_file() {
         ..provenance()
     };
     let other = write_seg(&labels, &segments, &source(3), &other_rule).unwrap();
-    assert_ne!(once.sop_instance_uid, other.sop_instance_uid);
+    assert_ne!(
+        once.instance.sop_instance_uid,
+        other.instance.sop_instance_uid
+    );
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The folder: `instances/` and `results/`, and `spool/` for what is still arriving.
 
-use super::ArchiveError;
-use sha2::{Digest, Sha256};
+use super::{ArchiveError, ResultFile};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
@@ -126,22 +125,34 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn keep_result(&self, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
-        let digest = hex(&Sha256::digest(bytes));
+    /// Keeps what `write` writes; an error of `write` itself is the inner one, and leaves nothing behind.
+    pub(super) fn keep_result<T, E>(
+        &self,
+        write: impl FnOnce(&mut ResultFile) -> Result<T, E>,
+    ) -> Result<Result<(PathBuf, T), E>, ArchiveError> {
+        let spool = self.spool_folder();
+        let failed = |path: &Path| ArchiveError::file("cannot write", path.to_owned());
+        let file = tempfile::NamedTempFile::new_in(&spool).map_err(failed(&spool))?;
+        let mut out = ResultFile::new(file);
+        let written = write(&mut out);
+        // A full disk is the archive's trouble, whatever `write` made of it.
+        let (file, digest) = out.finish().map_err(failed(&spool))?;
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => return Ok(Err(error)),
+        };
+        let digest = hex(&digest);
         let path = self
             .results()
             .join(&digest[..2])
             .join(format!("{digest}.dcm"));
         let folders = make_parent(&path)?;
-        let failed = || ArchiveError::file("cannot write", &path);
-        let mut file = tempfile::NamedTempFile::new_in(self.spool_folder()).map_err(failed())?;
-        std::io::Write::write_all(&mut file, bytes).map_err(failed())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(&path).map_err(|e| failed()(e.error))?;
+        file.as_file().sync_all().map_err(failed(&path))?;
+        file.persist(&path).map_err(|e| failed(&path)(e.error))?;
         for folder in folders {
             sync_folder(&folder)?;
         }
-        Ok(path)
+        Ok(Ok((path, written)))
     }
 }
 

@@ -18,6 +18,7 @@ mod jobs;
 mod notes;
 mod recovery;
 mod removal;
+mod result_file;
 mod review;
 mod schema;
 mod seal;
@@ -34,6 +35,7 @@ pub use header::read_header;
 pub use intervention::{DeliveryRecord, Refused};
 pub use jobs::{Job, JobState, JobSummary, NewResult, RuleWithoutResult};
 pub use removal::Retention;
+pub use result_file::ResultFile;
 pub use seal::{NO_SEAL, SEAL_CREATOR};
 pub use spool::{Spool, Spooled, Written};
 
@@ -175,10 +177,17 @@ impl Archive {
         answer.await.map_err(|_| ArchiveError::Closed)
     }
 
-    /// Keeps a result's bytes, durably; the same bytes give the same file.
-    pub async fn keep_result(&self, bytes: Vec<u8>) -> Result<PathBuf, ArchiveError> {
+    /// Keeps what `write` writes as a result, durably; the same bytes give the same file. `write` runs where it may
+    /// take its time; what it gives back comes with the file, and its error (the inner one) keeps nothing.
+    ///
+    /// # Errors
+    /// When the disk does not take it, or `write` panics.
+    pub async fn keep_result<T: Send + 'static, E: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut ResultFile) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<(PathBuf, T), E>, ArchiveError> {
         let files = self.files.clone();
-        blocking(move || files.keep_result(&bytes)).await
+        blocking(move || files.keep_result(write)).await
     }
 
     /// Files of a series' instances, in no particular order.

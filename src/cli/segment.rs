@@ -290,7 +290,9 @@ fn write_dicom(
     let Some(source) = &image.source else {
         return Ok(Vec::new());
     };
-    let seg = match encode_result(result, source, &provenance, args.segmentation) {
+    let mut bytes = Vec::new();
+    let written = encode_result(&mut bytes, result, source, &provenance, args.segmentation);
+    let seg = match written {
         Ok(seg) => seg,
         Err(nothing @ EncodeError::NothingFound { .. }) => {
             eprintln!("{nothing}.");
@@ -316,7 +318,7 @@ fn write_dicom(
         );
     }
     let path = args.out.join("segmentation.dcm");
-    write_file(path, &seg.bytes).map(|path| vec![path])
+    write_file(path, &bytes).map(|path| vec![path])
 }
 
 fn write_file(path: PathBuf, bytes: &[u8]) -> miette::Result<PathBuf> {

@@ -1,11 +1,13 @@
-//! Which frames a segmentation has, and their pixels.
+//! Which frames a segmentation has.
 
 use super::seg_form::{Fractions, SegForm};
 use crate::encode::{EncodeError, Segment};
 use crate::volume::LabelVolume;
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// One frame: one segment on one slice, or all of them in a label map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     /// Index into [`Frames::segments`]; `None` in a label map.
     pub segment: Option<usize>,
@@ -13,6 +15,8 @@ pub(super) struct Frame {
     pub slice: usize,
     /// Where the slice comes among the slices that have a frame, from 1.
     pub position: u32,
+    /// The columns and rows outside which no pixel of a BINARY frame is set.
+    pub within: [Range<usize>; 2],
 }
 
 /// The frames of a segmentation: segment by segment, each from the first slice to the last; in a label map one a slice.
@@ -25,13 +29,13 @@ pub(super) struct Frames {
     /// Bits Allocated: 1 (packed without padding between frames, lowest bit first; PS3.5 section 8.1.1, annex D),
     /// 8 or 16 (little endian).
     pub bits: u16,
-    /// All frames; even length.
-    pub pixels: Vec<u8>,
+    /// Length of the Pixel Data, bytes; even.
+    pub length: u32,
     /// Whether a voxel belongs to two segments.
     pub overlap: bool,
 }
 
-/// Makes the frames of a label volume.
+/// Lays out the frames of a label volume.
 pub(super) fn frames(
     labels: &LabelVolume,
     segments: &[Segment],
@@ -40,10 +44,10 @@ pub(super) fn frames(
     let [columns, rows, slices] = labels.geometry.size;
     let plane = columns * rows;
     let index = segment_index(segments)?;
-    let counts = counts(labels, &index, segments.len(), plane, slices)?;
+    let on_slices = on_slices(labels, &index, segments.len())?;
 
     let found: Vec<(usize, u64)> = (0..segments.len())
-        .map(|s| (s, counts[s * slices..(s + 1) * slices].iter().sum()))
+        .map(|s| (s, on_slices.iter().map(|slice| slice[s].voxels).sum()))
         .filter(|&(_, voxels)| voxels > 0)
         .collect();
     if found.is_empty() {
@@ -55,52 +59,73 @@ pub(super) fn frames(
         });
     }
     let overlap = overlap(labels);
-    let has = |s: usize, slice: usize| counts[s * slices + slice] > 0;
-    let made = match form {
-        SegForm::Binary => {
-            let (places, frames) = by_segment(&found, slices, has);
-            let mut pixels = room_for(&frames, plane, 1)?;
-            set_bits(labels, &index, &places, &mut pixels);
-            (frames, 1, pixels)
+    let has = |s: usize, slice: usize| on_slices[slice][s].voxels > 0;
+    let within = |s: usize, slice: usize| on_slices[slice][s].within.clone();
+    let (frames, bits) = match form {
+        SegForm::Binary => (by_segment(&found, slices, has, within), 1),
+        SegForm::Fractional(fractions) => {
+            let likely = likely(segments, &found, fractions, plane, slices);
+            (
+                by_segment(&found, slices, |s, k| likely[s * slices + k], within),
+                8,
+            )
         }
-        SegForm::Fractional(fractions) => fractional(segments, &found, fractions, plane, slices)?,
         SegForm::Labelmap if overlap => return Err(EncodeError::Overlap),
-        SegForm::Labelmap => label_map(labels, &index, &found, slices)?,
+        SegForm::Labelmap => {
+            let has_any = |k: usize| found.iter().any(|&(s, _)| has(s, k));
+            let bits = if found.len() <= usize::from(u8::MAX) {
+                8
+            } else {
+                16
+            };
+            (by_slice(slices, has_any), bits)
+        }
     };
-    let (frames, bits, pixels) = made;
     Ok(Frames {
+        length: length(frames.len(), plane, bits)?,
         segments: found,
         frames,
         bits,
-        pixels,
         overlap,
     })
 }
 
-/// A frame for each segment on each slice that `has` it, and where the frame of (segment, slice) comes, for the
-/// segments as listed.
+/// A frame for each segment on each slice that `has` it.
 fn by_segment(
     found: &[(usize, u64)],
     slices: usize,
     has: impl Fn(usize, usize) -> bool,
-) -> (Vec<usize>, Vec<Frame>) {
+    within: impl Fn(usize, usize) -> [Range<usize>; 2],
+) -> Vec<Frame> {
     let positions = positions(slices, |slice| found.iter().any(|&(s, _)| has(s, slice)));
-    let listed = found.iter().map(|&(s, _)| s + 1).max().unwrap_or(0);
-    let mut places = vec![usize::MAX; listed * slices];
     let mut frames = Vec::new();
     for (written, &(s, _)) in found.iter().enumerate() {
-        for slice in 0..slices {
-            if has(s, slice) {
-                places[s * slices + slice] = frames.len();
-                frames.push(Frame {
+        frames.extend(
+            (0..slices)
+                .filter(|&slice| has(s, slice))
+                .map(|slice| Frame {
                     segment: Some(written),
                     slice,
                     position: positions[slice],
-                });
-            }
-        }
+                    within: within(s, slice),
+                }),
+        );
     }
-    (places, frames)
+    frames
+}
+
+/// A frame for each slice that `has` a segment.
+fn by_slice(slices: usize, has: impl Fn(usize) -> bool) -> Vec<Frame> {
+    let filled = (0..slices).filter(|&slice| has(slice));
+    (1u32..)
+        .zip(filled)
+        .map(|(position, slice)| Frame {
+            segment: None,
+            slice,
+            position,
+            within: [0..0, 0..0],
+        })
+        .collect()
 }
 
 /// Where each slice comes among those that have a frame, from 1.
@@ -114,129 +139,45 @@ fn positions(slices: usize, has_frame: impl Fn(usize) -> bool) -> Vec<u32> {
         .collect()
 }
 
-/// Zeros for all pixels, if one DICOM object can hold them.
-fn room_for(frames: &[Frame], plane: usize, bits: u16) -> Result<Vec<u8>, EncodeError> {
-    let bytes = (frames.len() as u64 * plane as u64 * u64::from(bits))
+/// Bytes of all pixels, if one DICOM object can hold them.
+fn length(frames: usize, plane: usize, bits: u16) -> Result<u32, EncodeError> {
+    let bytes = (frames as u64 * plane as u64 * u64::from(bits))
         .div_ceil(8)
         .next_multiple_of(2);
-    let too_large = EncodeError::TooLarge {
-        frames: frames.len(),
-        bytes,
-    };
     // An explicit length is 32 bits wide; all ones mean undefined.
-    if bytes >= u64::from(u32::MAX) || i32::try_from(frames.len()).is_err() {
-        return Err(too_large);
-    }
-    Ok(vec![0u8; usize::try_from(bytes).map_err(|_| too_large)?])
+    u32::try_from(bytes)
+        .ok()
+        .filter(|&bytes| bytes != u32::MAX && i32::try_from(frames).is_ok())
+        .ok_or(EncodeError::TooLarge { frames, bytes })
 }
 
-fn set_bits(labels: &LabelVolume, index: &[Option<usize>], places: &[usize], pixels: &mut [u8]) {
-    let [columns, rows, slices] = labels.geometry.size;
-    let plane = columns * rows;
-    for layer in &labels.layers {
-        for (voxel, &label) in layer.iter().enumerate() {
-            if label != 0
-                && let Some(&Some(s)) = index.get(usize::from(label))
-            {
-                let bit = places[s * slices + voxel / plane] * plane + voxel % plane;
-                pixels[bit / 8] |= 1 << (bit % 8);
-            }
-        }
-    }
-}
-
-type Made = (Vec<Frame>, u16, Vec<u8>);
-
-/// A frame for each segment found on each slice where it is likelier than nothing.
-fn fractional(
+/// Whether each segment found is likelier than nothing on each slice: `[segment * slices + slice]`.
+fn likely(
     segments: &[Segment],
     found: &[(usize, u64)],
     fractions: Fractions<'_>,
     plane: usize,
     slices: usize,
-) -> Result<Made, EncodeError> {
-    let mut pixels: Vec<u8> = Vec::new();
-    let mut there = vec![false; segments.len() * slices];
-    let mut count = 0;
+) -> Vec<bool> {
+    let mut likely = vec![false; segments.len() * slices];
     for &(s, _) in found {
-        for slice in 0..slices {
-            let start = pixels.len();
-            pixels.resize(start + plane, 0);
-            fractions(segments[s].number, slice, &mut pixels[start..]);
-            if pixels[start..].iter().any(|&p| p > 0) {
-                there[s * slices + slice] = true;
-                count += 1;
-            } else {
-                pixels.truncate(start);
-            }
-            let bytes = pixels.len() as u64;
-            if bytes >= u64::from(u32::MAX) - 1 {
-                return Err(EncodeError::TooLarge {
-                    frames: count,
-                    bytes,
-                });
-            }
-        }
+        likely[s * slices..(s + 1) * slices]
+            .par_iter_mut()
+            .enumerate()
+            .for_each_init(
+                || vec![0u8; plane],
+                |values, (slice, likely)| {
+                    values.fill(0);
+                    fractions(segments[s].number, slice, values);
+                    *likely = values.iter().any(|&value| value > 0);
+                },
+            );
     }
-    let (_, frames) = by_segment(found, slices, |s, slice| there[s * slices + slice]);
-    if pixels.len() % 2 == 1 {
-        pixels.push(0);
-    }
-    Ok((frames, 8, pixels))
-}
-
-/// A frame for each slice that has a segment; a pixel is the number that its segment has in the file.
-fn label_map(
-    labels: &LabelVolume,
-    index: &[Option<usize>],
-    found: &[(usize, u64)],
-    slices: usize,
-) -> Result<Made, EncodeError> {
-    let [columns, rows, _] = labels.geometry.size;
-    let plane = columns * rows;
-    let mut number = vec![0u16; found.iter().map(|&(s, _)| s + 1).max().unwrap_or(0)];
-    for (written, &(s, _)) in (1u16..).zip(found) {
-        number[s] = written;
-    }
-    let layers = |slice: usize| {
-        let own = slice * plane..(slice + 1) * plane;
-        labels.layers.iter().map(move |layer| &layer[own.clone()])
-    };
-    let filled: Vec<usize> = (0..slices)
-        .filter(|&slice| layers(slice).flatten().any(|&label| label != 0))
-        .collect();
-    let frames: Vec<Frame> = (1u32..)
-        .zip(&filled)
-        .map(|(position, &slice)| Frame {
-            segment: None,
-            slice,
-            position,
-        })
-        .collect();
-    let bits = if found.len() <= usize::from(u8::MAX) {
-        8
-    } else {
-        16
-    };
-    let mut pixels = room_for(&frames, plane, bits)?;
-    let bytes = usize::from(bits / 8);
-    for (frame, &slice) in filled.iter().enumerate() {
-        let own = &mut pixels[frame * plane * bytes..(frame + 1) * plane * bytes];
-        for layer in layers(slice) {
-            for (pixel, &label) in own.chunks_exact_mut(bytes).zip(layer) {
-                if label != 0
-                    && let Some(&Some(s)) = index.get(usize::from(label))
-                {
-                    pixel.copy_from_slice(&number[s].to_le_bytes()[..bytes]);
-                }
-            }
-        }
-    }
-    Ok((frames, bits, pixels))
+    likely
 }
 
 /// From label to index in the list of segments.
-fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError> {
+pub(super) fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError> {
     let mut index = vec![None; usize::from(u16::MAX) + 1];
     for (s, segment) in segments.iter().enumerate() {
         let slot = &mut index[usize::from(segment.number)];
@@ -256,28 +197,78 @@ fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError
     Ok(index)
 }
 
-/// Voxels of each segment on each slice: `counts[segment * slices + slice]`.
-fn counts(
+/// What one slice has of one segment.
+#[derive(Debug, Clone, Default)]
+struct OnSlice {
+    voxels: u64,
+    /// Columns and rows that hold them all.
+    within: [Range<usize>; 2],
+}
+
+impl OnSlice {
+    fn add(&mut self, columns: Range<usize>, row: usize) {
+        let [over_columns, over_rows] = &mut self.within;
+        if self.voxels == 0 {
+            (*over_columns, *over_rows) = (columns.clone(), row..row + 1);
+        } else {
+            over_columns.start = over_columns.start.min(columns.start);
+            over_columns.end = over_columns.end.max(columns.end);
+            over_rows.start = over_rows.start.min(row);
+            over_rows.end = over_rows.end.max(row + 1);
+        }
+        self.voxels += columns.len() as u64;
+    }
+}
+
+/// Labels looked at together: most such pieces of a row are of one label.
+const PIECE: usize = 32;
+
+/// What each slice has of each segment: `[slice][segment]`.
+fn on_slices(
     labels: &LabelVolume,
     index: &[Option<usize>],
     segments: usize,
-    plane: usize,
-    slices: usize,
-) -> Result<Vec<u64>, EncodeError> {
-    let mut counts = vec![0u64; segments * slices];
-    for layer in &labels.layers {
-        for (slice, pixels) in layer.chunks_exact(plane).enumerate() {
-            for &label in pixels.iter().filter(|&&label| label != 0) {
-                let s = index[usize::from(label)].ok_or_else(|| {
-                    EncodeError::Segments(format!(
-                        "label {label} is on slice {slice} and no segment has that number"
-                    ))
-                })?;
-                counts[s * slices + slice] += 1;
+) -> Result<Vec<Vec<OnSlice>>, EncodeError> {
+    let [columns, rows, slices] = labels.geometry.size;
+    let plane = columns * rows;
+    let on_slice = |slice: usize| {
+        let mut found = vec![OnSlice::default(); segments];
+        let mut add = |label: u16, columns: Range<usize>, row: usize| {
+            let s = index[usize::from(label)].ok_or_else(|| {
+                EncodeError::Segments(format!(
+                    "label {label} is on slice {slice} and no segment has that number"
+                ))
+            })?;
+            found[s].add(columns, row);
+            Ok(())
+        };
+        for layer in &labels.layers {
+            let pixels = &layer[slice * plane..(slice + 1) * plane];
+            for (row, pixels) in pixels.chunks_exact(columns).enumerate() {
+                for (at, piece) in pixels.chunks(PIECE).enumerate() {
+                    let start = at * PIECE;
+                    let first = piece[0];
+                    if piece
+                        .iter()
+                        .fold(0, |other, &label| other | (label ^ first))
+                        == 0
+                    {
+                        if first != 0 {
+                            add(first, start..start + piece.len(), row)?;
+                        }
+                        continue;
+                    }
+                    for (column, &label) in (start..).zip(piece) {
+                        if label != 0 {
+                            add(label, column..column + 1, row)?;
+                        }
+                    }
+                }
             }
         }
-    }
-    Ok(counts)
+        Ok(found)
+    };
+    (0..slices).into_par_iter().map(on_slice).collect()
 }
 
 fn overlap(labels: &LabelVolume) -> bool {

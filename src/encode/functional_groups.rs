@@ -46,54 +46,58 @@ pub(super) fn shared(geometry: &Geometry, source: &SourceSeries) -> InMemDicomOb
     ])
 }
 
-/// Place, source and segment of one frame.
-pub(super) fn of_frame(
-    frame: Frame,
-    geometry: &Geometry,
-    source: &SourceSlice,
-) -> InMemDicomObject {
-    let number = frame.segment.map(|segment| segment as u16 + 1);
-    let mut groups = item([
-        sequence(
-            tags::FRAME_CONTENT_SEQUENCE,
-            vec![item([DataElement::new(
-                tags::DIMENSION_INDEX_VALUES,
-                VR::UL,
-                // In a label map the slice alone.
-                PrimitiveValue::U32(
-                    number
-                        .map(u32::from)
-                        .into_iter()
-                        .chain([frame.position])
-                        .collect(),
-                ),
-            )])],
-        ),
-        sequence(
-            tags::PLANE_POSITION_SEQUENCE,
-            vec![item([ds(
-                tags::IMAGE_POSITION_PATIENT,
-                &geometry.to_patient([0.0, 0.0, frame.slice as f64]),
-            )])],
-        ),
-        sequence(
-            tags::DERIVATION_IMAGE_SEQUENCE,
-            vec![item([
-                sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![source_image(source)]),
-                code(
-                    tags::DERIVATION_CODE_SEQUENCE,
-                    &Code::new("113076", "DCM", "Segmentation"),
-                ),
-            ])],
-        ),
-    ]);
-    if let Some(number) = number {
-        groups.put(sequence(
-            tags::SEGMENT_IDENTIFICATION_SEQUENCE,
-            vec![item([us(tags::REFERENCED_SEGMENT_NUMBER, number)])],
-        ));
-    }
-    groups
+/// Frame Content: where the frame comes along each dimension, in a label map the slice alone.
+pub(super) fn content(frame: &Frame) -> InMemElement {
+    let values = frame
+        .segment
+        .map(|segment| segment as u32 + 1)
+        .into_iter()
+        .chain([frame.position])
+        .collect();
+    sequence(
+        tags::FRAME_CONTENT_SEQUENCE,
+        vec![item([DataElement::new(
+            tags::DIMENSION_INDEX_VALUES,
+            VR::UL,
+            PrimitiveValue::U32(values),
+        )])],
+    )
+}
+
+/// Plane Position of a slice.
+pub(super) fn place(slice: usize, geometry: &Geometry) -> InMemElement {
+    sequence(
+        tags::PLANE_POSITION_SEQUENCE,
+        vec![item([ds(
+            tags::IMAGE_POSITION_PATIENT,
+            &geometry.to_patient([0.0, 0.0, slice as f64]),
+        )])],
+    )
+}
+
+/// Derivation Image: what was segmented.
+pub(super) fn derivation(source: &SourceSlice) -> InMemElement {
+    sequence(
+        tags::DERIVATION_IMAGE_SEQUENCE,
+        vec![item([
+            sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![source_image(source)]),
+            code(
+                tags::DERIVATION_CODE_SEQUENCE,
+                &Code::new("113076", "DCM", "Segmentation"),
+            ),
+        ])],
+    )
+}
+
+/// Segment Identification of the segment that is the `written`th in the file, from 0.
+pub(super) fn segment(written: usize) -> InMemElement {
+    sequence(
+        tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+        vec![item([us(
+            tags::REFERENCED_SEGMENT_NUMBER,
+            written as u16 + 1,
+        )])],
+    )
 }
 
 fn source_image(source: &SourceSlice) -> InMemDicomObject {

@@ -5,9 +5,9 @@ use super::content_item::{
     coded, container, contents, dcm, number, segment, uid, worded,
 };
 use super::element::{empty, item, limited, sequence, text};
+use super::file::write_file;
 use super::segment_sequence::{algorithm_of, tracking};
 use super::uid::ResultUids;
-use super::write::to_file;
 use super::{EncodeError, Provenance, SegInstance, Segment, WrittenSegment};
 use super::{modules, uid as uids_of};
 use crate::assemble::SourceSeries;
@@ -102,8 +102,15 @@ pub fn write_report(
     if data_set.element(tags::STUDY_ID).is_err() {
         data_set.put(empty(tags::STUDY_ID, VR::SH));
     }
+    let mut bytes = Vec::new();
+    write_file(
+        &mut bytes,
+        &data_set,
+        uids::COMPREHENSIVE_SR_STORAGE,
+        &sop_instance_uid,
+    )?;
     Ok(ReportInstance {
-        bytes: to_file(data_set, uids::COMPREHENSIVE_SR_STORAGE, &sop_instance_uid)?,
+        bytes,
         sop_instance_uid,
         series_instance_uid,
     })

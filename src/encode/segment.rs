@@ -41,11 +41,18 @@ pub struct Provenance {
     pub series_description: String,
 }
 
-/// A segmentation ready to be kept and sent.
+/// A segmentation in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegInstance {
+pub struct SegFile {
     /// The whole DICOM file: preamble, file meta information, data set in Explicit VR Little Endian.
     pub bytes: Vec<u8>,
+    /// What is in it.
+    pub instance: SegInstance,
+}
+
+/// A segmentation that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegInstance {
     /// SOP Instance UID (0008,0018).
     pub sop_instance_uid: String,
     /// Series Instance UID (0020,000E).

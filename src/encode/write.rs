@@ -1,42 +1,67 @@
 //! Writing a DICOM-SEG.
 
 use super::element::{item, limited, sequence, text, us};
+use super::file;
+use super::frame_pixels::write_pixels;
 use super::frames::{self, Frames};
+use super::per_frame::write_per_frame;
 use super::seg_form::{SegForm, SegmentationType};
 use super::uid::ResultUids;
 use super::{functional_groups, modules, segment_sequence};
 use crate::assemble::SourceSeries;
-use crate::encode::{EncodeError, Provenance, SegInstance, Segment, WrittenSegment};
+use crate::encode::{EncodeError, Provenance, SegFile, SegInstance, Segment, WrittenSegment};
 use crate::volume::LabelVolume;
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use std::io::{BufWriter, Write};
 
-/// Writes a label map as a BINARY segmentation of the series it was made from (PS3.3 A.51).
-///
-/// The label map lies on the source's own grid: its slice `k` is `source.slices[k]`. Each frame is one segment on
-/// one slice; slices without a pixel of a segment have no frame, and a segment without a voxel is left out and
-/// named in [`SegInstance::empty_segments`]. Segments are numbered from 1 in the order of `segments`. The result
-/// depends on the arguments alone, so the same input twice gives the same bytes and the same UIDs.
+/// Writes a label map as a BINARY segmentation of the series it was made from (PS3.3 A.51), into memory.
 ///
 /// # Errors
-/// [`EncodeError::NothingFound`] when every segment is empty; else when label map, segments and source do not fit
-/// one another, or when the result would not fit a DICOM object.
+/// As [`write_seg_to`].
 pub fn write_seg(
     labels: &LabelVolume,
     segments: &[Segment],
     source: &SourceSeries,
     provenance: &Provenance,
-) -> Result<SegInstance, EncodeError> {
+) -> Result<SegFile, EncodeError> {
     write_seg_as(SegForm::Binary, labels, segments, source, provenance)
 }
 
-/// [`write_seg`] in any of the forms. FRACTIONAL has frames wherever a segment that was found is likelier than
-/// nothing; LABELMAP is an object of its own class, Label Map Segmentation Storage.
+/// [`write_seg`] in any of the forms.
 ///
 /// # Errors
-/// As [`write_seg`], and [`EncodeError::Overlap`] where segments of a label map overlap.
+/// As [`write_seg_to`].
 pub fn write_seg_as(
+    form: SegForm<'_>,
+    labels: &LabelVolume,
+    segments: &[Segment],
+    source: &SourceSeries,
+    provenance: &Provenance,
+) -> Result<SegFile, EncodeError> {
+    let mut bytes = Vec::new();
+    let instance = write_seg_to(&mut bytes, form, labels, segments, source, provenance)?;
+    Ok(SegFile { bytes, instance })
+}
+
+/// Writes a label map as a segmentation of the series it was made from: the whole DICOM file, preamble, file meta
+/// information, and the data set in Explicit VR Little Endian. Pixels are made as they are written, a few frames at a
+/// time.
+///
+/// The label map lies on the source's own grid: its slice `k` is `source.slices[k]`. Each frame is one segment on
+/// one slice; slices without a pixel of a segment have no frame, and a segment without a voxel is left out and
+/// named in [`SegInstance::empty_segments`]. Segments are numbered from 1 in the order of `segments`. FRACTIONAL has
+/// frames wherever a segment that was found is likelier than nothing; LABELMAP is an object of its own class, Label Map
+/// Segmentation Storage, with one frame a slice. The result depends on the arguments alone, so the same input twice
+/// gives the same bytes and the same UIDs.
+///
+/// # Errors
+/// [`EncodeError::NothingFound`] when every segment is empty; [`EncodeError::Overlap`] where segments of a LABELMAP
+/// overlap; else when label map, segments and source do not fit one another, or when the result would not fit a DICOM
+/// object. Until then nothing was written; [`EncodeError::Write`] when `out` fails.
+pub fn write_seg_to(
+    out: &mut impl Write,
     form: SegForm<'_>,
     labels: &LabelVolume,
     segments: &[Segment],
@@ -74,22 +99,33 @@ pub fn write_seg_as(
     }
     put_image(&mut data_set, labels, &frames, kind, provenance);
     put_segments(&mut data_set, segments, &frames, provenance, &result_uids);
-    put_functional_groups(&mut data_set, labels, source, &frames);
+    data_set.put(sequence(
+        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        vec![functional_groups::shared(&labels.geometry, source)],
+    ));
 
-    let written_segments = frames
-        .segments
-        .iter()
-        .enumerate()
-        .map(|(written, &(s, voxels))| WrittenSegment {
-            number: written as u16 + 1,
+    // What comes in thousands, frames and pixels, is written piece by piece; its tags come last.
+    let mut out = BufWriter::with_capacity(1 << 18, out);
+    file::write_file(&mut out, &data_set, class, &sop_instance_uid)?;
+    write_per_frame(&mut out, &frames, &labels.geometry, source)?;
+    let vr = if frames.bits == 16 { VR::OW } else { VR::OB };
+    file::write_header(&mut out, tags::PIXEL_DATA, vr, frames.length)?;
+    write_pixels(form, labels, segments, &frames, &mut out)?;
+    out.flush().map_err(|e| EncodeError::Write(e.to_string()))?;
+
+    let mut frames_of = vec![0u32; frames.segments.len()];
+    for written in frames.frames.iter().filter_map(|frame| frame.segment) {
+        frames_of[written] += 1;
+    }
+    let written_segments = (1u16..)
+        .zip(&frames.segments)
+        .zip(frames_of)
+        .map(|((number, &(s, voxels)), frames)| WrittenSegment {
+            number,
             source_number: segments[s].number,
             label: segments[s].description.label.clone(),
             voxels,
-            frames: frames
-                .frames
-                .iter()
-                .filter(|f| f.segment == Some(written))
-                .count() as u32,
+            frames,
         })
         .collect();
     let empty_segments = segments
@@ -98,13 +134,7 @@ pub fn write_seg_as(
         .filter(|(s, _)| !frames.segments.iter().any(|(found, _)| found == s))
         .map(|(_, segment)| segment.description.label.clone())
         .collect();
-    data_set.put(DataElement::new(
-        tags::PIXEL_DATA,
-        if frames.bits == 16 { VR::OW } else { VR::OB },
-        PrimitiveValue::U8(frames.pixels.into()),
-    ));
     Ok(SegInstance {
-        bytes: to_file(data_set, class, &sop_instance_uid)?,
         segmentation_type: kind,
         sop_instance_uid,
         series_instance_uid: result_uids.of("series"),
@@ -216,44 +246,4 @@ fn put_segments(
         })
         .collect();
     data_set.put(sequence(tags::SEGMENT_SEQUENCE, items));
-}
-
-fn put_functional_groups(
-    data_set: &mut InMemDicomObject,
-    labels: &LabelVolume,
-    source: &SourceSeries,
-    frames: &Frames,
-) {
-    let geometry = &labels.geometry;
-    data_set.put(sequence(
-        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-        vec![functional_groups::shared(geometry, source)],
-    ));
-    let items = frames
-        .frames
-        .iter()
-        .map(|&frame| functional_groups::of_frame(frame, geometry, &source.slices[frame.slice]))
-        .collect();
-    data_set.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, items));
-}
-
-/// A data set as a file in Explicit VR Little Endian.
-pub(super) fn to_file(
-    data_set: InMemDicomObject,
-    class: &str,
-    sop_instance_uid: &str,
-) -> Result<Vec<u8>, EncodeError> {
-    let object = data_set
-        .with_meta(
-            FileMetaTableBuilder::new()
-                .media_storage_sop_class_uid(class)
-                .media_storage_sop_instance_uid(sop_instance_uid)
-                .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN),
-        )
-        .map_err(|e| EncodeError::Write(e.to_string()))?;
-    let mut bytes = Vec::new();
-    object
-        .write_all(&mut bytes)
-        .map_err(|e| EncodeError::Write(e.to_string()))?;
-    Ok(bytes)
 }

@@ -3,27 +3,29 @@
 use crate::assemble::SourceSeries;
 use crate::encode::{
     EncodeError, Provenance, ReportInstance, SegForm, SegInstance, Segment, SegmentationType,
-    write_report, write_seg_as,
+    write_report, write_seg_to,
 };
 use crate::segment::Segmented;
+use std::io::Write;
 
-/// Encodes a result on the grid of its source series; each segment names its task as the algorithm.
+/// Writes a result on the grid of its source series; each segment names its task as the algorithm.
 ///
 /// The UIDs follow from the source, from `provenance`, from the kind, and from nothing else. A LABELMAP in which
 /// segments would overlap, and a FRACTIONAL of a result that keeps no probabilities, is written as BINARY instead:
 /// nothing found is lost, and [`SegInstance::segmentation_type`] says so.
 ///
 /// # Errors
-/// As [`crate::encode::write_seg`]; [`EncodeError::NothingFound`] is an answer rather than a failure.
+/// As [`crate::encode::write_seg_to`]; [`EncodeError::NothingFound`] is an answer rather than a failure.
 pub fn encode_result(
+    out: &mut impl Write,
     result: &Segmented,
     source: &SourceSeries,
     provenance: &Provenance,
     kind: SegmentationType,
 ) -> Result<SegInstance, EncodeError> {
     let segments = segments(result);
-    let write =
-        |form: SegForm<'_>| write_seg_as(form, &result.labels, &segments, source, provenance);
+    let mut write =
+        |form: SegForm<'_>| write_seg_to(out, form, &result.labels, &segments, source, provenance);
     match (kind, &result.probabilities) {
         (SegmentationType::Fractional, Some(probabilities)) => {
             let fill = |number: u16, k: usize, slice: &mut [u8]| {

@@ -5,10 +5,11 @@ use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
 use super::{Rooms, pace, step};
-use crate::archive::{ArchiveError, Job, JobState, NewResult, RuleWithoutResult};
+use crate::archive::{ArchiveError, Job, JobState, NewResult, ResultFile, RuleWithoutResult};
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
 use crate::volume::Volume;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -234,19 +235,19 @@ async fn one_rule(
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
-    let (seg, report) = encode(answer, Arc::clone(&series.source), rule)
-        .await?
-        .map_err(Obstacle::NothingFound)?;
+    let (file, (seg, report)) = encode(rooms, answer, Arc::clone(&series.source), rule).await?;
     if seg.segmentation_type != rule.segmentation {
         tracing::warn!(rule = rule.rule, asked = %rule.segmentation, written = %seg.segmentation_type, "segments overlap, which a label map cannot hold");
     }
-    let file = rooms.archive.keep_result(seg.bytes).await?;
     if let Some(reason) = &held {
         tracing::info!(rule = rule.rule, reason, "held for review");
     }
     let mut files = vec![(file, seg.sop_instance_uid)];
     if let Some(report) = report {
-        let file = rooms.archive.keep_result(report.bytes).await?;
+        let write = move |out: &mut ResultFile| out.write_all(&report.bytes);
+        let kept = rooms.archive.keep_result(write).await?;
+        // What fails here is the disk, and that is the outer error.
+        let (file, ()) = kept.map_err(|e| Obstacle::Failed(e.to_string()))?;
         files.push((file, report.sop_instance_uid));
     }
     let made = rule.destinations.iter().flat_map(|destination| {
@@ -288,31 +289,32 @@ impl Read {
 /// A result and, where the rule wants one, the report on it.
 type Encoded = (SegInstance, Option<ReportInstance>);
 
-/// The DICOM-SEG and its report, or (inner error) the sentence that nothing was found.
+/// The file of the DICOM-SEG, what is in it, and the report on it.
 async fn encode(
+    rooms: &Rooms,
     answer: Answer,
     source: Arc<SourceSeries>,
     rule: &PlannedRule,
-) -> Result<Result<Encoded, String>, Obstacle> {
+) -> Result<(PathBuf, Encoded), Obstacle> {
     let (name, kind, report) = (rule.rule.clone(), rule.segmentation, rule.report);
-    let encoded = tokio::task::spawn_blocking(move || {
+    let write = move |out: &mut ResultFile| {
         let provenance = Provenance {
             series_description: format!("irisnode: {name}"),
             rule: name,
             tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
-        let seg = encode_result(&answer.segmented, &source, &provenance, kind)?;
+        let seg = encode_result(out, &answer.segmented, &source, &provenance, kind)?;
         let report = report
             .then(|| encode_report(&answer.segmented, &seg, &source, &provenance))
             .transpose()?;
-        Ok((seg, report))
-    })
-    .await
-    .map_err(|_| Obstacle::Failed("encoding the result failed".into()))?;
-    match encoded {
-        Ok(encoded) => Ok(Ok(encoded)),
-        Err(nothing @ EncodeError::NothingFound { .. }) => Ok(Err(nothing.to_string())),
+        Ok::<Encoded, EncodeError>((seg, report))
+    };
+    match rooms.archive.keep_result(write).await? {
+        Ok(kept) => Ok(kept),
+        Err(nothing @ EncodeError::NothingFound { .. }) => {
+            Err(Obstacle::NothingFound(nothing.to_string()))
+        }
         Err(error) => Err(Obstacle::Failed(error.to_string())),
     }
 }

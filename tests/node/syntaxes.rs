@@ -60,6 +60,7 @@ const CASES: &[Case] = &[
         "--propose-j2k-lossless",
     ),
 ];
+const HTJ2K: &str = "1.2.840.10008.1.2.4.201";
 
 /// Puts each file into another transfer syntax.
 fn convert(program: &[&str], files: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
@@ -155,23 +156,36 @@ fn a_real_jpeg_2000_series_arrives_as_it_is() {
     assert!(kept.volume.voxels == original.volume.voxels);
 }
 
-/// No encoder for High-Throughput JPEG 2000 is at hand: a stream that is none, under its name, is what a node
-/// without a decoder sees too.
 #[test]
-fn htj2k_is_taken_and_kept_and_a_stream_that_cannot_be_decoded_is_said_so() {
+fn htj2k_as_openjph_writes_it_decodes_to_the_same_voxels() {
+    let node = receiver().start();
+    let folder = tempfile::tempdir().unwrap();
+    let plain = DrawnSeries::new(UID, 10..13).write(&folder.path().join("plain"));
+    let modules = root().join(".deps/node");
+    let program = ["compress.py", "--htj2k", modules.to_str().unwrap()];
+    let files = convert(&program, &plain, &folder.path().join("htj2k"));
+
+    // DCMTK's storescu knows no HTJ2K; ours sends the bytes as they are.
+    send(&node, &files);
+
+    let kept = kept_in(&node, HTJ2K);
+    assert_eq!(kept.len(), 3);
+    let (kept, original) = (read_series(&kept).unwrap(), read_series(&plain).unwrap());
+    assert_eq!(kept.volume.geometry, original.volume.geometry);
+    assert!(kept.volume.voxels == original.volume.voxels);
+}
+
+#[test]
+fn a_code_stream_that_ends_too_soon_is_kept_and_its_job_says_so() {
     let node = receiver().rule("any CT", crate::ANY_CT).start();
     let folder = tempfile::tempdir().unwrap();
     let plain = DrawnSeries::new(UID, 10..13).write(&folder.path().join("plain"));
-    let files = convert(
-        &["compress.py", "--call-it-htj2k"],
-        &plain,
-        &folder.path().join("htj2k"),
-    );
+    let damaged = ["compress.py", "--damaged-htj2k"];
+    let files = convert(&damaged, &plain, &folder.path().join("htj2k"));
 
     send(&node, &files);
 
-    let syntax = "1.2.840.10008.1.2.4.201";
-    assert_eq!(kept_in(&node, syntax).len(), 3);
+    assert_eq!(kept_in(&node, HTJ2K).len(), 3);
     let job = &node.ended_jobs(1)[0];
     assert_eq!(job["state"], "failed", "{job:#}");
     let reason = job["reason"].as_str().unwrap();

@@ -38,7 +38,7 @@ fn a_label_map_of_more_than_255_segments_has_sixteen_bits() {
         .unwrap()
         .onto(&labels.geometry)
         .unwrap();
-    for (listed, written) in listed.iter().zip(&seg.written_segments) {
+    for (listed, written) in listed.iter().zip(&seg.instance.written_segments) {
         assert!(found.mask(listed.number) == labels.mask(written.source_number));
     }
 }
@@ -66,7 +66,7 @@ fn segments_that_overlap_are_no_label_map() {
         &source(7),
         &Provenance::default(),
     );
-    assert_eq!(result.unwrap().written_segments.len(), 2);
+    assert_eq!(result.unwrap().instance.written_segments.len(), 2);
 }
 
 #[test]
@@ -75,6 +75,7 @@ fn kinds_of_one_result_are_instances_of_their_own() {
     let uids = KINDS.map(|kind| {
         Object::new("", kind, labels.clone())
             .write()
+            .instance
             .sop_instance_uid
     });
     assert!(uids[0] != uids[1] && uids[1] != uids[2] && uids[0] != uids[2]);

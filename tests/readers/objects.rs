@@ -3,7 +3,7 @@
 use crate::{grid, labels_of, patches, segments, source};
 use dicom_dictionary_std::{tags, uids};
 use irisnode::assemble::SourceSeries;
-use irisnode::encode::{Provenance, SegForm, SegInstance, Segment, SegmentationType, write_seg_as};
+use irisnode::encode::{Provenance, SegFile, SegForm, Segment, SegmentationType, write_seg_as};
 use irisnode::volume::{Geometry, LabelVolume};
 use serde_json::json;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Object {
         }
     }
 
-    pub fn write(&self) -> SegInstance {
+    pub fn write(&self) -> SegFile {
         let [columns, rows, _] = self.labels.geometry.size;
         let fill = |number: u16, k: usize, slice: &mut [u8]| {
             for (at, value) in slice.iter_mut().enumerate() {

@@ -18,7 +18,11 @@ fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
         });
         let (labels, segments) = (&object.labels, &object.segments);
         let seg = object.write();
-        assert_eq!(seg.written_segments.len(), 3, "the fourth has no voxel");
+        assert_eq!(
+            seg.instance.written_segments.len(),
+            3,
+            "the fourth has no voxel"
+        );
         let provenance = Provenance {
             rule: "r".into(),
             tasks: vec![("abdomen".into(), "1".into())],
@@ -26,8 +30,22 @@ fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
             series_description: "irisnode: abdomen".into(),
         };
         let source = source(7);
-        let report = write_report(&seg, segments, &labels.geometry, &source, &provenance).unwrap();
-        let again = write_report(&seg, segments, &labels.geometry, &source, &provenance).unwrap();
+        let report = write_report(
+            &seg.instance,
+            segments,
+            &labels.geometry,
+            &source,
+            &provenance,
+        )
+        .unwrap();
+        let again = write_report(
+            &seg.instance,
+            segments,
+            &labels.geometry,
+            &source,
+            &provenance,
+        )
+        .unwrap();
         assert_eq!(report, again);
 
         let folder = tempfile::tempdir().unwrap();
@@ -64,14 +82,15 @@ fn a_report_holds_the_volume_of_each_segment_and_refers_to_it() {
             .unwrap()
             .items()
             .unwrap();
-        for ((group, item), written) in groups.iter().zip(items).zip(&seg.written_segments) {
+        for ((group, item), written) in groups.iter().zip(items).zip(&seg.instance.written_segments)
+        {
             let said = |tag| item.element(tag).unwrap().to_str().unwrap().into_owned();
             assert_eq!(
                 group["tracking_uid"],
                 said(tags::TRACKING_UID).trim_end_matches('\0')
             );
             assert_eq!(group["tracking_id"], said(tags::TRACKING_ID));
-            assert_eq!(group["instance"], seg.sop_instance_uid);
+            assert_eq!(group["instance"], seg.instance.sop_instance_uid);
             assert_eq!(group["segment"], written.number);
             assert_eq!(group["unit"], "mL");
             let meant = &segments[usize::from(written.source_number) - 1].description;
