@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
-//! [`config`], [`terminology`] and [`dimse`] are the ground floor and import
+//! [`config`], [`terminology`], [`dimse`] and [`tls`] are the ground floor and import
 //! nothing of ours. CONTRIBUTING.md draws the map.
 
 pub mod archive;
@@ -28,5 +28,6 @@ pub mod route;
 pub mod segment;
 pub mod tasks;
 pub mod terminology;
+pub mod tls;
 pub mod volume;
 pub mod web;

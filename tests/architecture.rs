@@ -11,9 +11,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("dimse", &[]),
     ("iris", &[]),
     ("terminology", &[]),
+    ("tls", &[]),
     ("volume", &[]),
     // The road, left to right.
-    ("receive", &["archive", "dimse"]),
+    ("receive", &["archive", "dimse", "tls"]),
     ("assemble", &["volume"]),
     ("route", &["config"]),
     ("preprocess", &["volume"]),
@@ -23,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["iris", "preprocess", "tasks", "terminology", "volume"],
     ),
     ("encode", &["assemble", "terminology", "volume"]),
-    ("deliver", &["config", "dimse"]),
+    ("deliver", &["config", "dimse", "tls"]),
     ("web", &["archive"]),
     // Beside the road.
     (

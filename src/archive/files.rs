@@ -3,7 +3,7 @@
 use super::{ArchiveError, ResultFile};
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -181,6 +181,7 @@ fn lock(root: &Path) -> Result<File, ArchiveError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(failed())?;
     match file.try_lock() {

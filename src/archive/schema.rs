@@ -1,8 +1,10 @@
 //! The index: its tables, and opening it so that a commit is durable.
 
 use super::ArchiveError;
+use super::files::sync_folder;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -81,6 +83,7 @@ const MIGRATIONS: &[&str] = &[
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.
 pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {
+    make_private(file)?;
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -109,4 +112,18 @@ pub(super) async fn open(file: &Path) -> Result<SqlitePool, ArchiveError> {
         transaction.commit().await?;
     }
     Ok(pool)
+}
+
+/// SQLite would make the file readable by others, and gives its own log files the mode of this one.
+fn make_private(file: &Path) -> Result<(), ArchiveError> {
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    match made {
+        Ok(_) => file.parent().map_or(Ok(()), sync_folder),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(ArchiveError::file("cannot make", file)(error)),
+    }
 }

@@ -1,5 +1,6 @@
 //! `irisnode check`: Check a configuration and point at what is wrong.
 
+use super::certificates;
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
@@ -132,6 +133,7 @@ impl fmt::Display for Summary<'_> {
             node,
             delivery,
             web,
+            tls,
             peers,
             rules,
         } = self.0;
@@ -145,6 +147,23 @@ impl fmt::Display for Summary<'_> {
             "node      {} on {}; {callers}",
             node.ae_title, node.listen
         )?;
+        match tls {
+            None => writeln!(f, "tls       none: associations are not encrypted")?,
+            Some(tls) => {
+                writeln!(f, "tls       {}", certificates::in_words(tls))?;
+                writeln!(
+                    f,
+                    "          {}",
+                    match tls.client_authorities {
+                        Some(_) => "callers must show a certificate",
+                        None => "no certificate is asked of callers",
+                    }
+                )?;
+                if let Some(address) = tls.plain_listen {
+                    writeln!(f, "          also without TLS on {address}")?;
+                }
+            }
+        }
         writeln!(f, "data      {}", node.data_dir.display())?;
         writeln!(
             f,
@@ -181,10 +200,12 @@ impl fmt::Display for Summary<'_> {
             host,
             port,
             compress,
+            tls,
             ..
         } in peers
         {
-            write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}")?;
+            let by = if tls.is_some() { " by TLS" } else { "" };
+            write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}{by}")?;
             let compress: Vec<&str> = compress.iter().map(|c| c.name()).collect();
             match compress.as_slice() {
                 [] => writeln!(f)?,

@@ -1,5 +1,6 @@
 //! `--config FILE`, the same for every command that reads the node's configuration.
 
+use super::certificates;
 use crate::config::{ConfigError, ConfigFile};
 use std::path::{Path, PathBuf};
 
@@ -29,8 +30,10 @@ impl ConfigArg {
         ConfigFile::read(&self.config)
     }
 
-    /// Reads it and requires what it names to be there.
+    /// Reads it and requires what it names to be there, and certificates to be of use.
     pub(super) fn read_complete(&self) -> Result<ConfigFile, ConfigError> {
-        ConfigFile::read_complete(&self.config)
+        let file = ConfigFile::read_complete(&self.config)?;
+        let problems = certificates::problems(&file);
+        file.with_findings(problems)
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, no logic of its own.
 
+mod certificates;
 mod check;
 mod completions;
 mod config_arg;

@@ -45,6 +45,8 @@ impl PeerArgs {
                     port: *port,
                     compress: Vec::new(),
                     only_from: Vec::new(),
+                    tls: None,
+                    only_with: Vec::new(),
                 },
                 calling_ae: "IRISNODE".to_owned(),
                 delivery: Delivery::default(),

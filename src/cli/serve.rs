@@ -2,6 +2,7 @@
 
 use super::config_arg::ConfigArg;
 use crate::node;
+use crate::receive::MOST_HALF_OPEN;
 use miette::IntoDiagnostic;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,8 +48,8 @@ pub fn run(args: Args) -> miette::Result<()> {
     let ae_title = config.node.ae_title.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // Each association has a thread; the rest is for files and decoding.
-        .max_blocking_threads(config.node.max_associations + 64)
+        // Each connection has a thread; the rest is for files and decoding.
+        .max_blocking_threads(config.node.max_associations + MOST_HALF_OPEN + 64)
         .build()
         .into_diagnostic()?;
     let ended = runtime.block_on(async {
@@ -82,9 +83,8 @@ pub fn run(args: Args) -> miette::Result<()> {
 
 fn start_log(format: LogFormat) {
     // libraries below us warn about ordinary peers' ordinary mistakes
-    let filter = EnvFilter::try_from_env("IRISNODE_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,dicom_ul=error,sqlx=warn,jpeg2k=warn,openjp2=warn")
-    });
+    let filter = EnvFilter::try_from_env("IRISNODE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,jpeg2k=warn,openjp2=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

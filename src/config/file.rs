@@ -8,6 +8,7 @@ use super::problem::{ConfigError, Findings, Problem};
 use super::rule::{self, PlacedRule, Rule};
 use super::section::{Placed, Section};
 use super::suggest::did_you_mean;
+use super::tls::{self, Tls};
 use super::value;
 use super::web::{self, Web};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// The status page.
     pub web: Web,
+    /// DICOM TLS; `None` where the node has no certificate.
+    pub tls: Option<Tls>,
     /// Application entities the node talks to.
     pub peers: Vec<Peer>,
     /// Rules in the order of the file.
@@ -61,6 +64,8 @@ struct Places {
     weights_written: bool,
     tasks: Vec<Placed<String>>,
     peers: Vec<Range<usize>>,
+    /// Certificates, keys, authorities.
+    tls_files: Vec<Placed<PathBuf>>,
 }
 
 impl ConfigFile {
@@ -208,10 +213,52 @@ impl ConfigFile {
             .collect()
     }
 
+    /// The files of authorities that are named, each once.
+    pub fn authorities(&self) -> Vec<PathBuf> {
+        let own = self.config.tls.as_ref();
+        let shared = own.and_then(|tls| tls.client_authorities.clone());
+        let peers = self
+            .config
+            .peers
+            .iter()
+            .filter_map(|peer| peer.tls.as_ref());
+        let mut files: Vec<PathBuf> = shared
+            .into_iter()
+            .chain(peers.map(|tls| tls.authorities.clone()))
+            .collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// One problem for every place a file of TLS is named at.
+    pub fn problems_with_tls_file(&self, path: &Path, message: &str, help: &str) -> Vec<Problem> {
+        let places = self
+            .places
+            .tls_files
+            .iter()
+            .filter(|file| file.value == path);
+        places
+            .map(|file| Problem::error(file.span.clone(), message, "this file").with_help(help))
+            .collect()
+    }
+
     /// A problem with a peer, by its index in [`Config::peers`].
     pub fn problem_with_peer(&self, index: usize, message: &str, help: &str) -> Problem {
         let span = self.places.peers.get(index).cloned().unwrap_or(0..0);
         Problem::error(span, message, "this peer").with_help(help)
+    }
+
+    /// Adds findings about what the file names: an error when one of them is an error, else they are warnings.
+    ///
+    /// # Errors
+    /// Every problem, those of the file's own text too.
+    pub fn with_findings(mut self, problems: Vec<Problem>) -> Result<Self, ConfigError> {
+        if problems.iter().any(|problem| !problem.is_warning) {
+            return Err(self.invalid(problems));
+        }
+        self.warnings.extend(problems);
+        Ok(self)
     }
 
     /// The error made of these problems and the file's own warnings.
@@ -261,14 +308,14 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 5] = ["node", "delivery", "web", "peer", "rule"];
+    const KNOWN: [&str; 6] = ["node", "tls", "delivery", "web", "peer", "rule"];
     let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
     for key in root
         .keys()
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
         let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
-            "known here: [node], [delivery], [web], [[peer]], [[rule]]".to_owned()
+            "known here: [node], [tls], [delivery], [web], [[peer]], [[rule]]".to_owned()
         });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
@@ -293,9 +340,19 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
         web = web::read(Section::new("[web]", span, table, problems));
     }
+    let mut tls = None;
+    if let Some(value) = root.get("tls")
+        && let Some((table, span)) = one_table("[tls]", value, problems)
+    {
+        let read = tls::read(Section::new("[tls]", span, table, problems), base);
+        (tls, places.tls_files) = (read.tls, read.files);
+    }
     let mut peers = Vec::new();
     for (table, span) in tables("[[peer]]", root.get("peer"), problems) {
-        peers.push(peer::read(Section::new("[[peer]]", span, table, problems)));
+        let section = Section::new("[[peer]]", span, table, problems);
+        let placed = peer::read(section, base, tls.as_ref());
+        places.tls_files.extend(placed.authorities.clone());
+        peers.push(placed);
     }
     let mut rules = Vec::new();
     for (table, span) in tables("[[rule]]", root.get("rule"), problems) {
@@ -315,6 +372,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         node,
         delivery,
         web,
+        tls,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
         rules: rules.into_iter().map(|placed| placed.rule).collect(),
     };

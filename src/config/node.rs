@@ -38,6 +38,8 @@ pub struct NodeConfig {
     pub min_free_bytes: u64,
     /// Associations held at once.
     pub max_associations: usize,
+    /// A connection that has no association after this long, the TLS handshake included, is closed.
+    pub association_timeout: Duration,
     /// An association that says nothing for this long is aborted.
     pub idle_timeout: Duration,
 }
@@ -60,6 +62,7 @@ impl Default for NodeConfig {
             max_archive_bytes: None,
             min_free_bytes: 1 << 30,
             max_associations: 32,
+            association_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         }
     }
@@ -115,21 +118,6 @@ fn device(value: &DeValue<'_>) -> Result<Device, Complaint> {
     })
 }
 
-/// A path; relative ones start at `base`, the folder of the configuration.
-fn path(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<PathBuf, Complaint> {
-    move |value| {
-        let text = value::text(value)?;
-        if text.starts_with('~') {
-            return Err(
-                Complaint::new("must be a plain path", "`~` is not expanded here").with_help(
-                    "write the whole path; a relative one starts at the folder of this file",
-                ),
-            );
-        }
-        Ok(base.join(text))
-    }
-}
-
 /// Where the network's weights are when nobody says: `weights/iris.safetensors` in `base` (the folder of the
 /// configuration), else in a folder above the program (a checkout), else in `share/irisnode/` above it (a package).
 ///
@@ -160,8 +148,8 @@ pub(super) fn read(
     base: &Path,
 ) -> (NodeConfig, Option<std::ops::Range<usize>>) {
     let default = NodeConfig::default();
-    let data_dir = section.or("data_dir", base.join(&default.data_dir), path(base));
-    let weights = section.optional("weights", path(base));
+    let data_dir = section.or("data_dir", base.join(&default.data_dir), value::path(base));
+    let weights = section.optional("weights", value::path(base));
     let listen = section.optional("listen", value::socket_address);
     if let Some(placed) = listen.as_ref().filter(|placed| placed.value.port() == 0) {
         section.problems().push(
@@ -176,7 +164,7 @@ pub(super) fn read(
     let config = NodeConfig {
         ae_title: section.or("ae_title", default.ae_title, value::ae_title),
         listen: listen.map_or(default.listen, |placed| placed.value),
-        task_dir: section.or("task_dir", data_dir.join("tasks"), path(base)),
+        task_dir: section.or("task_dir", data_dir.join("tasks"), value::path(base)),
         data_dir,
         weights: weights
             .as_ref()
@@ -204,6 +192,11 @@ pub(super) fn read(
             let most = value::integer(value, 1, 10_000)?;
             Ok(usize::try_from(most).unwrap_or(default.max_associations))
         }),
+        association_timeout: section.or(
+            "association_timeout",
+            default.association_timeout,
+            value::duration,
+        ),
         idle_timeout: section.or("idle_timeout", default.idle_timeout, value::duration),
     };
     section.finish();

@@ -1,9 +1,12 @@
 //! `[[peer]]`: the application entities the node talks to.
 
 use super::compression::{self, Compression};
+use super::problem::Problem;
 use super::section::{Complaint, Placed, Section};
+use super::tls::{self, PeerTls, Tls};
 use super::value;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 /// `[[peer]]`: a remote application entity.
@@ -21,6 +24,11 @@ pub struct Peer {
     pub compress: Vec<Compression>,
     /// Addresses that it may call from; empty for any.
     pub only_from: Vec<IpAddr>,
+    /// How it is called by TLS; without, it is called by DICOM alone.
+    pub tls: Option<PeerTls>,
+    /// Certificates that it may show, as caller and as called: `sha256:` fingerprints, or names. Empty for any of the
+    /// authorities, which must be for `host` when it is called.
+    pub only_with: Vec<String>,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -28,10 +36,12 @@ pub(super) struct PlacedPeer {
     pub(super) name: Option<Placed<String>>,
     pub(super) ae_title: Option<Placed<String>>,
     pub(super) peer: Option<Peer>,
+    /// Its own file of authorities.
+    pub(super) authorities: Option<Placed<PathBuf>>,
 }
 
-/// Reads one `[[peer]]`.
-pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
+/// Reads one `[[peer]]`; what it does not say of TLS, `[tls]` says.
+pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>) -> PlacedPeer {
     let name = section.required("name", "\"pacs\"", value::text);
     let ae_title = section.required("ae_title", "\"PACS\"", value::ae_title);
     let host = section.required("host", "\"192.0.2.10\"", |value| {
@@ -49,6 +59,21 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
     let port = section.required("port", "4242", value::port);
     let compress = section.or("compress", Vec::new(), compression::read);
     let only_from = section.or("only_from", Vec::new(), addresses);
+    let (tls, authorities) = peer_tls(&mut section, base, node);
+    let only_with = section.optional("only_with", tls::certificates);
+    let asks = node.is_some_and(|tls| tls.client_authorities.is_some());
+    if let Some(placed) = only_with.as_ref().filter(|_| !asks && tls.is_none()) {
+        section.problems().push(
+            Problem::error(
+                placed.span.clone(),
+                "`only_with` can never hold",
+                "no certificate is asked of this peer",
+            )
+            .with_help(
+                "set client_authorities under [tls] for its calls to the node, or tls = true here for calls to it",
+            ),
+        );
+    }
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -58,6 +83,8 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
             port: port.value,
             compress,
             only_from,
+            tls,
+            only_with: only_with.map_or_else(Vec::new, |placed| placed.value),
         }),
         _ => None,
     };
@@ -65,7 +92,49 @@ pub(super) fn read(mut section: Section<'_, '_>) -> PlacedPeer {
         name,
         ae_title,
         peer,
+        authorities,
     }
+}
+
+/// `tls` and `authorities`.
+fn peer_tls(
+    section: &mut Section<'_, '_>,
+    base: &Path,
+    node: Option<&Tls>,
+) -> (Option<PeerTls>, Option<Placed<PathBuf>>) {
+    let called_by_tls = section.optional("tls", value::boolean);
+    let authorities = section.optional("authorities", value::path(base));
+    let Some(called_by_tls) = called_by_tls.filter(|placed| placed.value) else {
+        if let Some(placed) = &authorities {
+            section.problems().push(
+                Problem::warning(
+                    placed.span.clone(),
+                    "`authorities` does nothing",
+                    "this peer is called without TLS",
+                )
+                .with_help("add tls = true"),
+            );
+        }
+        return (None, authorities);
+    };
+    let shared = node.and_then(|tls| tls.client_authorities.as_ref());
+    let trusted = authorities.as_ref().map(|placed| &placed.value).or(shared);
+    let Some(trusted) = trusted else {
+        section.problems().push(
+            Problem::error(
+                called_by_tls.span,
+                "this peer is called by TLS, and no authority is named that its certificate may be of",
+                "whose certificates are trusted?",
+            )
+            .with_help("add authorities = \"FILE\", a PEM file of the authority, or of the peer's own certificate"),
+        );
+        return (None, authorities);
+    };
+    let tls = PeerTls {
+        authorities: trusted.clone(),
+        identity: node.map(|tls| tls.identity.clone()),
+    };
+    (Some(tls), authorities)
 }
 
 /// A list of IP addresses.

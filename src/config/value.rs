@@ -2,6 +2,7 @@
 
 use super::section::{Complaint, Placed};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -169,6 +170,21 @@ pub(super) fn ae_title(value: &DeValue<'_>) -> Result<String, Complaint> {
     match title.len() {
         0..=16 => Ok(title),
         length => Err(complaint(format!("{length} characters, 16 is the most"))),
+    }
+}
+
+/// A path; relative ones start at `base`, the folder of the configuration.
+pub(super) fn path(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<PathBuf, Complaint> {
+    move |value| {
+        let text = text(value)?;
+        if text.starts_with('~') {
+            return Err(
+                Complaint::new("must be a plain path", "`~` is not expanded here").with_help(
+                    "write the whole path; a relative one starts at the folder of this file",
+                ),
+            );
+        }
+        Ok(base.join(text))
     }
 }
 

@@ -1,11 +1,17 @@
 //! One association as its requestor: negotiate, exchange requests for responses, release.
 
 use super::command::{Request, Response};
-use super::error::{DeliverError, describe};
+use super::error::{DeliverError, describe, rejected};
 use crate::config::{Delivery, Peer};
-use dicom_ul::association::Error as UlError;
-use dicom_ul::association::client::{AsyncClientAssociation, ClientAssociationOptions};
-use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
+use crate::dimse::{
+    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH,
+    UpperLayer, UpperLayerError,
+};
+use crate::tls::{HandshakeError, Identity, Trust};
+use dicom_ul::pdu::{
+    AssociationAC, AssociationRQ, PDataValue, PDataValueType, Pdu, PresentationContextNegotiated,
+    PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
+};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
@@ -14,16 +20,19 @@ use tokio::net::TcpStream;
 const LARGEST_FRAGMENT: u32 = 128 * 1024;
 /// What a fragment needs of the peer's maximum PDU length beside its bytes: item length, context ID, control header (PS3.8 section 9.3.5.1).
 const FRAGMENT_OVERHEAD: u32 = 6;
+/// What a peer that names no maximum PDU length is taken to take: what every implementation takes.
+const CAUTIOUS_PDU_LENGTH: u32 = 16 * 1024;
 
 /// A proposed presentation context: an abstract syntax and transfer syntaxes for it.
 pub(super) type Proposal = (String, Vec<String>);
 
 /// An established association.
 pub(super) struct Association {
-    upper_layer: AsyncClientAssociation<TcpStream>,
+    upper_layer: UpperLayer,
+    contexts: Vec<PresentationContextNegotiated>,
+    /// Longest PDU that the peer takes, bytes after its header.
+    max_pdu_length: u32,
     peer: Peer,
-    calling_ae: String,
-    response_timeout: Duration,
     last_message_id: u16,
 }
 
@@ -47,48 +56,25 @@ impl Association {
         provided: Option<&str>,
         delivery: &Delivery,
     ) -> Result<Option<Self>, DeliverError> {
-        let mut options = ClientAssociationOptions::new()
-            .calling_ae_title(calling_ae)
-            .called_ae_title(peer.ae_title.as_str())
-            .connection_timeout(delivery.connect_timeout)
-            .read_timeout(delivery.response_timeout)
-            .write_timeout(delivery.response_timeout);
-        for (abstract_syntax, transfer_syntaxes) in proposals {
-            options = options.with_presentation_context(abstract_syntax, transfer_syntaxes);
-        }
-        if let Some(sop_class) = provided {
-            options = options.with_role_selection(sop_class.to_owned(), false, true);
-        }
-        // The upper layer bounds each step; this bounds them together.
+        // Each step is bounded; this bounds them together.
         let limit = delivery.connect_timeout + delivery.response_timeout;
-        let opening = options.establish_async((peer.host.as_str(), peer.port));
-        match tokio::time::timeout(limit, opening).await {
-            Ok(Ok(upper_layer)) => {
-                // Requests and responses alternate: waiting to fill packets only adds latency.
-                let mut upper_layer = upper_layer;
-                let _ = upper_layer.inner_stream().set_nodelay(true);
-                Ok(Some(Self {
-                    upper_layer,
-                    peer: peer.clone(),
-                    calling_ae: calling_ae.to_owned(),
-                    response_timeout: delivery.response_timeout,
-                    last_message_id: 0,
-                }))
-            }
-            Ok(Err(UlError::NoAcceptedPresentationContexts { .. })) => Ok(None),
-            Ok(Err(error)) => Err(DeliverError::from_upper_layer(
-                error, peer, calling_ae, limit,
-            )),
-            Err(_) => Err(DeliverError::TimedOut {
-                peer: describe(peer),
-                waited: limit,
-            }),
-        }
+        let opening = async {
+            let upper_layer = connect(peer, delivery).await?;
+            negotiate(upper_layer, peer, calling_ae, proposals, provided).await
+        };
+        tokio::time::timeout(limit, opening)
+            .await
+            .unwrap_or_else(|_| {
+                Err(DeliverError::TimedOut {
+                    peer: describe(peer),
+                    waited: limit,
+                })
+            })
     }
 
     /// The accepted presentation contexts.
     pub(super) fn contexts(&self) -> &[PresentationContextNegotiated] {
-        self.upper_layer.presentation_contexts()
+        &self.contexts
     }
 
     /// Makes a request, with its data set where there is one, and waits for the response.
@@ -115,12 +101,12 @@ impl Association {
 
     /// Ends the association in good order; nothing depends on the peer's answer any more.
     pub(super) async fn release(self) {
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.upper_layer.release()).await;
+        self.upper_layer.release(Duration::from_secs(5)).await;
     }
 
     /// Ends the association at once.
     pub(super) async fn abort(self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.upper_layer.abort()).await;
+        self.upper_layer.abort().await;
     }
 
     async fn send_fragments<D: AsyncRead + Unpin>(
@@ -130,8 +116,7 @@ impl Association {
         mut bytes: D,
     ) -> Result<(), DeliverError> {
         let room = self
-            .upper_layer
-            .acceptor_max_pdu_length()
+            .max_pdu_length
             .saturating_sub(FRAGMENT_OVERHEAD)
             .clamp(1, LARGEST_FRAGMENT);
         // One fragment is read ahead, so that the last one is known to be last.
@@ -155,7 +140,7 @@ impl Association {
             self.upper_layer
                 .send(&pdu)
                 .await
-                .map_err(|e| self.translate(e))?;
+                .map_err(|e| translate(&self.peer, e))?;
             if is_last {
                 return Ok(());
             }
@@ -169,7 +154,7 @@ impl Association {
         let mut command = Vec::new();
         loop {
             let pdu = self.upper_layer.receive().await;
-            match pdu.map_err(|e| self.translate(e))? {
+            match pdu.map_err(|e| translate(&self.peer, e))? {
                 Pdu::PData { data } => {
                     for value in data {
                         if value.value_type != PDataValueType::Command {
@@ -191,10 +176,6 @@ impl Association {
         }
     }
 
-    fn translate(&self, error: UlError) -> DeliverError {
-        DeliverError::from_upper_layer(error, &self.peer, &self.calling_ae, self.response_timeout)
-    }
-
     fn lost(&self, reason: &str) -> DeliverError {
         DeliverError::Lost {
             peer: describe(&self.peer),
@@ -213,6 +194,176 @@ impl Association {
             what,
         }
     }
+}
+
+/// TCP, and TLS where the peer is called by it.
+async fn connect(peer: &Peer, delivery: &Delivery) -> Result<UpperLayer, DeliverError> {
+    let timed_out = || DeliverError::TimedOut {
+        peer: describe(peer),
+        waited: delivery.connect_timeout,
+    };
+    let connecting = TcpStream::connect((peer.host.as_str(), peer.port));
+    let stream = tokio::time::timeout(delivery.connect_timeout, connecting)
+        .await
+        .map_err(|_| timed_out())?
+        .map_err(|error| DeliverError::Unreachable {
+            peer: describe(peer),
+            reason: error.to_string(),
+        })?;
+    // Requests and responses alternate: waiting to fill packets only adds latency.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = &peer.tls else {
+        return Ok(UpperLayer::new(stream, delivery.response_timeout));
+    };
+    let trust = Trust {
+        authorities: tls.authorities.clone(),
+        only_with: peer.only_with.clone(),
+        identity: tls.identity.as_ref().map(|own| Identity {
+            certificate: own.certificate.clone(),
+            key: own.key.clone(),
+        }),
+    };
+    let shaking = crate::tls::connect(&trust, &peer.host, stream);
+    match tokio::time::timeout(delivery.connect_timeout, shaking).await {
+        Ok(Ok(stream)) => Ok(UpperLayer::new(stream, delivery.response_timeout)),
+        Ok(Err(error)) => Err(of_tls(peer, &error)),
+        Err(_) => Err(timed_out()),
+    }
+}
+
+fn of_tls(peer: &Peer, error: &HandshakeError) -> DeliverError {
+    DeliverError::Tls {
+        peer: describe(peer),
+        reason: error.to_string(),
+    }
+}
+
+/// Proposes, and reads what the peer makes of it (PS3.8 section 9.3.2 and 9.3.3).
+async fn negotiate(
+    mut upper_layer: UpperLayer,
+    peer: &Peer,
+    calling_ae: &str,
+    proposals: Vec<Proposal>,
+    provided: Option<&str>,
+) -> Result<Option<Association>, DeliverError> {
+    let proposed: Vec<PresentationContextProposed> = proposals
+        .into_iter()
+        .zip((1..=u8::MAX).step_by(2))
+        .map(
+            |((abstract_syntax, transfer_syntaxes), id)| PresentationContextProposed {
+                id,
+                abstract_syntax,
+                transfer_syntaxes,
+            },
+        )
+        .collect();
+    let mut user_variables = vec![
+        UserVariableItem::MaxLength(MAX_PDU_LENGTH),
+        UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS_UID.to_owned()),
+        UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
+    ];
+    user_variables.extend(provided.map(|sop_class| {
+        let roles = RequestorRoles {
+            scu: false,
+            scp: true,
+        };
+        UserVariableItem::ScuScpRoleSelectionSubItem(sop_class.to_owned(), roles)
+    }));
+    let request = Pdu::AssociationRQ(AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: calling_ae.to_owned(),
+        called_ae_title: peer.ae_title.clone(),
+        application_context_name: APPLICATION_CONTEXT.to_owned(),
+        presentation_contexts: proposed.clone(),
+        user_variables,
+    });
+    upper_layer
+        .send(&request)
+        .await
+        .map_err(|error| translate(peer, error))?;
+    let answer = upper_layer.receive().await;
+    let (reason, aborts) = match answer.map_err(|error| unanswered(peer, error))? {
+        Pdu::AssociationAC(accepted) => {
+            return Ok(established(upper_layer, peer, &proposed, accepted).await);
+        }
+        Pdu::AssociationRJ(rejection) => {
+            upper_layer.close().await;
+            return Err(rejected(rejection, peer, calling_ae));
+        }
+        Pdu::AbortRQ { .. } => ("it aborted", true),
+        _ => ("an answer to no request for an association", false),
+    };
+    upper_layer.abort().await;
+    let peer = describe(peer);
+    Err(match aborts {
+        true => DeliverError::Lost {
+            peer,
+            reason: reason.to_owned(),
+        },
+        false => DeliverError::Protocol {
+            peer,
+            what: reason.to_owned(),
+        },
+    })
+}
+
+/// The association as the peer accepted it; `None`, and its end, where it accepted no presentation context.
+async fn established(
+    upper_layer: UpperLayer,
+    peer: &Peer,
+    proposed: &[PresentationContextProposed],
+    accepted: AssociationAC,
+) -> Option<Association> {
+    let contexts: Vec<PresentationContextNegotiated> = accepted
+        .presentation_contexts
+        .into_iter()
+        .filter(|context| context.reason == PresentationContextResultReason::Acceptance)
+        .filter_map(|context| {
+            let proposed = proposed.iter().find(|proposed| proposed.id == context.id)?;
+            Some(PresentationContextNegotiated {
+                id: context.id,
+                reason: context.reason,
+                transfer_syntax: context.transfer_syntax,
+                abstract_syntax: proposed.abstract_syntax.clone(),
+            })
+        })
+        .collect();
+    if contexts.is_empty() {
+        upper_layer.abort().await;
+        return None;
+    }
+    let max_pdu_length = accepted
+        .user_variables
+        .iter()
+        .find_map(|item| match item {
+            // No limit (PS3.8 annex D.1).
+            UserVariableItem::MaxLength(0) => Some(u32::MAX),
+            UserVariableItem::MaxLength(length) => Some(*length),
+            _ => None,
+        })
+        .unwrap_or(CAUTIOUS_PDU_LENGTH);
+    Some(Association {
+        upper_layer,
+        contexts,
+        max_pdu_length,
+        peer: peer.clone(),
+        last_message_id: 0,
+    })
+}
+
+/// What it means when no answer comes to a request for an association.
+fn unanswered(peer: &Peer, error: UpperLayerError) -> DeliverError {
+    match translate(peer, error) {
+        DeliverError::Lost { peer: name, reason } if peer.tls.is_none() => DeliverError::Lost {
+            peer: name,
+            reason: format!("{reason} when asked for an association; perhaps this port wants TLS"),
+        },
+        other => other,
+    }
+}
+
+fn translate(peer: &Peer, error: UpperLayerError) -> DeliverError {
+    DeliverError::from_upper_layer(error, peer)
 }
 
 /// The next `room` bytes; fewer only at the end, none after it.

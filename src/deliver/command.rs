@@ -1,5 +1,6 @@
 //! The requests this side makes, and the response to them (PS3.7 sections 9.3 and 10.3).
 
+use crate::dimse::read_command_set;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -15,7 +16,7 @@ const DATA_SET_FOLLOWS: u16 = 0x0001;
 
 /// A request, before it has a message ID.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Request<'a> {
+pub enum Request<'a> {
     /// C-ECHO-RQ.
     Echo,
     /// C-STORE-RQ.
@@ -88,24 +89,19 @@ impl Request<'_> {
 
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Response {
+pub struct Response {
     /// Status (0000,0900).
-    pub(super) status: u16,
+    pub status: u16,
     /// Offending Element (0000,0901). The peer's free-text Error Comment is left
     /// where it is: nothing keeps a peer from writing a patient's name there.
-    pub(super) offending_elements: Vec<String>,
+    pub offending_elements: Vec<String>,
 }
 
 impl Response {
     /// Reads the response to `request`, made as `message_id`; the error says what is wrong with it.
-    pub(super) fn decode(
-        bytes: &[u8],
-        request: Request<'_>,
-        message_id: u16,
-    ) -> Result<Self, String> {
+    pub fn decode(bytes: &[u8], request: Request<'_>, message_id: u16) -> Result<Self, String> {
         let command =
-            InMemDicomObject::read_dataset_with_ts(bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
-                .map_err(|_| "a command set that cannot be read".to_owned())?;
+            read_command_set(bytes).map_err(|_| "a command set that cannot be read".to_owned())?;
         let number = |tag| command.get(tag).and_then(|e| e.to_int::<u16>().ok());
         let field = number(tags::COMMAND_FIELD).ok_or("a command set without Command Field")?;
         if field != RESPONSE | request.command_field() {

@@ -2,7 +2,7 @@
 
 use super::status::StoreStatus;
 use crate::config::Peer;
-use dicom_ul::association::Error as UlError;
+use crate::dimse::UpperLayerError;
 use dicom_ul::pdu::{
     AssociationRJ, AssociationRJResult, AssociationRJServiceUserReason, AssociationRJSource,
 };
@@ -20,6 +20,14 @@ pub enum DeliverError {
         /// The peer.
         peer: String,
         /// The operating system's word.
+        reason: String,
+    },
+    /// No TLS session.
+    #[error("no TLS with {peer}: {reason}; check certificates and authorities at both ends")]
+    Tls {
+        /// The peer.
+        peer: String,
+        /// What went wrong.
         reason: String,
     },
     /// Nothing came in time.
@@ -106,7 +114,11 @@ impl DeliverError {
     /// Whether the same attempt may succeed later with nothing changed on this side.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
+            // A certificate is put right at the other end, or by files that are read again.
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::Tls { .. } => true,
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
             Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
@@ -121,56 +133,45 @@ impl DeliverError {
         )
     }
 
-    /// Translates an error of the upper layer; `waited` is the time-out in force.
-    pub(super) fn from_upper_layer(
-        error: UlError,
-        peer: &Peer,
-        calling_ae: &str,
-        waited: Duration,
-    ) -> Self {
+    /// Translates an error of the upper layer.
+    pub(super) fn from_upper_layer(error: UpperLayerError, peer: &Peer) -> Self {
         let name = describe(peer);
+        let lost = |reason: String| Self::Lost {
+            peer: name.clone(),
+            reason,
+        };
         match error {
-            UlError::Connect { source, .. } | UlError::ToAddress { source, .. } => {
-                Self::Unreachable {
-                    peer: name,
-                    reason: source.to_string(),
-                }
+            UpperLayerError::Silent(waited) => Self::TimedOut { peer: name, waited },
+            UpperLayerError::Closed if peer.tls.is_none() => {
+                lost("it closed the connection".into())
             }
-            UlError::Timeout { .. } => Self::TimedOut { peer: name, waited },
-            UlError::Rejected { association_rj, .. } => rejected(association_rj, peer, calling_ae),
-            UlError::Aborted { .. } => Self::Lost {
-                peer: name,
-                reason: "it aborted".into(),
-            },
-            UlError::ConnectionClosed { .. } => Self::Lost {
-                peer: name,
-                reason: "it closed the connection".into(),
-            },
-            UlError::WireSend { source, .. } | UlError::WireRead { source, .. } => Self::Lost {
-                peer: name,
-                reason: source.to_string(),
-            },
-            UlError::ReceivePdu {
-                source: dicom_ul::pdu::ReadError::ReadPdu { source, .. },
-            } => Self::Lost {
-                peer: name,
-                reason: source.to_string(),
-            },
-            UlError::UnexpectedPdu { pdu, .. } if matches!(*pdu, dicom_ul::Pdu::AbortRQ { .. }) => {
-                Self::Lost {
+            UpperLayerError::Closed => lost(
+                "it closed the TLS connection, perhaps for want of a certificate it trusts".into(),
+            ),
+            UpperLayerError::Connection(error) => match error.get_ref() {
+                // In TLS 1.3 the peer looks at our certificate when we think that all is done.
+                Some(inner) if inner.is::<rustls::Error>() => Self::Tls {
                     peer: name,
-                    reason: "it aborted".into(),
-                }
-            }
-            other => Self::Protocol {
+                    reason: crate::tls::reason(&error),
+                },
+                _ => lost(error.to_string()),
+            },
+            UpperLayerError::SpeaksTls => Self::Tls {
                 peer: name,
-                what: other.to_string(),
+                reason: "it speaks TLS, and is called without; write tls = true for this peer"
+                    .into(),
+            },
+            UpperLayerError::TooLong(_)
+            | UpperLayerError::Malformed
+            | UpperLayerError::Unencodable => Self::Protocol {
+                peer: name,
+                what: error.to_string(),
             },
         }
     }
 }
 
-fn rejected(rejection: AssociationRJ, peer: &Peer, calling_ae: &str) -> DeliverError {
+pub(super) fn rejected(rejection: AssociationRJ, peer: &Peer, calling_ae: &str) -> DeliverError {
     use AssociationRJServiceUserReason as Reason;
     let (reason, advice) = match &rejection.source {
         AssociationRJSource::ServiceUser(Reason::CallingAETitleNotRecognized) => (

@@ -18,6 +18,7 @@ mod rle;
 mod status;
 mod store;
 
+pub use command::{Request, Response};
 pub use commitment::{Committed, report_commitment};
 pub use echo::echo;
 pub use error::DeliverError;

@@ -148,12 +148,7 @@ impl Status {
 impl Command {
     /// Reads a command set.
     pub fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
-        if !lengths_are_true(bytes) {
-            return Err(CommandError::Unreadable);
-        }
-        let set =
-            InMemDicomObject::read_dataset_with_ts(bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
-                .map_err(|_| CommandError::Unreadable)?;
+        let set = read_command_set(bytes)?;
         let number = |tag: Tag, name| {
             set.get(tag)
                 .and_then(|element| element.to_int::<u16>().ok())
@@ -211,6 +206,18 @@ impl Command {
             Self::Other { has_data, .. } => *has_data,
         }
     }
+}
+
+/// Reads a command set, of a request or a response, whose lengths are true (PS3.7 section 6.3.1).
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_command_set(bytes: &[u8]) -> Result<InMemDicomObject, CommandError> {
+    if !lengths_are_true(bytes) {
+        return Err(CommandError::Unreadable);
+    }
+    InMemDicomObject::read_dataset_with_ts(bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
+        .map_err(|_| CommandError::Unreadable)
 }
 
 /// Whether the bytes are a flat run of group 0000 elements whose lengths fit.

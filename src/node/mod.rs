@@ -22,6 +22,7 @@ mod step;
 use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::Config;
 use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server};
+use crate::tls::{Acceptor, Identity, TlsError};
 use crate::web::{About, Metrics, WebError, WebServer};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
@@ -43,6 +44,9 @@ pub enum NodeError {
     /// The listener cannot be bound.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// A certificate, key or authority cannot be used.
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(#[from] TlsError),
     /// The network cannot be loaded.
     #[error("the network cannot be loaded: {0}")]
     Network(String),
@@ -79,7 +83,7 @@ pub async fn run(
     let network = NetworkThread::start(&config.node)
         .await
         .map_err(NodeError::Network)?;
-    let server = Server::bind(receive_options(&config), Arc::clone(&archive)).await?;
+    let server = Server::bind(receive_options(&config)?, Arc::clone(&archive)).await?;
     let address = server.local_addr()?;
     let web = status_page(&config, &archive, network.weights()).await?;
     let rooms = Arc::new(Rooms {
@@ -127,24 +131,35 @@ async fn status_page(
     ))
 }
 
-fn receive_options(config: &Config) -> ReceiveOptions {
+fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
     let node = &config.node;
-    ReceiveOptions {
+    let tls = config.tls.as_ref().map(|tls| {
+        let identity = Identity {
+            certificate: tls.identity.certificate.clone(),
+            key: tls.identity.key.clone(),
+        };
+        Acceptor::new(identity, tls.client_authorities.clone())
+    });
+    Ok(ReceiveOptions {
         ae_title: node.ae_title.clone(),
         listen: node.listen,
+        tls: tls.transpose()?,
+        plain_listen: config.tls.as_ref().and_then(|tls| tls.plain_listen),
         callers: config
             .peers
             .iter()
             .map(|peer| Caller {
                 ae_title: peer.ae_title.clone(),
                 only_from: peer.only_from.clone(),
+                only_with: peer.only_with.clone(),
             })
             .collect(),
         accept_unknown: node.accept_unknown_callers,
         max_associations: node.max_associations,
+        association_timeout: node.association_timeout,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,
-    }
+    })
 }
 
 /// Looks once a minute for series that retention lets go.

@@ -2,20 +2,22 @@
 
 use super::commitment::{Asking, REQUEST, WELL_KNOWN_INSTANCE};
 use super::instance::{Arrived, Arriving, Refusal};
+use super::negotiation::Agreed;
 use super::server::Shared;
 use crate::archive::{Bringing, NewInstance};
-use crate::dimse::{Command, Fragment, Reassembly, ReassemblyError, Status, response};
-use dicom_dictionary_std::uids;
-use dicom_ul::association::Association;
-use dicom_ul::association::server::AsyncServerAssociation;
-use dicom_ul::pdu::{
-    PDataValue, PDataValueType, Pdu, PresentationContextNegotiated, PresentationContextResultReason,
+use crate::dimse::{
+    Command, Fragment, Reassembly, ReassemblyError, Status, UpperLayer, UpperLayerError, response,
 };
+use dicom_dictionary_std::uids;
+use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpStream;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// A message that comes slower than this, bytes a second, once `idle_timeout` has passed since it began, is one that never
+/// ends: a modem is faster.
+const SLOWEST: u64 = 1024;
 
 /// How an association ended, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +26,10 @@ pub(super) enum AssociationError {
     Protocol(#[from] ReassemblyError),
     #[error("the peer used presentation context {0}, which was not accepted")]
     Context(u8),
-    #[error("the connection failed: {0}")]
-    Connection(#[from] dicom_ul::association::Error),
-    #[error("the peer said nothing for {0:?}")]
-    Idle(Duration),
+    #[error(transparent)]
+    UpperLayer(#[from] UpperLayerError),
+    #[error("the peer sends a message at less than {SLOWEST} bytes a second")]
+    TooSlow,
     #[error("the peer sent an unexpected PDU")]
     UnexpectedPdu,
     #[error("a response could not be written")]
@@ -53,9 +55,12 @@ struct Pending {
 
 /// An association and what it has done so far.
 pub(super) struct Handler {
-    association: AsyncServerAssociation<TcpStream>,
+    upper_layer: UpperLayer,
+    agreed: Agreed,
     shared: Arc<Shared>,
     reassembly: Reassembly,
+    /// When the message under way began, and the bytes of it so far.
+    message: Option<(Instant, u64)>,
     pending: Option<Pending>,
     bringing: Bringing,
     pub(super) stored: u64,
@@ -63,9 +68,11 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(association: AsyncServerAssociation<TcpStream>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(upper_layer: UpperLayer, agreed: Agreed, shared: Arc<Shared>) -> Self {
         Self {
-            association,
+            upper_layer,
+            agreed,
+            message: None,
             bringing: shared.archive.association(),
             shared,
             reassembly: Reassembly::default(),
@@ -82,12 +89,8 @@ impl Handler {
         shutdown: &CancellationToken,
     ) -> Result<(), AssociationError> {
         loop {
-            let idle = self.shared.options.idle_timeout;
             let pdu = tokio::select! {
-                received = tokio::time::timeout(idle, self.association.receive()) => match received {
-                    Ok(received) => received?,
-                    Err(_) => return Err(AssociationError::Idle(idle)),
-                },
+                received = self.upper_layer.receive() => received?,
                 () = shutdown.cancelled(), if self.pending.is_none() => {
                     return Ok(());
                 }
@@ -100,7 +103,7 @@ impl Handler {
                 }
                 Pdu::ReleaseRQ => {
                     self.bringing.released();
-                    self.association.send(&Pdu::ReleaseRP).await?;
+                    self.upper_layer.send(&Pdu::ReleaseRP).await?;
                     return Ok(());
                 }
                 Pdu::AbortRQ { .. } => return Ok(()),
@@ -109,12 +112,18 @@ impl Handler {
         }
     }
 
+    /// Closes the connection of an association that is released.
+    pub(super) async fn close(self) {
+        self.upper_layer.close().await;
+    }
+
     /// Ends the association from our side.
     pub(super) async fn abort(self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.association.abort()).await;
+        self.upper_layer.abort().await;
     }
 
     async fn take(&mut self, value: PDataValue) -> Result<(), AssociationError> {
+        self.keep_pace(value.data.len())?;
         let is_command = value.value_type == PDataValueType::Command;
         let fragment = self.reassembly.push(
             value.presentation_context_id,
@@ -145,14 +154,30 @@ impl Handler {
         }
     }
 
+    /// Counts what comes of a message: a byte now and then must not hold an association for ever.
+    fn keep_pace(&mut self, bytes: usize) -> Result<(), AssociationError> {
+        let (began, so_far) = self.message.get_or_insert((Instant::now(), 0));
+        *so_far += bytes as u64;
+        let elapsed = began.elapsed();
+        let patience: Duration = self.shared.options.idle_timeout;
+        if elapsed > patience && *so_far < SLOWEST * (elapsed - patience).as_secs() {
+            return Err(AssociationError::TooSlow);
+        }
+        Ok(())
+    }
+
     async fn command(&mut self, context: u8, command: Command) -> Result<(), AssociationError> {
         let accepted = self
+            .agreed
             .accepted(context)
             .ok_or(AssociationError::Context(context))?
             .clone();
         match &command {
             Command::Echo { .. } => self.respond(context, &command, Status::Success).await,
-            Command::Cancel => Ok(()),
+            Command::Cancel => {
+                self.message = None;
+                Ok(())
+            }
             Command::Store {
                 sop_class_uid,
                 sop_instance_uid,
@@ -233,8 +258,8 @@ impl Handler {
             sop_class_uid,
             sop_instance_uid,
             &context.transfer_syntax,
-            self.association.peer_ae_title().trim(),
-            self.association.called_ae_title().trim(),
+            &self.agreed.calling_ae,
+            &self.agreed.called_ae,
         )
     }
 
@@ -269,7 +294,7 @@ impl Handler {
                 self.refused += 1;
                 metrics::counter!("irisnode_requests_refused_total").increment(1);
                 tracing::warn!(
-                    calling_ae = self.association.peer_ae_title().trim(),
+                    calling_ae = self.agreed.calling_ae,
                     status = format!("{:04X}H", refusal.status.code()),
                     reason = %refusal.reason,
                     "a request was refused"
@@ -297,8 +322,8 @@ impl Handler {
             study_uid: arrived.study_uid,
             series_uid: arrived.series_uid,
             modality: arrived.modality,
-            calling_ae: self.association.peer_ae_title().trim().to_owned(),
-            called_ae: self.association.called_ae_title().trim().to_owned(),
+            calling_ae: self.agreed.calling_ae.clone(),
+            called_ae: self.agreed.called_ae.clone(),
             bytes: arrived.bytes,
         };
         self.bringing.brought(&instance);
@@ -307,7 +332,7 @@ impl Handler {
 
     /// Writes down a request for storage commitment; the node reports when it has looked.
     async fn ask(&self, asking: Asking) -> Result<(), Refusal> {
-        let calling_ae = self.association.peer_ae_title().trim();
+        let calling_ae = self.agreed.calling_ae.as_str();
         if !self
             .shared
             .options
@@ -325,13 +350,6 @@ impl Handler {
         written.map_err(|error| Refusal::of_commitment(&error))
     }
 
-    fn accepted(&self, context: u8) -> Option<&PresentationContextNegotiated> {
-        self.association
-            .presentation_contexts()
-            .iter()
-            .find(|c| c.id == context && c.reason == PresentationContextResultReason::Acceptance)
-    }
-
     async fn respond(
         &mut self,
         context: u8,
@@ -347,11 +365,9 @@ impl Handler {
                 data,
             }],
         };
-        let limit = self.shared.options.idle_timeout;
-        tokio::time::timeout(limit, self.association.send(&pdu))
-            .await
-            .map_err(|_| AssociationError::Idle(limit))??;
-        Ok(())
+        // The message that it answers is over.
+        self.message = None;
+        Ok(self.upper_layer.send(&pdu).await?)
     }
 }
 

@@ -52,8 +52,8 @@ impl Asking {
 
     /// What is asked for.
     pub(super) fn finish(self, calling_ae: &str) -> Result<CommitmentRequest, Refusal> {
-        let (transaction, instances) =
-            read(&self.bytes, &self.transfer_syntax).ok_or_else(|| {
+        let (transaction, instances) = read_request(&self.bytes, &self.transfer_syntax)
+            .ok_or_else(|| {
                 Refusal::new(
                     Status::InvalidArgument,
                     "a request for storage commitment that cannot be read",
@@ -74,10 +74,13 @@ impl Refusal {
     }
 }
 
-type Asked = (String, Vec<(String, String)>);
+/// Transaction UID, and SOP class and instance UIDs.
+pub type Asked = (String, Vec<(String, String)>);
 
 /// Transaction UID and the SOP class and instance UIDs of Referenced SOP Sequence.
-fn read(bytes: &[u8], transfer_syntax: &str) -> Option<Asked> {
+///
+/// `None` when they cannot be read.
+pub fn read_request(bytes: &[u8], transfer_syntax: &str) -> Option<Asked> {
     let syntax = TransferSyntaxRegistry.get(transfer_syntax)?;
     let reader = LazyDataSetReader::new_with_ts(Cursor::new(bytes), syntax).ok()?;
     walk(reader, bytes.len() as u64)
@@ -176,7 +179,7 @@ mod tests {
             uids::IMPLICIT_VR_LITTLE_ENDIAN,
             uids::EXPLICIT_VR_LITTLE_ENDIAN,
         ] {
-            let (transaction, instances) = read(&request(syntax), syntax).unwrap();
+            let (transaction, instances) = read_request(&request(syntax), syntax).unwrap();
             assert_eq!(transaction, "1.9");
             let class = uids::CT_IMAGE_STORAGE.to_owned();
             let expected = ["1.2.3", "1.2.4"].map(|uid| (class.clone(), uid.to_owned()));
@@ -193,7 +196,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = byte;
             bytes.truncate(bytes.len() - cut % bytes.len());
-            let _ = read(&bytes, uids::EXPLICIT_VR_LITTLE_ENDIAN);
+            let _ = read_request(&bytes, uids::EXPLICIT_VR_LITTLE_ENDIAN);
         }
     }
 }

@@ -1,14 +1,9 @@
 //! One instance arriving: the file's head is written, the data set follows as it comes, and what it says of itself is read.
 
 use crate::archive::{Archive, ArchiveError, NO_SEAL, SEAL_CREATOR, Spool, Spooled, read_header};
-use crate::dimse::Status;
+use crate::dimse::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Status};
 use dicom_dictionary_std::tags;
 use dicom_object::FileMetaTableBuilder;
-
-/// Identifies irisnode in File Meta Information, PS3.10 section 7.1 (a UUID under 2.25, PS3.5 annex B.2).
-pub(super) const IMPLEMENTATION_CLASS_UID: &str = "2.25.190146791043182537444806132342625375407";
-pub(super) const IMPLEMENTATION_VERSION_NAME: &str =
-    concat!("IRISNODE_", env!("CARGO_PKG_VERSION"));
 
 /// An instance on its way in.
 #[derive(Debug)]

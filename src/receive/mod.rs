@@ -5,10 +5,13 @@
 mod association;
 mod commitment;
 mod instance;
+mod negotiation;
 mod policy;
 mod server;
 mod statement;
 
-pub use policy::Caller;
-pub use server::{ReceiveError, ReceiveOptions, Server};
+pub use commitment::{Asked, read_request};
+pub use negotiation::{Agreed, answer, rejection};
+pub use policy::{Caller, Callers, NoEntry, Origin};
+pub use server::{MOST_HALF_OPEN, ReceiveError, ReceiveOptions, Server};
 pub use statement::{Statement, statement};

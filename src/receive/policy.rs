@@ -1,8 +1,8 @@
 //! Who may call, and what is accepted.
 
+use crate::tls::Certificate;
 use dicom_dictionary_std::uids;
-use dicom_ul::association::server::AccessControl;
-use dicom_ul::pdu::{AssociationRJServiceUserReason, UserIdentity};
+use dicom_ul::pdu::AssociationRJServiceUserReason;
 use std::net::IpAddr;
 
 /// An AE title that may call, and from where.
@@ -12,46 +12,82 @@ pub struct Caller {
     pub ae_title: String,
     /// Addresses it may call from; empty for any.
     pub only_from: Vec<IpAddr>,
+    /// Certificates it may show, by fingerprint (`sha256:...`) or name; empty for any, or none.
+    pub only_with: Vec<String>,
 }
 
-/// Called AE title must be ours; calling AE title must be known unless anyone may call. A known one that is tied to
-/// addresses must call from one of them, whoever else may call.
-#[derive(Debug, Clone)]
-pub(super) struct KnownCallers {
-    pub(super) known: Vec<Caller>,
+/// Who may call.
+#[derive(Debug, Clone, Copy)]
+pub struct Callers<'c> {
+    /// Called AE title must be this.
+    pub ae_title: &'c str,
+    /// AE titles that may call.
+    pub known: &'c [Caller],
     /// AE titles that are not known may call too.
-    pub(super) accept_unknown: bool,
-    /// Where this caller calls from.
-    pub(super) address: IpAddr,
+    pub accept_unknown: bool,
 }
 
-impl AccessControl for KnownCallers {
-    fn check_access(
+/// What is known of a caller beside its AE title.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Where it calls from.
+    pub address: IpAddr,
+    /// What it showed in the TLS handshake.
+    pub certificate: Option<Certificate>,
+}
+
+/// Why a caller may not call: what it is told, and a sentence for the log.
+pub type NoEntry = (AssociationRJServiceUserReason, String);
+
+impl Callers<'_> {
+    /// Called AE title must be ours; calling AE title must be known unless anyone may call. A known one that is tied to
+    /// addresses or certificates must call from one of them with one of them, whoever else may call.
+    pub(super) fn check(
         &self,
-        this_ae_title: &str,
-        calling_ae_title: &str,
-        called_ae_title: &str,
-        _user_identity: Option<&UserIdentity>,
-    ) -> Result<(), AssociationRJServiceUserReason> {
-        if called_ae_title.trim() != this_ae_title {
-            return Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized);
+        called: &str,
+        calling: &str,
+        origin: &Origin,
+    ) -> Result<(), NoEntry> {
+        use AssociationRJServiceUserReason::{
+            CalledAETitleNotRecognized, CallingAETitleNotRecognized,
+        };
+        if called != self.ae_title {
+            let why = "it calls another AE title than this node's".to_owned();
+            return Err((CalledAETitleNotRecognized, why));
         }
+        let unknown = |why: String| Err((CallingAETitleNotRecognized, why));
         let mut known = self
             .known
             .iter()
-            .filter(|caller| caller.ae_title == calling_ae_title.trim())
+            .filter(|caller| caller.ae_title == calling)
             .peekable();
+        if known.peek().is_none() {
+            return match self.accept_unknown {
+                true => Ok(()),
+                false => unknown("its AE title is that of no [[peer]]".to_owned()),
+            };
+        }
         // An IPv4 address on a socket for both comes as ::ffff:192.0.2.10.
-        let address = self.address.to_canonical();
-        let may_call = match known.peek() {
-            None => self.accept_unknown,
-            Some(_) => known
-                .any(|caller| caller.only_from.is_empty() || caller.only_from.contains(&address)),
+        let address = origin.address.to_canonical();
+        let mut here = known
+            .filter(|caller| caller.only_from.is_empty() || caller.only_from.contains(&address))
+            .peekable();
+        if here.peek().is_none() {
+            return unknown("it calls from an address that `only_from` does not name".to_owned());
+        }
+        let certificate = origin.certificate.as_ref();
+        let shows = |caller: &Caller| {
+            caller.only_with.is_empty()
+                || certificate.is_some_and(|shown| shown.is_one_of(&caller.only_with))
         };
-        if may_call {
-            Ok(())
-        } else {
-            Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)
+        match (here.any(shows), certificate) {
+            (true, _) => Ok(()),
+            (false, Some(shown)) => unknown(format!(
+                "it shows a certificate that `only_with` does not name: {shown}"
+            )),
+            (false, None) => unknown(
+                "it shows no certificate, and `only_with` names those it may show".to_owned(),
+            ),
         }
     }
 }

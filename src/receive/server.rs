@@ -1,42 +1,44 @@
-//! The listener: accepts connections, bounds how many are open, drains on shutdown.
+//! The listeners: accept connections, bound how many are open, drain on shutdown.
 
 use super::association::Handler;
-use super::policy::{Caller, KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES};
-use super::statement::SERVICES;
+use super::negotiation::{answer, not_now, rejection};
+use super::policy::{Caller, Callers, Origin};
 use crate::archive::Archive;
-use dicom_ul::association::Association;
-use dicom_ul::association::server::ServerAssociationOptions;
-use dicom_ul::pdu::{
-    AssociationRJ, AssociationRJResult, AssociationRJServiceProviderPresentationReason,
-    AssociationRJSource, Pdu, write_pdu,
-};
+use crate::dimse::{UpperLayer, UpperLayerError};
+use crate::tls::{Acceptor, Certificate};
+use dicom_ul::pdu::Pdu;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Largest PDU we take: large enough that a slice is a few reads, small enough that 64 associations fit in memory.
-pub(super) const MAX_PDU_LENGTH: u32 = 128 * 1024;
+/// Connections that may be without an association, beside those that have one.
+pub const MOST_HALF_OPEN: usize = 32;
 /// How long open associations may go on after shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// What the receiver needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReceiveOptions {
     /// AE title callers must call.
     pub ae_title: String,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What `listen` speaks TLS by; without, it speaks DICOM alone.
+    pub tls: Option<Acceptor>,
+    /// Where to listen without TLS, beside `listen`.
+    pub plain_listen: Option<SocketAddr>,
     /// Those who may call; the node can call each of them in turn, and reports storage commitment to no other.
     pub callers: Vec<Caller>,
     /// Others may call too.
     pub accept_unknown: bool,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
+    /// A connection that has no association after this long is closed, the TLS handshake included.
+    pub association_timeout: Duration,
     /// An association that says nothing for this long is aborted.
     pub idle_timeout: Duration,
     /// Instances are refused (A700H) when less than this is free, bytes.
@@ -63,28 +65,38 @@ pub enum ReceiveError {
 pub(super) struct Shared {
     pub(super) options: ReceiveOptions,
     pub(super) archive: Arc<Archive>,
+    /// Places for associations. A connection has none before it has asked for one in good order.
+    places: Arc<Semaphore>,
 }
 
-/// A bound listener.
+/// Bound listeners.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    plain: Option<TcpListener>,
     shared: Arc<Shared>,
 }
 
 impl Server {
-    /// Binds the listener; nothing is accepted before [`Server::run`].
+    /// Binds the listeners; nothing is accepted before [`Server::run`].
     pub async fn bind(
         options: ReceiveOptions,
         archive: Arc<Archive>,
     ) -> Result<Self, ReceiveError> {
-        let address = options.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ReceiveError::Bind { address, source })?;
+        let listener = bind(options.listen).await?;
+        let plain = match options.plain_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let places = Arc::new(Semaphore::new(options.max_associations));
         Ok(Self {
             listener,
-            shared: Arc::new(Shared { options, archive }),
+            plain,
+            shared: Arc::new(Shared {
+                options,
+                archive,
+                places,
+            }),
         })
     }
 
@@ -95,12 +107,51 @@ impl Server {
 
     /// Accepts associations until `shutdown`, then lets those in the middle of an instance finish.
     pub async fn run(self, shutdown: CancellationToken) {
-        let open = Arc::new(Semaphore::new(self.shared.options.max_associations));
-        let tasks = TaskTracker::new();
+        let connections = self.shared.options.max_associations + MOST_HALF_OPEN;
+        let door = Door {
+            shared: self.shared,
+            connections: Arc::new(Semaphore::new(connections)),
+            tasks: TaskTracker::new(),
+            shutdown,
+        };
+        let plain = async {
+            if let Some(plain) = self.plain {
+                door.listen(plain, false).await;
+            }
+        };
+        let speaks_tls = door.shared.options.tls.is_some();
+        tokio::join!(door.listen(self.listener, speaks_tls), plain);
+        door.tasks.close();
+        if tokio::time::timeout(GRACE, door.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("associations were still open at the end of the grace time");
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ReceiveError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ReceiveError::Bind { address, source })
+}
+
+/// What the listeners share.
+struct Door {
+    shared: Arc<Shared>,
+    /// Places for connections, with an association or not yet.
+    connections: Arc<Semaphore>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Door {
+    async fn listen(&self, listener: TcpListener, speaks_tls: bool) {
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = shutdown.cancelled() => break,
+                accepted = listener.accept() => accepted,
+                () = self.shutdown.cancelled() => return,
             };
             let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
@@ -111,23 +162,15 @@ impl Server {
                     continue;
                 }
             };
-            match Arc::clone(&open).try_acquire_owned() {
-                Ok(permit) => {
-                    let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
-                    tasks.spawn_blocking(move || {
-                        on_this_thread(stream, address, shared, shutdown);
-                        drop(permit);
-                    });
-                }
-                Err(_) => {
-                    tracing::warn!(%address, "too many associations; one was rejected for now");
-                    tasks.spawn(reject_for_now(stream));
-                }
-            }
-        }
-        tasks.close();
-        if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
-            tracing::warn!("associations were still open at the end of the grace time");
+            let Ok(connection) = Arc::clone(&self.connections).try_acquire_owned() else {
+                tracing::warn!(%address, "too many connections without an association; one was closed");
+                continue;
+            };
+            let (shared, shutdown) = (Arc::clone(&self.shared), self.shutdown.clone());
+            self.tasks.spawn_blocking(move || {
+                on_this_thread(stream, address, speaks_tls, shared, shutdown);
+                drop(connection);
+            });
         }
     }
 }
@@ -137,6 +180,7 @@ impl Server {
 fn on_this_thread(
     stream: TcpStream,
     address: SocketAddr,
+    speaks_tls: bool,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) {
@@ -147,7 +191,8 @@ fn on_this_thread(
     let served = runtime.and_then(|runtime| {
         let stream = stream.into_std()?;
         runtime.block_on(async {
-            serve(TcpStream::from_std(stream)?, address, shared, shutdown).await;
+            let stream = TcpStream::from_std(stream)?;
+            serve(stream, address, speaks_tls, shared, shutdown).await;
             Ok(())
         })
     });
@@ -159,62 +204,42 @@ fn on_this_thread(
 async fn serve(
     stream: TcpStream,
     address: SocketAddr,
+    speaks_tls: bool,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) {
     // Requests and responses alternate: waiting to fill packets only adds latency.
     let _ = stream.set_nodelay(true);
     let options = &shared.options;
-    let mut negotiation = ServerAssociationOptions::new()
-        .ae_access_control(KnownCallers {
-            known: options.callers.clone(),
-            accept_unknown: options.accept_unknown,
-            address: address.ip(),
-        })
-        .ae_title(options.ae_title.clone())
-        .max_pdu_length(MAX_PDU_LENGTH)
-        .strict(true)
-        .read_timeout(options.idle_timeout)
-        .write_timeout(options.idle_timeout);
-    for class in SERVICES.iter().chain(STORAGE_CLASSES) {
-        negotiation = negotiation.with_abstract_syntax(*class);
-    }
-    for syntax in TRANSFER_SYNTAXES {
-        negotiation = negotiation.with_transfer_syntax(*syntax);
-    }
     // One time limit for all of it: a peer that sends a byte now and then is as silent as one that sends none.
-    let negotiated =
-        tokio::time::timeout(options.idle_timeout, negotiation.establish_async(stream));
+    let limit = options.association_timeout.min(options.idle_timeout);
     let established = tokio::select! {
-        established = negotiated => established,
+        established = tokio::time::timeout(limit, establish(stream, address, speaks_tls, &shared)) => established,
         () = shutdown.cancelled() => return,
     };
-    let association = match established {
-        Ok(Ok(association)) => association,
-        // Whoever looks whether the port is open, every few seconds perhaps.
-        Ok(Err(dicom_ul::association::Error::ConnectionClosed { .. })) => {
+    let (mut handler, calling_ae, _place) = match established {
+        Ok(Ok(established)) => established,
+        Ok(Err(NotEstablished::Closed)) => {
             tracing::debug!(%address, "a connection was closed before it asked for an association");
             return;
         }
-        Ok(Err(error)) => {
-            tracing::warn!(%address, %error, "an association was not established");
+        Ok(Err(NotEstablished::Failed(reason))) => {
+            tracing::warn!(%address, %reason, "an association was not established");
             return;
         }
         Err(_) => {
-            tracing::warn!(%address, waited = ?options.idle_timeout, "a connection asked for no association");
+            tracing::warn!(%address, waited = ?limit, "a connection asked for no association");
             return;
         }
     };
-    let calling_ae = association.peer_ae_title().trim().to_owned();
     tracing::debug!(%address, calling_ae, "association established");
-    let mut handler = Handler::new(association, Arc::clone(&shared));
     let ended = handler.run(&shutdown).await;
     let (stored, refused) = (handler.stored, handler.refused);
     let end = if ended.is_ok() { "released" } else { "aborted" };
     metrics::counter!("irisnode_associations_total", "end" => end).increment(1);
     match ended {
         Ok(()) if shutdown.is_cancelled() => handler.abort().await,
-        Ok(()) => {}
+        Ok(()) => handler.close().await,
         Err(error) => {
             tracing::warn!(%address, calling_ae, %error, "an association was aborted");
             handler.abort().await;
@@ -223,25 +248,77 @@ async fn serve(
     tracing::info!(%address, calling_ae, stored, refused, "association ended");
 }
 
-/// Rejected-transient, local limit exceeded (PS3.8 table 9-21): the peer may try again.
-async fn reject_for_now(mut stream: TcpStream) {
-    let pdu = Pdu::AssociationRJ(AssociationRJ {
-        result: AssociationRJResult::Transient,
-        source: AssociationRJSource::ServiceProviderPresentation(
-            AssociationRJServiceProviderPresentationReason::LocalLimitExceeded,
-        ),
-    });
-    let mut bytes = Vec::new();
-    if write_pdu(&mut bytes, &pdu).is_err() {
-        return;
-    }
-    // The request must be read to its end, or closing the socket resets the
-    // answer away; the peer closes when it has read the answer.
-    let answered = async {
-        let _ = stream.write_all(&bytes).await;
-        let _ = stream.shutdown().await;
-        let mut request = stream.take(MAX_PDU_LENGTH.into());
-        let _ = tokio::io::copy(&mut request, &mut tokio::io::sink()).await;
+/// Why there is no association.
+enum NotEstablished {
+    /// Whoever looks whether the port is open, every few seconds perhaps.
+    Closed,
+    /// Anything else, in a sentence for the log.
+    Failed(String),
+}
+
+/// From a connection to an association, by TLS where the listener speaks it.
+async fn establish(
+    stream: TcpStream,
+    address: SocketAddr,
+    speaks_tls: bool,
+    shared: &Arc<Shared>,
+) -> Result<(Handler, String, OwnedSemaphorePermit), NotEstablished> {
+    let options = &shared.options;
+    let (upper_layer, certificate) = match options.tls.as_ref().filter(|_| speaks_tls) {
+        None => (UpperLayer::new(stream, options.idle_timeout), None),
+        Some(tls) => shake_hands(tls, stream, options.idle_timeout).await?,
     };
-    let _ = tokio::time::timeout(Duration::from_secs(2), answered).await;
+    let mut upper_layer = upper_layer;
+    let request = match upper_layer.receive().await {
+        Ok(Pdu::AssociationRQ(request)) => request,
+        Ok(_) => {
+            upper_layer.abort().await;
+            let reason = "it sent another PDU than a request for an association";
+            return Err(NotEstablished::Failed(reason.to_owned()));
+        }
+        Err(UpperLayerError::Closed) => return Err(NotEstablished::Closed),
+        Err(error) => return Err(NotEstablished::Failed(error.to_string())),
+    };
+    let callers = Callers {
+        ae_title: &options.ae_title,
+        known: &options.callers,
+        accept_unknown: options.accept_unknown,
+    };
+    let origin = Origin {
+        address: address.ip(),
+        certificate,
+    };
+    let (agreed, accepted) = match answer(request, &callers, &origin) {
+        Ok(answered) => answered,
+        Err((reason, why)) => {
+            upper_layer.send_last(&rejection(reason)).await;
+            return Err(NotEstablished::Failed(why));
+        }
+    };
+    let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
+        upper_layer.send_last(&not_now()).await;
+        let reason = "too many associations; it was rejected for now".to_owned();
+        return Err(NotEstablished::Failed(reason));
+    };
+    upper_layer
+        .send(&accepted)
+        .await
+        .map_err(|error| NotEstablished::Failed(error.to_string()))?;
+    let calling_ae = agreed.calling_ae.clone();
+    let handler = Handler::new(upper_layer, agreed, Arc::clone(shared));
+    Ok((handler, calling_ae, place))
+}
+
+async fn shake_hands(
+    tls: &Acceptor,
+    stream: TcpStream,
+    patience: Duration,
+) -> Result<(UpperLayer, Option<Certificate>), NotEstablished> {
+    if matches!(stream.peek(&mut [0]).await, Ok(0) | Err(_)) {
+        return Err(NotEstablished::Closed);
+    }
+    match tls.accept(stream).await {
+        Ok((stream, certificate)) => Ok((UpperLayer::new(stream, patience), certificate)),
+        Err(error) => Err(NotEstablished::Failed(format!("TLS: {error}"))),
+    }
 }

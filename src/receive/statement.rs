@@ -1,9 +1,8 @@
 //! What the acceptor accepts, for the conformance statement: read from the tables that negotiation itself uses.
 
-use super::instance::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
+use super::negotiation::MOST_CONTEXTS;
 use super::policy::{STORAGE_CLASSES, TRANSFER_SYNTAXES};
-use super::server::MAX_PDU_LENGTH;
-use crate::dimse::Status;
+use crate::dimse::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH, Status};
 use dicom_dictionary_std::uids;
 
 /// The facts of PS3.2 that the code decides.
@@ -19,12 +18,12 @@ pub struct Statement {
     pub max_pdu_length: u32,
     /// Statuses answered with, and what each says.
     pub statuses: Vec<(u16, &'static str)>,
-    /// Implementation Class UID (0002,0012) of files.
-    pub file_implementation_class_uid: &'static str,
-    /// Implementation Version Name (0002,0013) of files.
-    pub file_implementation_version_name: &'static str,
-    /// Implementation Class UID and Version Name given in associations.
-    pub association_implementation: (&'static str, &'static str),
+    /// Implementation Class UID, in associations and in files (0002,0012).
+    pub implementation_class_uid: &'static str,
+    /// Implementation Version Name, in associations and in files (0002,0013).
+    pub implementation_version_name: &'static str,
+    /// Most presentation contexts of an association.
+    pub max_presentation_contexts: usize,
 }
 
 /// What this build accepts.
@@ -38,12 +37,9 @@ pub fn statement() -> Statement {
             .iter()
             .map(|status| (status.code(), status.meaning()))
             .collect(),
-        file_implementation_class_uid: IMPLEMENTATION_CLASS_UID,
-        file_implementation_version_name: IMPLEMENTATION_VERSION_NAME,
-        association_implementation: (
-            dicom_ul::IMPLEMENTATION_CLASS_UID,
-            dicom_ul::IMPLEMENTATION_VERSION_NAME,
-        ),
+        implementation_class_uid: IMPLEMENTATION_CLASS_UID,
+        implementation_version_name: IMPLEMENTATION_VERSION_NAME,
+        max_presentation_contexts: MOST_CONTEXTS,
     }
 }
 

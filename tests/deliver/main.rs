@@ -35,6 +35,8 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         port,
         compress: Vec::new(),
         only_from: Vec::new(),
+        tls: None,
+        only_with: Vec::new(),
     }
 }
 

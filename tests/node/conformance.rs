@@ -34,22 +34,23 @@ fn parts() -> Vec<(&'static str, String)> {
     for (code, meaning) in &said.statuses {
         writeln!(statuses, "| {code:04X}H | {meaning} |").unwrap();
     }
-    let (class, version) = said.association_implementation;
     let association = format!(
         "| | |\n|---|---|\n\
          | Application Context Name | 1.2.840.10008.3.1.1.1 |\n\
-         | Implementation Class UID, in associations | {class} |\n\
-         | Implementation Version Name, in associations | {version} |\n\
-         | Implementation Class UID, in files | {} |\n\
-         | Implementation Version Name, in files | {} |\n\
+         | Implementation Class UID, in associations and files | {} |\n\
+         | Implementation Version Name, in associations and files | {} |\n\
          | largest PDU taken | {} bytes |\n\
+         | most presentation contexts | {} |\n\
          | associations at once | {} (`max_associations`) |\n\
          | asynchronous operations | not negotiated: one at a time |\n\
+         | time until a connection without an association is closed | {} (`association_timeout`) |\n\
          | time until a silent association is aborted | {} (`idle_timeout`) |\n",
-        said.file_implementation_class_uid,
-        said.file_implementation_version_name,
+        said.implementation_class_uid,
+        said.implementation_version_name,
         said.max_pdu_length,
+        said.max_presentation_contexts,
         node.max_associations,
+        humantime::format_duration(node.association_timeout),
         humantime::format_duration(node.idle_timeout),
     );
     vec![

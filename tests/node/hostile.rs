@@ -1,7 +1,7 @@
 //! Peers that break the rules, and connections that break.
 
 use crate::raw_association::RawAssociation;
-use crate::support::{CtSlice, Node, PATIENCE, data_set, irisnode, wait_until};
+use crate::support::{Authority, CtSlice, Node, PATIENCE, data_set, irisnode, wait_until};
 use crate::{assert_answers, receiver, send, small_slices};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -122,6 +122,82 @@ fn a_peer_that_says_nothing_is_not_waited_for_for_ever() {
         assert_eq!(hangs_up(halfway.stream()).first(), Some(&0x07));
     });
     assert_nothing_kept(&node);
+}
+
+#[test]
+fn connections_that_ask_for_nothing_hold_no_place_and_more_than_a_few_are_closed_at_once() {
+    let node = receiver()
+        .node("max_associations = 1\nassociation_timeout = \"60s\"")
+        .start();
+    // One place for an association, and 32 for connections that have none.
+    let half_open: Vec<TcpStream> = (0..31)
+        .map(|n| {
+            let mut stream = connect(&node);
+            if n % 2 == 0 {
+                stream.write_all(&[0x01, 0, 0, 0, 1]).unwrap();
+            }
+            stream
+        })
+        .collect();
+    let taken = wait_until(PATIENCE, || RawAssociation::try_open(&node).is_some());
+    assert!(taken, "{}", node.log());
+
+    let more: Vec<TcpStream> = (0..8).map(|_| connect(&node)).collect();
+    // At most two of them found a place.
+    for stream in &more[2..] {
+        assert_eq!(hangs_up(stream), b"");
+    }
+    assert!(
+        node.log()
+            .contains("too many connections without an association")
+    );
+    drop((half_open, more));
+    let free_again = wait_until(PATIENCE, || RawAssociation::try_open(&node).is_some());
+    assert!(free_again, "{}", node.log());
+    assert_nothing_kept(&node);
+}
+
+#[test]
+fn a_message_that_comes_byte_by_byte_is_not_waited_for_for_ever() {
+    let node = receiver().node("idle_timeout = \"1s\"").start();
+    let mut dribbling = RawAssociation::open(&node);
+    dribbling.command("1.2.3");
+    let began = std::time::Instant::now();
+    // Never silent for long, and never done.
+    while began.elapsed() < PATIENCE && dribbling.try_data(b"ab") {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(hangs_up(dribbling.stream()).first(), Some(&0x07));
+    let text = node.log();
+    assert!(text.contains("less than 1024 bytes a second"), "{text}");
+    assert_nothing_kept(&node);
+}
+
+#[test]
+fn half_a_tls_handshake_is_not_waited_for_for_ever() {
+    let hospital = Authority::new("hospital");
+    let own = hospital.certify("irisnode");
+    let node = receiver()
+        .node("association_timeout = \"1s\"")
+        .sections(&format!(
+            "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+            own.certificate.display(),
+            own.key.display()
+        ))
+        .start();
+    let silent = connect(&node);
+    let mut trickling = connect(&node);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The head of a ClientHello of 512 bytes, and then a byte now and then.
+            let head = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC];
+            while trickling.write_all(&head).is_ok() {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        assert_eq!(hangs_up(&silent), b"");
+    });
+    assert!(node.log().contains("a connection asked for no association"));
 }
 
 #[test]

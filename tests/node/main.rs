@@ -30,6 +30,7 @@ mod road;
 mod series;
 mod status_page;
 mod syntaxes;
+mod tls;
 
 use irisnode::config::{Delivery, Peer};
 use irisnode::deliver::{FileOutcome, store};
@@ -55,6 +56,8 @@ fn as_peer(node: &Node) -> Peer {
         port: node.port,
         compress: Vec::new(),
         only_from: Vec::new(),
+        tls: None,
+        only_with: Vec::new(),
     }
 }
 

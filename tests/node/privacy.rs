@@ -5,6 +5,7 @@ use crate::support::{DrawnSeries, NodeSetup, data_set, free_port};
 use crate::{WITH_ORGANS, printed, send, storescp};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use std::os::unix::fs::PermissionsExt;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.90";
 const SECRETS: [&str; 5] = [
@@ -87,4 +88,14 @@ fn nothing_of_the_patient_is_printed_whatever_happens() {
             assert!(line.is_none(), "the {what} tells {secret}: {line:?}");
         }
     }
+
+    // What is kept of them is its owner's alone, whatever the umask.
+    let mut seen = 0;
+    for entry in walkdir::WalkDir::new(node.data()).min_depth(1) {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o} {}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen > 256, "only {seen} files and folders");
 }

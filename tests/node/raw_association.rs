@@ -64,7 +64,19 @@ impl RawAssociation {
         self.fragment(PDataValueType::Data, is_last, bytes);
     }
 
+    /// Sends a fragment of a data set that goes on; whether the connection took it.
+    pub fn try_data(&mut self, bytes: &[u8]) -> bool {
+        self.try_fragment(PDataValueType::Data, false, bytes)
+    }
+
     fn fragment(&mut self, value_type: PDataValueType, is_last: bool, bytes: &[u8]) {
+        assert!(
+            self.try_fragment(value_type, is_last, bytes),
+            "no connection"
+        );
+    }
+
+    fn try_fragment(&mut self, value_type: PDataValueType, is_last: bool, bytes: &[u8]) -> bool {
         let value = PDataValue {
             presentation_context_id: 1,
             value_type,
@@ -73,7 +85,7 @@ impl RawAssociation {
         };
         self.association
             .send(&Pdu::PData { data: vec![value] })
-            .expect("a connection");
+            .is_ok()
     }
 
     /// Waits for the response; gives its Status (0000,0900).

@@ -34,6 +34,8 @@ pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
         port,
         compress: compress.to_vec(),
         only_from: Vec::new(),
+        tls: None,
+        only_with: Vec::new(),
     };
     let outcomes = tokio::runtime::Builder::new_current_thread()
         .enable_all()

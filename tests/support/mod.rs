@@ -12,6 +12,7 @@
     reason = "a test that cannot arrange its situation fails"
 )]
 
+mod authority;
 mod dicom_file;
 mod drawn_series;
 pub mod http;
@@ -19,6 +20,7 @@ mod node;
 mod orthanc;
 mod process;
 
+pub use authority::{Authority, Holder};
 pub use dicom_file::{CtSlice, data_set};
 pub use drawn_series::DrawnSeries;
 pub use node::{Node, NodeSetup, PATIENCE, TASK};

@@ -1,0 +1,88 @@
+//! The certificates, keys and authorities that a configuration names: whether they can be used, and for how long.
+
+use crate::config::{ConfigFile, Problem, Tls};
+use crate::tls::{Certificate, EXPIRES_SOON, Identity, TlsError, check_authorities};
+use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
+
+/// What is wrong with them, or doubtful, at the lines that name them.
+pub(super) fn problems(file: &ConfigFile) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut cannot = |error: &TlsError| {
+        let help = "a PEM file, `-----BEGIN ...`: the node's certificate with its issuers' after it, its key without a password, or authorities; a relative path starts at the folder of this file";
+        problems.extend(file.problems_with_tls_file(error.path(), &error.to_string(), help));
+    };
+    for authorities in file.authorities() {
+        if let Err(error) = check_authorities(&authorities) {
+            cannot(&error);
+        }
+    }
+    let Some(tls) = &file.config().tls else {
+        return problems;
+    };
+    match identity(tls).check() {
+        Err(error) => cannot(&error),
+        Ok(certificate) => problems.extend(validity(file, tls, &certificate)),
+    }
+    let key = &tls.identity.key;
+    let mode = std::fs::metadata(key).map(|file| file.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        let warned = file.problems_with_tls_file(
+            key,
+            "others than its owner can read the private key",
+            "chmod 600, and let the node's user own it",
+        );
+        problems.extend(warned.into_iter().map(warning));
+    }
+    problems
+}
+
+/// The node's certificate in words: whose, and until when.
+pub(super) fn in_words(tls: &Tls) -> String {
+    match identity(tls).check() {
+        Ok(certificate) => format!(
+            "{}, until {}",
+            certificate.subject,
+            day(certificate.not_after)
+        ),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn identity(tls: &Tls) -> Identity {
+    Identity {
+        certificate: tls.identity.certificate.clone(),
+        key: tls.identity.key.clone(),
+    }
+}
+
+fn validity(file: &ConfigFile, tls: &Tls, certificate: &Certificate) -> Vec<Problem> {
+    let now = SystemTime::now();
+    let say = |message: String| {
+        let help = "put a new certificate (and key) in its place; a running node takes it without a restart";
+        file.problems_with_tls_file(&tls.identity.certificate, &message, help)
+    };
+    let until = day(certificate.not_after);
+    if now > certificate.not_after {
+        say(format!("the certificate has expired on {until}"))
+    } else if now < certificate.not_before {
+        let from = day(certificate.not_before);
+        say(format!("the certificate is not valid before {from}"))
+    } else if now + EXPIRES_SOON > certificate.not_after {
+        let said = say(format!("the certificate expires on {until}"));
+        said.into_iter().map(warning).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+fn warning(problem: Problem) -> Problem {
+    Problem {
+        is_warning: true,
+        ..problem
+    }
+}
+
+fn day(time: SystemTime) -> impl std::fmt::Display {
+    chrono::DateTime::<chrono::Utc>::from(time).format("%Y-%m-%d")
+}
