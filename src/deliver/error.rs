@@ -1,6 +1,6 @@
 //! Why a peer did not take what was sent, in an administrator's words.
 
-use super::status::StoreStatus;
+use super::status::{MoveStatus, StoreStatus};
 use crate::config::Peer;
 use dicom_ul::association::Error as UlError;
 use dicom_ul::pdu::{
@@ -66,6 +66,18 @@ pub enum DeliverError {
         /// Offending Element (0000,0901): tags the peer complained of.
         offending_elements: Vec<String>,
     },
+    /// The peer did not move a series.
+    #[error(
+        "{peer} did not send the series to {destination}: status {status}; check that it holds the series, that it knows {destination} at this machine's address and port, and that {destination} may retrieve from it"
+    )]
+    NotMoved {
+        /// The peer.
+        peer: String,
+        /// Move Destination: an AE title of this side.
+        destination: String,
+        /// The status.
+        status: MoveStatus,
+    },
     /// The association ended in the middle of the exchange.
     #[error(
         "{peer} ended the association before it acknowledged: {reason}; the peer's log says more"
@@ -109,6 +121,7 @@ impl DeliverError {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Lost { .. } => true,
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
+            Self::NotMoved { status, .. } => status.is_transient(),
             Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
         }
     }

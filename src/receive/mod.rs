@@ -9,6 +9,6 @@ mod policy;
 mod server;
 mod statement;
 
-pub use policy::Caller;
+pub use policy::{Caller, TeachingTitle};
 pub use server::{ReceiveError, ReceiveOptions, Server};
 pub use statement::{Statement, statement};

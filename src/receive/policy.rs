@@ -14,13 +14,23 @@ pub struct Caller {
     pub only_from: Vec<IpAddr>,
 }
 
-/// Called AE title must be ours; calling AE title must be known unless anyone may call. A known one that is tied to
-/// addresses must call from one of them, whoever else may call.
+/// An AE title beside the node's own, to which labels that teach are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeachingTitle {
+    /// The title.
+    pub ae_title: String,
+    /// AE titles that may call it; each must be a [`Caller`] too.
+    pub callers: Vec<String>,
+}
+
+/// Called AE title must be one of ours; calling AE title must be known unless anyone may call. A known one that is tied to
+/// addresses must call from one of them, whoever else may call. The teaching title hears those only that are named for it.
 #[derive(Debug, Clone)]
 pub(super) struct KnownCallers {
     pub(super) known: Vec<Caller>,
     /// AE titles that are not known may call too.
     pub(super) accept_unknown: bool,
+    pub(super) teaching: Option<TeachingTitle>,
     /// Where this caller calls from.
     pub(super) address: IpAddr,
 }
@@ -33,7 +43,9 @@ impl AccessControl for KnownCallers {
         called_ae_title: &str,
         _user_identity: Option<&UserIdentity>,
     ) -> Result<(), AssociationRJServiceUserReason> {
-        if called_ae_title.trim() != this_ae_title {
+        let called = called_ae_title.trim();
+        let taught = self.teaching.as_ref().filter(|one| one.ae_title == called);
+        if called != this_ae_title && taught.is_none() {
             return Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized);
         }
         let mut known = self
@@ -44,11 +56,13 @@ impl AccessControl for KnownCallers {
         // An IPv4 address on a socket for both comes as ::ffff:192.0.2.10.
         let address = self.address.to_canonical();
         let may_call = match known.peek() {
-            None => self.accept_unknown,
+            None => self.accept_unknown && taught.is_none(),
             Some(_) => known
                 .any(|caller| caller.only_from.is_empty() || caller.only_from.contains(&address)),
         };
-        if may_call {
+        let may_teach =
+            taught.is_none_or(|one| one.callers.iter().any(|c| c == calling_ae_title.trim()));
+        if may_call && may_teach {
             Ok(())
         } else {
             Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)

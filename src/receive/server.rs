@@ -1,7 +1,7 @@
 //! The listener: accepts connections, bounds how many are open, drains on shutdown.
 
 use super::association::Handler;
-use super::policy::{Caller, KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES};
+use super::policy::{Caller, KnownCallers, STORAGE_CLASSES, TRANSFER_SYNTAXES, TeachingTitle};
 use super::statement::SERVICES;
 use crate::archive::Archive;
 use dicom_ul::association::Association;
@@ -35,6 +35,8 @@ pub struct ReceiveOptions {
     pub callers: Vec<Caller>,
     /// Others may call too.
     pub accept_unknown: bool,
+    /// AE title, on the same port, for labels that teach.
+    pub teaching: Option<TeachingTitle>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
     /// An association that says nothing for this long is aborted.
@@ -169,6 +171,7 @@ async fn serve(
         .ae_access_control(KnownCallers {
             known: options.callers.clone(),
             accept_unknown: options.accept_unknown,
+            teaching: options.teaching.clone(),
             address: address.ip(),
         })
         .ae_title(options.ae_title.clone())

@@ -30,6 +30,7 @@ mod road;
 mod series;
 mod status_page;
 mod syntaxes;
+mod teaching;
 
 use irisnode::config::{Delivery, Peer};
 use irisnode::deliver::{FileOutcome, store};
