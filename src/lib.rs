@@ -27,6 +27,7 @@ pub mod receive;
 pub mod route;
 pub mod segment;
 pub mod tasks;
+pub mod teach;
 pub mod terminology;
 pub mod tls;
 pub mod volume;

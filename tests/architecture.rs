@@ -39,6 +39,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "volume",
         ],
     ),
+    (
+        "teach",
+        &[
+            "archive",
+            "assemble",
+            "encode",
+            "iris",
+            "picture",
+            "segment",
+            "tasks",
+            "terminology",
+            "volume",
+        ],
+    ),
     ("picture", &["volume"]),
     ("phantom", &["iris", "preprocess", "terminology", "volume"]),
 ];

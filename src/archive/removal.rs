@@ -8,9 +8,12 @@ use super::{Archive, ArchiveError};
 use std::time::Duration;
 
 /// Every job of a series has ended so: whoever sent it has its answer, or was never to get one. A failed job waits
-/// for a person (`irisnode jobs retry` or `cancel`), and so does its series.
+/// for a person (`irisnode jobs retry` or `cancel`), and so does its series. Labels that were sent to teach, and the
+/// images they were drawn on, wait for a person's decision too.
 const ANSWERED: &str = "NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.series = series.id
-    AND state NOT IN ('delivered', 'skipped', 'discarded'))";
+    AND state NOT IN ('delivered', 'skipped', 'discarded'))
+    AND NOT EXISTS (SELECT 1 FROM proposals WHERE state NOT IN ('approved', 'rejected')
+        AND (proposals.series = series.id OR proposals.images_uid = series.series_uid))";
 
 /// What is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +80,7 @@ impl Archive {
             "INSERT OR IGNORE INTO removals (file) SELECT file FROM instances WHERE series = ?",
             "INSERT OR IGNORE INTO removals (file) SELECT file FROM deliveries
              WHERE file <> '' AND job IN (SELECT id FROM jobs WHERE series = ?)",
+            "DELETE FROM proposals WHERE series = ?",
             "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE series = ?)",
             "DELETE FROM jobs WHERE series = ?",
             "DELETE FROM instances WHERE series = ?",

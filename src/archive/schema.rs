@@ -79,6 +79,28 @@ const MIGRATIONS: &[&str] = &[
         UNIQUE (transaction_uid, calling_ae)
     );
 ",
+    // What was sent to teach.
+    "
+    CREATE TABLE proposals (
+        id INTEGER PRIMARY KEY,
+        series INTEGER NOT NULL REFERENCES series (id),
+        sop_instance_uid TEXT NOT NULL,
+        segments TEXT,
+        state TEXT NOT NULL,
+        reason TEXT,
+        task TEXT,
+        finding TEXT,
+        images_uid TEXT,
+        has_fetched INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    );
+    CREATE INDEX proposals_by_state ON proposals (state, next_at);
+    CREATE INDEX proposals_by_series ON proposals (series, sop_instance_uid);
+    CREATE INDEX proposals_by_images ON proposals (images_uid);
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

@@ -132,6 +132,7 @@ impl fmt::Display for Summary<'_> {
         let Config {
             node,
             delivery,
+            teach,
             web,
             tls,
             peers,
@@ -184,6 +185,18 @@ impl fmt::Display for Summary<'_> {
             humantime::format_duration(delivery.first_retry),
             humantime::format_duration(delivery.give_up_after)
         )?;
+        if let Some(title) = &teach.ae_title {
+            let who = |names: &[String], otherwise: &str| match names {
+                [] => otherwise.to_owned(),
+                names => names.join(", "),
+            };
+            writeln!(
+                f,
+                "teaching  by labels sent to {title}; from {}, images fetched from {}",
+                who(&teach.from, "every peer"),
+                who(&teach.fetch_from, "the peer that sent the labels")
+            )?;
+        }
         match web.listen {
             Some(address) => writeln!(f, "status    on http://{address}/, this machine only")?,
             None => writeln!(f, "status    no page: [web] has no listen")?,

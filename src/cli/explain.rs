@@ -11,7 +11,8 @@ use super::images::{missing, no_dicom};
 use super::mark::Mark;
 use super::peer_args::ae_title;
 use crate::assemble::{SeriesFiles, group_by_series, read_attributes};
-use crate::config::{Config, Rule};
+use crate::config::{ALL_TAUGHT, Config, Rule};
+use crate::node::wants_taught;
 use crate::route::{
     Explanation, KnownTitles, Reason, RuleExplanation, SeriesContext, Verdict, destinations,
     explain,
@@ -155,7 +156,7 @@ impl Explained<'_> {
             idle = false;
             text += &format!(
                 "  {condition}run {}{}, send the result {}{} (rule `{}`)\n",
-                rule.tasks.join(", "),
+                self.tasks(rule, &series.modality),
                 strategy(rule),
                 match self.receivers(rule) {
                     Ok(names) => format!("to {names}"),
@@ -230,11 +231,28 @@ impl Explained<'_> {
         }
     }
 
+    /// The tasks that a rule names, and which ones of that modality were taught where it says so.
+    fn tasks(&self, rule: &Rule, modality: &str) -> String {
+        let named = rule.tasks.join(", ");
+        if !wants_taught(rule) {
+            return named;
+        }
+        let taught = TaskLibrary::open(&self.config.node.task_dir).and_then(|all| all.taught());
+        let taught = taught.unwrap_or_default();
+        let fitting = taught.iter().filter(|task| task.is_of_modality(modality));
+        let names: Vec<&str> = fitting.map(|task| task.name.as_str()).collect();
+        match names.as_slice() {
+            [] => format!("{named} (no task of {modality} was taught yet)"),
+            names => format!("{named} ({})", names.join(", ")),
+        }
+    }
+
     fn absent_tasks<'r>(&self, rule: &'r Rule) -> Vec<&'r str> {
         let library = TaskLibrary::open(&self.config.node.task_dir);
         let is_there = |name: &str| library.as_ref().is_ok_and(|l| l.show(name).is_ok());
         let names = rule.tasks.iter().map(String::as_str);
-        names.filter(|name| !is_there(name)).collect()
+        let named = names.filter(|name| *name != ALL_TAUGHT);
+        named.filter(|name| !is_there(name)).collect()
     }
 
     fn document(&self, series: &SeriesFiles) -> Value {

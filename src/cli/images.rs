@@ -7,7 +7,7 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 use super::selection::SegmentArg;
 use super::table::table;
 use crate::assemble::{SeriesFiles, SourceSeries, VolumeChoice, group_by_series, read_volume};
-use crate::encode::{read_rtstruct, read_seg};
+use crate::encode::labels_on;
 use crate::terminology::SegmentDescription;
 use crate::volume::{LabelVolume, Volume};
 
@@ -121,61 +121,21 @@ pub fn read_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::
     let Some(series) = groups.series.first() else {
         return nifti_labels(path);
     };
-    if series.modality == "RTSTRUCT" {
-        return rtstruct_labels(path, image, asked);
-    }
     let about = || format!("{} cannot be taken as labels", path.display());
-    let seg = read_seg(path).into_diagnostic().wrap_err_with(about)?;
-    let theirs = seg.frame_of_reference_uid.as_deref().unwrap_or_default();
-    let ours = image
-        .source
-        .as_ref()
-        .map(SourceSeries::frame_of_reference_uid);
-    // Positions of two frames of reference cannot be compared: an overlay would be wrong, and look right.
-    if let Some(ours) = ours.filter(|ours| !ours.is_empty())
-        && !theirs.is_empty()
-        && theirs.trim() != ours
-    {
-        return Err(miette!(
-            help = "give the segmentation of this very series, or of one with the same Frame of Reference UID",
-            "{} lies in another frame of reference than the image",
-            path.display()
-        ));
-    }
-    let (volume, segments) = seg
-        .onto(&image.volume.geometry)
+    let wanted: Vec<u16> = match series.modality.as_str() {
+        "RTSTRUCT" => asked.iter().map(|segment| segment.value).collect(),
+        _ => Vec::new(),
+    };
+    let grid = &image.volume.geometry;
+    let read = labels_on(path, grid, image.source.as_ref(), &wanted)
         .into_diagnostic()
         .wrap_err_with(about)?;
-    let segments = segments
-        .into_iter()
-        .map(|segment| (segment.number, segment.description))
-        .collect();
-    Ok(Labels { volume, segments })
-}
-
-fn rtstruct_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::Result<Labels> {
-    let about = || format!("{} cannot be taken as labels", path.display());
-    let ours = image
-        .source
-        .as_ref()
-        .map(SourceSeries::frame_of_reference_uid);
-    let wanted: Vec<u16> = asked.iter().map(|segment| segment.value).collect();
-    let rois = read_rtstruct(path)
-        .and_then(|rtstruct| rtstruct.onto(&image.volume.geometry, ours.as_deref(), &wanted))
-        .into_diagnostic()
-        .wrap_err_with(about)?;
-    for filled in &rois.filled {
-        eprintln!(
-            "ROI `{}` is drawn on every {} slices only; those between take the nearest contour.",
-            filled.roi, filled.every
-        );
+    for note in &read.notes {
+        eprintln!("{note}.");
     }
-    let segments = rois.segments.into_iter();
     Ok(Labels {
-        volume: rois.labels,
-        segments: segments
-            .map(|segment| (segment.number, segment.description))
-            .collect(),
+        volume: read.labels,
+        segments: read.segments,
     })
 }
 

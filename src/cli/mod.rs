@@ -26,6 +26,7 @@ mod send;
 mod serve;
 mod table;
 mod task;
+mod teach;
 mod train;
 mod training_maps;
 mod tune;
@@ -62,6 +63,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Task(task::Args),
+    Teach(teach::Args),
     Segment(segment::Args),
     Overlay(overlay::Args),
     Send(send::Args),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Task(args) => task::run(args),
+            Command::Teach(args) => teach::run(args),
             Command::Segment(args) => segment::run(args),
             Command::Overlay(args) => overlay::run(args),
             Command::Send(args) => send::run(args),

@@ -347,9 +347,14 @@ fn described(task: &Task) -> String {
         })
         .collect();
     format!(
-        "task {}, version {}, {references}; {kind}\n{}",
+        "task {}, version {}, {references}; {kind}{}\n{}",
         task.name,
         task.version(),
+        if task.taught {
+            "; taught over DICOM"
+        } else {
+            ""
+        },
         indented(&table(
             &["", "segment", "code", "colour", "taught by value"],
             &rows
@@ -384,6 +389,7 @@ fn json(task: &Task, states: Option<&[EmbeddingState]>) -> serde_json::Value {
         "version": task.version(),
         "exclusive": task.exclusive,
         "created": task.created,
+        "taught": task.taught,
         "segments": task.segments,
         "references": references,
     })

@@ -5,9 +5,10 @@ use super::delivery::{self, Delivery};
 use super::node::{self, NodeConfig};
 use super::peer::{self, Peer, PlacedPeer};
 use super::problem::{ConfigError, Findings, Problem};
-use super::rule::{self, PlacedRule, Rule};
+use super::rule::{self, ALL_TAUGHT, PlacedRule, Rule};
 use super::section::{Placed, Section};
 use super::suggest::did_you_mean;
+use super::teach::{self, PlacedTeach, Teach};
 use super::tls::{self, Tls};
 use super::value;
 use super::web::{self, Web};
@@ -24,6 +25,8 @@ pub struct Config {
     pub node: NodeConfig,
     /// How patiently results are sent.
     pub delivery: Delivery,
+    /// Labels that teach.
+    pub teach: Teach,
     /// The status page.
     pub web: Web,
     /// DICOM TLS; `None` where the node has no certificate.
@@ -308,14 +311,14 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 6] = ["node", "tls", "delivery", "web", "peer", "rule"];
+    const KNOWN: [&str; 7] = ["node", "tls", "delivery", "teach", "web", "peer", "rule"];
     let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
     for key in root
         .keys()
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
         let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
-            "known here: [node], [tls], [delivery], [web], [[peer]], [[rule]]".to_owned()
+            "known here: [node], [tls], [delivery], [teach], [web], [[peer]], [[rule]]".to_owned()
         });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
@@ -335,6 +338,11 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         problems,
     ) {
         delivery = delivery::read(Section::new("[delivery]", span, table, problems));
+    }
+    let mut teach = PlacedTeach::default();
+    if let Some((table, span)) = one_table("[teach]", root.get("teach").unwrap_or(&empty), problems)
+    {
+        teach = teach::read(Section::new("[teach]", span, table, problems));
     }
     let mut web = Web::default();
     if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
@@ -358,10 +366,12 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     for (table, span) in tables("[[rule]]", root.get("rule"), problems) {
         rules.extend(rule::read(Section::new("[[rule]]", span, table, problems)));
     }
-    check_across(&node, &peers, &rules, problems);
+    check_across(&node, &teach, &peers, &rules, problems);
     places.tasks = rules
         .iter()
-        .flat_map(|rule| rule.tasks.iter().cloned())
+        .flat_map(|rule| rule.tasks.iter())
+        .filter(|task| task.value != ALL_TAUGHT)
+        .cloned()
         .collect();
     places.peers = peers
         .iter()
@@ -371,6 +381,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     let config = Config {
         node,
         delivery,
+        teach: teach.teach,
         web,
         tls,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
@@ -445,6 +456,7 @@ fn tables<'t>(
 /// What only shows when peers and rules are seen together.
 fn check_across(
     node: &NodeConfig,
+    teach: &PlacedTeach,
     peers: &[PlacedPeer],
     rules: &[PlacedRule],
     problems: &mut Vec<Problem>,
@@ -465,10 +477,21 @@ fn check_across(
         .filter_map(|peer| peer.name.as_ref())
         .map(|name| name.value.as_str())
         .collect();
-    for destination in rules.iter().flat_map(|rule| &rule.destinations) {
-        if !names.contains(&destination.value.as_str()) {
-            problems.push(unknown_peer(destination, &names));
+    let destinations = rules.iter().flat_map(|rule| &rule.destinations);
+    for named in destinations.chain(&teach.peers) {
+        if !names.contains(&named.value.as_str()) {
+            problems.push(unknown_peer(named, &names));
         }
+    }
+    if let Some(title) = teach.ae_title.as_ref().filter(|t| t.value == node.ae_title) {
+        problems.push(
+            Problem::error(
+                title.span.clone(),
+                format!("`{}` is the AE title of the node itself", title.value),
+                "the same AE title",
+            )
+            .with_help("give [teach] one of its own, such as \"IRISTEACH\": by it labels that teach are known from series that are to be segmented"),
+        );
     }
     // With a peer half read, who can be reached is not known.
     if let Some(peers) = peers

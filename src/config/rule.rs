@@ -6,6 +6,10 @@ use super::section::{Complaint, Placed, Section};
 use super::{Segmentation, Strategy, Volume, segmentation, strategy, value, volume, when};
 use toml::de::DeValue;
 
+/// Among a rule's tasks: every task that was taught over DICOM, approved, and has a reference of the series' modality. No
+/// task can have this name.
+pub const ALL_TAUGHT: &str = "*taught";
+
 /// `[[rule]]`: which series get which tasks, and where results go.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -13,7 +17,7 @@ pub struct Rule {
     pub name: String,
     /// The condition on the series.
     pub when: Condition,
-    /// Names of tasks to run.
+    /// Names of tasks to run, [`ALL_TAUGHT`] perhaps among them.
     pub tasks: Vec<String>,
     /// Which of the tasks' references a series meets.
     pub strategy: Strategy,

@@ -2,6 +2,7 @@
 
 use super::command::{Request, Response};
 use super::error::{DeliverError, describe, rejected};
+use super::status::MoveStatus;
 use crate::config::{Delivery, Peer};
 use crate::dimse::{
     APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH,
@@ -12,6 +13,7 @@ use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, PDataValue, PDataValueType, Pdu, PresentationContextNegotiated,
     PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
 };
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
@@ -34,6 +36,8 @@ pub(super) struct Association {
     max_pdu_length: u32,
     peer: Peer,
     last_message_id: u16,
+    /// Came in one PDU with what was taken before it.
+    received: VecDeque<PDataValue>,
 }
 
 impl Association {
@@ -84,6 +88,40 @@ impl Association {
         request: Request<'_>,
         data_set: Option<D>,
     ) -> Result<Response, DeliverError> {
+        let message_id = self.ask(context, request, data_set).await?;
+        let response = self.receive_command().await?;
+        Response::decode(&response, request, message_id).map_err(|what| self.protocol(what))
+    }
+
+    /// Makes a request that is answered step by step, and waits for the last response. Data sets of responses are read
+    /// past.
+    pub(super) async fn exchange_to_the_end<D: AsyncRead + Unpin>(
+        &mut self,
+        context: u8,
+        request: Request<'_>,
+        data_set: D,
+    ) -> Result<Response, DeliverError> {
+        let message_id = self.ask(context, request, Some(data_set)).await?;
+        loop {
+            let response = self.receive_command().await?;
+            let response = Response::decode(&response, request, message_id)
+                .map_err(|what| self.protocol(what))?;
+            if response.has_data {
+                self.pass_over_data_set().await?;
+            }
+            if !MoveStatus(response.status).is_pending() {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Sends a request; gives its message ID.
+    async fn ask<D: AsyncRead + Unpin>(
+        &mut self,
+        context: u8,
+        request: Request<'_>,
+        data_set: Option<D>,
+    ) -> Result<u16, DeliverError> {
         self.last_message_id = self.last_message_id.wrapping_add(1);
         let message_id = self.last_message_id;
         let command = request
@@ -95,8 +133,7 @@ impl Association {
             self.send_fragments(context, PDataValueType::Data, data_set)
                 .await?;
         }
-        let response = self.receive_command().await?;
-        Response::decode(&response, request, message_id).map_err(|what| self.protocol(what))
+        Ok(message_id)
     }
 
     /// Ends the association in good order; nothing depends on the peer's answer any more.
@@ -153,22 +190,41 @@ impl Association {
         const LARGEST_COMMAND: usize = 64 * 1024;
         let mut command = Vec::new();
         loop {
+            let value = self.receive_value().await?;
+            if value.value_type != PDataValueType::Command {
+                return Err(self.protocol("a data set where a response is due".into()));
+            }
+            command.extend(value.data);
+            if command.len() > LARGEST_COMMAND {
+                return Err(self.protocol("a command set without end".into()));
+            }
+            if value.is_last {
+                return Ok(command);
+            }
+        }
+    }
+
+    /// Waits for the end of a data set that nobody wants.
+    async fn pass_over_data_set(&mut self) -> Result<(), DeliverError> {
+        loop {
+            let value = self.receive_value().await?;
+            if value.value_type != PDataValueType::Data {
+                return Err(self.protocol("a command where a data set is due".into()));
+            }
+            if value.is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn receive_value(&mut self) -> Result<PDataValue, DeliverError> {
+        loop {
+            if let Some(value) = self.received.pop_front() {
+                return Ok(value);
+            }
             let pdu = self.upper_layer.receive().await;
             match pdu.map_err(|e| translate(&self.peer, e))? {
-                Pdu::PData { data } => {
-                    for value in data {
-                        if value.value_type != PDataValueType::Command {
-                            return Err(self.protocol("a data set where a response is due".into()));
-                        }
-                        command.extend(value.data);
-                        if command.len() > LARGEST_COMMAND {
-                            return Err(self.protocol("a command set without end".into()));
-                        }
-                        if value.is_last {
-                            return Ok(command);
-                        }
-                    }
-                }
+                Pdu::PData { data } => self.received.extend(data),
                 Pdu::AbortRQ { .. } => return Err(self.lost("it aborted")),
                 Pdu::ReleaseRQ => return Err(self.lost("it asked to release")),
                 _ => return Err(self.protocol("a PDU that is no P-DATA".into())),
@@ -348,6 +404,7 @@ async fn established(
         max_pdu_length,
         peer: peer.clone(),
         last_message_id: 0,
+        received: VecDeque::new(),
     })
 }
 

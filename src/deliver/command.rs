@@ -1,5 +1,6 @@
 //! The requests this side makes, and the response to them (PS3.7 sections 9.3 and 10.3).
 
+use super::retrieve::MOVE_CLASS;
 use crate::dimse::read_command_set;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -7,6 +8,7 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
+const C_MOVE_RQ: u16 = 0x0021;
 const C_ECHO_RQ: u16 = 0x0030;
 const N_EVENT_REPORT_RQ: u16 = 0x0100;
 const RESPONSE: u16 = 0x8000;
@@ -26,6 +28,11 @@ pub enum Request<'a> {
         /// Affected SOP Instance UID.
         sop_instance: &'a str,
     },
+    /// C-MOVE-RQ by the study root information model.
+    Move {
+        /// Move Destination.
+        destination: &'a str,
+    },
     /// N-EVENT-REPORT-RQ.
     EventReport {
         /// Affected SOP Class UID.
@@ -42,6 +49,7 @@ impl Request<'_> {
         match self {
             Self::Echo => C_ECHO_RQ,
             Self::Store { .. } => C_STORE_RQ,
+            Self::Move { .. } => C_MOVE_RQ,
             Self::EventReport { .. } => N_EVENT_REPORT_RQ,
         }
     }
@@ -66,6 +74,16 @@ impl Request<'_> {
                 ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance),
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
+                us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
+            ]),
+            Self::Move { destination } => elements.extend([
+                ui(tags::AFFECTED_SOP_CLASS_UID, MOVE_CLASS),
+                us(tags::PRIORITY, PRIORITY_MEDIUM),
+                DataElement::new(
+                    tags::MOVE_DESTINATION,
+                    VR::AE,
+                    PrimitiveValue::from(destination),
+                ),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
             Self::EventReport {
@@ -95,6 +113,12 @@ pub struct Response {
     /// Offending Element (0000,0901). The peer's free-text Error Comment is left
     /// where it is: nothing keeps a peer from writing a patient's name there.
     pub offending_elements: Vec<String>,
+    /// A data set follows it.
+    pub has_data: bool,
+    /// Of a C-MOVE: sub-operations completed, with a warning or without (0000,1021), (0000,1023).
+    pub completed: u32,
+    /// Of a C-MOVE: sub-operations failed (0000,1022).
+    pub failed: u32,
 }
 
 impl Response {
@@ -119,9 +143,14 @@ impl Response {
                 _ => Vec::new(),
             })
             .unwrap_or_default();
+        let count = |tag| number(tag).map_or(0, u32::from);
         Ok(Self {
             status,
             offending_elements,
+            has_data: number(tags::COMMAND_DATA_SET_TYPE).is_some_and(|kind| kind != NO_DATA_SET),
+            completed: count(tags::NUMBER_OF_COMPLETED_SUBOPERATIONS)
+                + count(tags::NUMBER_OF_WARNING_SUBOPERATIONS),
+            failed: count(tags::NUMBER_OF_FAILED_SUBOPERATIONS),
         })
     }
 }

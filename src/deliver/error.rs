@@ -1,6 +1,6 @@
 //! Why a peer did not take what was sent, in an administrator's words.
 
-use super::status::StoreStatus;
+use super::status::{MoveStatus, StoreStatus};
 use crate::config::Peer;
 use crate::dimse::UpperLayerError;
 use dicom_ul::pdu::{
@@ -74,6 +74,18 @@ pub enum DeliverError {
         /// Offending Element (0000,0901): tags the peer complained of.
         offending_elements: Vec<String>,
     },
+    /// The peer did not move a series.
+    #[error(
+        "{peer} did not send the series to {destination}: status {status}; check that it holds the series, that it knows {destination} at this machine's address and port, and that {destination} may retrieve from it"
+    )]
+    NotMoved {
+        /// The peer.
+        peer: String,
+        /// Move Destination: an AE title of this side.
+        destination: String,
+        /// The status.
+        status: MoveStatus,
+    },
     /// The association ended in the middle of the exchange.
     #[error(
         "{peer} ended the association before it acknowledged: {reason}; the peer's log says more"
@@ -121,6 +133,7 @@ impl DeliverError {
             | Self::Tls { .. } => true,
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
+            Self::NotMoved { status, .. } => status.is_transient(),
             Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
         }
     }

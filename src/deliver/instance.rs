@@ -119,6 +119,9 @@ pub(super) fn sop_class_name(uid: &str) -> String {
         uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE => "PET Image Storage",
         uids::SEGMENTATION_STORAGE => "Segmentation Storage",
         uids::LABEL_MAP_SEGMENTATION_STORAGE => "Label Map Segmentation Storage",
+        uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_MOVE => {
+            "Study Root Query/Retrieve Information Model - MOVE"
+        }
         uids::SECONDARY_CAPTURE_IMAGE_STORAGE => "Secondary Capture Image Storage",
         _ => return format!("SOP class {uid}"),
     };

@@ -52,6 +52,49 @@ impl fmt::Display for StoreStatus {
     }
 }
 
+/// The status of a C-MOVE response (PS3.4 table C.4-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MoveStatus(pub u16);
+
+impl MoveStatus {
+    /// Everything was sent.
+    pub const SUCCESS: Self = Self(0x0000);
+
+    /// More responses follow.
+    pub fn is_pending(self) -> bool {
+        matches!(self.0, 0xFF00 | 0xFF01)
+    }
+
+    /// Some instances were not taken.
+    pub fn is_warning(self) -> bool {
+        matches!(self.0, 0xB000..=0xBFFF)
+    }
+
+    /// Refused for want of resources: it may be done later.
+    pub fn is_transient(self) -> bool {
+        matches!(self.0, 0xA701 | 0xA702)
+    }
+}
+
+impl fmt::Display for MoveStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self.0 {
+            0x0000 => "success",
+            0x0122 => "SOP class not supported",
+            0x0124 => "not authorized",
+            0xA701 => "out of resources: it cannot count the matches",
+            0xA702 => "out of resources: it cannot send",
+            0xA801 => "it does not know the move destination",
+            0xA900 => "the identifier does not match its SOP class",
+            0xB000..=0xBFFF => "some instances were not taken",
+            0xC000..=0xCFFF => "unable to process",
+            0xFE00 => "cancelled",
+            _ => "failure",
+        };
+        write!(f, "{:04X}H, {meaning}", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

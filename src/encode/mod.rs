@@ -10,6 +10,7 @@ mod file;
 mod frame_pixels;
 mod frames;
 mod functional_groups;
+mod labels;
 mod layering;
 mod modules;
 mod onto;
@@ -29,6 +30,7 @@ mod write;
 
 pub use contour_planes::{FilledBetween, RoisOnGrid};
 pub use error::EncodeError;
+pub use labels::{DrawnOn, LABEL_CLASSES, LabelsError, LabelsOnGrid, drawn_on, labels_on};
 pub use read::{SegObject, read_seg};
 pub use read_error::ReadSegError;
 pub use report::{ReportInstance, write_report};

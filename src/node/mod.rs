@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! receive → archive ─ complete ─▶ route ─▶ segment + encode ─▶ deliver
+//!                                     └──▶ teach ─▶ a person decides
 //! ```
 //!
 //! Each arrow is a state in the archive's job table and a loop here that moves
@@ -11,21 +12,25 @@
 mod committing;
 mod delivering;
 mod encoding;
+mod fetching;
 mod network_thread;
 mod pace;
 mod plan;
 mod review;
 mod routing;
+mod rule_tasks;
 mod segmenting;
 mod step;
+mod teaching;
 
 use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::Config;
-use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server};
+use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server, TeachingTitle};
 use crate::tls::{Acceptor, Identity, TlsError};
 use crate::web::{About, Metrics, WebError, WebServer};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
+pub use rule_tasks::{rule_tasks, wants_taught};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +103,7 @@ pub async fn run(
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(teaching::run(Arc::clone(&rooms), shutdown.clone()));
     if let Some(web) = web {
         tracing::info!(address = %web.local_addr()?, "status page");
         loops.spawn(web.run(shutdown.clone()));
@@ -155,10 +161,24 @@ fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
             })
             .collect(),
         accept_unknown: node.accept_unknown_callers,
+        teaching: teaching_title(config),
         max_associations: node.max_associations,
         association_timeout: node.association_timeout,
         idle_timeout: node.idle_timeout,
         min_free_bytes: node.min_free_bytes,
+    })
+}
+
+/// Who may call the teaching title: those who teach, and those who send images that were asked for.
+fn teaching_title(config: &Config) -> Option<TeachingTitle> {
+    let teach = &config.teach;
+    let may_call = |name: &String| {
+        teach.from.is_empty() || teach.from.contains(name) || teach.fetch_from.contains(name)
+    };
+    let callers = config.peers.iter().filter(|peer| may_call(&peer.name));
+    Some(TeachingTitle {
+        ae_title: teach.ae_title.clone()?,
+        callers: callers.map(|peer| peer.ae_title.clone()).collect(),
     })
 }
 

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
+/// Something to be done with the network and the tasks.
+type Work = Box<dyn FnOnce(&Iris, &TaskLibrary) + Send>;
+
 /// A volume to be segmented.
 struct Request {
     volume: Arc<Volume>,
@@ -18,7 +21,6 @@ struct Request {
     tasks: Vec<String>,
     strategy: Strategy,
     keep_probabilities: bool,
-    reply: oneshot::Sender<Result<Answer, NetworkError>>,
 }
 
 /// What the network found, and what found it.
@@ -45,14 +47,14 @@ pub(super) enum NetworkError {
 /// A handle to the thread.
 #[derive(Debug)]
 pub(super) struct NetworkThread {
-    requests: mpsc::Sender<Request>,
+    work: mpsc::Sender<Work>,
     weights: String,
 }
 
 impl NetworkThread {
     /// Loads the network on its thread; the error is a sentence.
     pub(super) async fn start(node: &NodeConfig) -> Result<Self, String> {
-        let (requests, waiting) = mpsc::channel(1);
+        let (work, waiting) = mpsc::channel(1);
         let (started, start) = oneshot::channel();
         let (weights, folder, device) = (node.weights.clone(), node.task_dir.clone(), node.device);
         std::thread::Builder::new()
@@ -70,7 +72,7 @@ impl NetworkThread {
         let weights = start
             .await
             .unwrap_or_else(|_| Err("its thread ended at once".into()))?;
-        Ok(Self { requests, weights })
+        Ok(Self { work, weights })
     }
 
     /// SHA-256 of the weights it loaded, in hexadecimal.
@@ -87,19 +89,31 @@ impl NetworkThread {
         strategy: Strategy,
         keep_probabilities: bool,
     ) -> Result<Answer, NetworkError> {
-        let (reply, answer) = oneshot::channel();
         let request = Request {
             volume,
             modality,
             tasks,
             strategy,
             keep_probabilities,
-            reply,
         };
-        self.requests
-            .send(request)
+        self.run(move |iris, library| segment(iris, library, &request))
             .await
-            .map_err(|_| NetworkError::Gone)?;
+    }
+
+    /// Does something on the thread; its error is a sentence.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Iris, &TaskLibrary) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, NetworkError> {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |iris, library| {
+            // libtorch reports some failures by exceptions that tch turns into
+            // panics: one poisonous series must not end the node.
+            let done = catch_unwind(AssertUnwindSafe(|| work(iris, library)))
+                .unwrap_or_else(|_| Err("the network failed on this series".into()));
+            let _ = reply.send(done.map_err(NetworkError::Refused));
+        });
+        self.work.send(work).await.map_err(|_| NetworkError::Gone)?;
         answer.await.map_err(|_| NetworkError::Gone)?
     }
 }
@@ -124,13 +138,9 @@ fn load(
     Ok((iris, library))
 }
 
-fn serve(iris: &Iris, library: &TaskLibrary, mut waiting: mpsc::Receiver<Request>) {
-    while let Some(request) = waiting.blocking_recv() {
-        // libtorch reports some failures by exceptions that tch turns into
-        // panics: one poisonous series must not end the node.
-        let answer = catch_unwind(AssertUnwindSafe(|| segment(iris, library, &request)))
-            .unwrap_or_else(|_| Err("the network failed on this series".into()));
-        let _ = request.reply.send(answer.map_err(NetworkError::Refused));
+fn serve(iris: &Iris, library: &TaskLibrary, mut waiting: mpsc::Receiver<Work>) {
+    while let Some(work) = waiting.blocking_recv() {
+        work(iris, library);
     }
 }
 

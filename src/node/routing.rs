@@ -1,10 +1,13 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
 use super::plan::{PlannedRule, segmentation, strategy, volume};
-use super::{Rooms, pace, step};
+use super::rule_tasks::{rule_tasks, wants_taught};
+use super::{Rooms, pace, step, teaching};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::assemble::read_attributes;
 use crate::route::{SeriesContext, decide, destinations};
+use crate::tasks::{Task, TaskLibrary};
+use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,10 +52,15 @@ async fn do_job(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
 }
 
 async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
+    rooms.archive.images_came(job.series).await?;
+    if rooms.config.teach.ae_title.as_ref() == Some(&job.called_ae) {
+        return teaching::take(rooms, job).await;
+    }
     let files = rooms.archive.instances(job.series).await?;
-    let outcome = match first_attributes(files).await {
-        Ok(attributes) => choose(rooms, job, &attributes),
-        Err(reason) => Outcome::Failed(reason),
+    let taught = taught_tasks(rooms).await;
+    let outcome = match (first_attributes(files).await, taught) {
+        (Ok(attributes), Ok(taught)) => choose(rooms, job, &attributes, &taught),
+        (Err(reason), _) | (_, Err(reason)) => Outcome::Failed(reason),
     };
     match outcome {
         Outcome::Routed { plan, priority } => {
@@ -72,7 +80,21 @@ async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     }
 }
 
-fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
+/// The tasks that were taught over DICOM, where a rule wants them. The library is read anew for each series: a task that
+/// was approved a moment ago is used.
+async fn taught_tasks(rooms: &Rooms) -> Result<Vec<Task>, String> {
+    let mut rules = rooms.config.rules.iter();
+    if !rules.any(wants_taught) {
+        return Ok(Vec::new());
+    }
+    let folder = rooms.config.node.task_dir.clone();
+    tokio::task::spawn_blocking(move || TaskLibrary::open(folder)?.taught())
+        .await
+        .map_err(|_| "reading the tasks failed; the log says where".to_owned())?
+        .map_err(|error| error.to_string())
+}
+
+fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject, taught: &[Task]) -> Outcome {
     let series = SeriesContext {
         attributes,
         calling_ae: &job.calling_ae,
@@ -82,15 +104,24 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
     if decisions.matched.is_empty() {
         return Outcome::Skipped("no rule matched; `irisnode explain` shows why".into());
     }
+    let modality = attributes
+        .get(tags::MODALITY)
+        .and_then(|modality| modality.to_str().ok())
+        .map(|modality| modality.trim().to_owned())
+        .unwrap_or_default();
     let mut plan = Vec::new();
     for rule in &decisions.matched {
+        let tasks = rule_tasks(rule, taught, &modality);
+        if tasks.is_empty() {
+            continue;
+        }
         let (peers, obstacle) = match destinations(rule, &rooms.config.peers, &job.calling_ae) {
             Ok(peers) => (peers, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         plan.push(PlannedRule {
             rule: rule.name.clone(),
-            tasks: rule.tasks.clone(),
+            tasks,
             strategy: strategy(rule.strategy),
             volume: volume(&rule.volume),
             segmentation: segmentation(rule.segmentation),
@@ -99,6 +130,11 @@ fn choose(rooms: &Rooms, job: &Job, attributes: &InMemDicomObject) -> Outcome {
             destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
             obstacle,
         });
+    }
+    if plan.is_empty() {
+        return Outcome::Skipped(format!(
+            "rules matched, and no task of modality {modality} was taught yet"
+        ));
     }
     if plan.iter().all(|rule| rule.obstacle.is_some()) {
         let reasons = plan.into_iter().filter_map(|rule| rule.obstacle);

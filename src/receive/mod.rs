@@ -12,6 +12,6 @@ mod statement;
 
 pub use commitment::{Asked, read_request};
 pub use negotiation::{Agreed, answer, rejection};
-pub use policy::{Caller, Callers, NoEntry, Origin};
+pub use policy::{Caller, Callers, NoEntry, Origin, TeachingTitle};
 pub use server::{MOST_HALF_OPEN, ReceiveError, ReceiveOptions, Server};
 pub use statement::{Statement, statement};

@@ -185,6 +185,7 @@ mod tests {
         }];
         let callers = Callers {
             ae_title: "IRISNODE",
+            teaching: None,
             known: &known,
             accept_unknown: false,
         };

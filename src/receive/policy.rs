@@ -16,11 +16,22 @@ pub struct Caller {
     pub only_with: Vec<String>,
 }
 
+/// An AE title beside the node's own, to which labels that teach are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeachingTitle {
+    /// The title.
+    pub ae_title: String,
+    /// AE titles that may call it; each must be a [`Caller`] too.
+    pub callers: Vec<String>,
+}
+
 /// Who may call.
 #[derive(Debug, Clone, Copy)]
 pub struct Callers<'c> {
-    /// Called AE title must be this.
+    /// Called AE title must be this, or that of `teaching`.
     pub ae_title: &'c str,
+    /// A second title, which hears those only that are named for it.
+    pub teaching: Option<&'c TeachingTitle>,
     /// AE titles that may call.
     pub known: &'c [Caller],
     /// AE titles that are not known may call too.
@@ -51,7 +62,8 @@ impl Callers<'_> {
         use AssociationRJServiceUserReason::{
             CalledAETitleNotRecognized, CallingAETitleNotRecognized,
         };
-        if called != self.ae_title {
+        let taught = self.teaching.filter(|one| one.ae_title == called);
+        if called != self.ae_title && taught.is_none() {
             let why = "it calls another AE title than this node's".to_owned();
             return Err((CalledAETitleNotRecognized, why));
         }
@@ -61,8 +73,11 @@ impl Callers<'_> {
             .iter()
             .filter(|caller| caller.ae_title == calling)
             .peekable();
+        if taught.is_some_and(|one| !one.callers.iter().any(|caller| caller == calling)) {
+            return unknown("its AE title is not among those that may teach".to_owned());
+        }
         if known.peek().is_none() {
-            return match self.accept_unknown {
+            return match self.accept_unknown && taught.is_none() {
                 true => Ok(()),
                 false => unknown("its AE title is that of no [[peer]]".to_owned()),
             };

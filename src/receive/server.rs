@@ -2,7 +2,7 @@
 
 use super::association::Handler;
 use super::negotiation::{answer, not_now, rejection};
-use super::policy::{Caller, Callers, Origin};
+use super::policy::{Caller, Callers, Origin, TeachingTitle};
 use crate::archive::Archive;
 use crate::dimse::{UpperLayer, UpperLayerError};
 use crate::tls::{Acceptor, Certificate};
@@ -35,6 +35,8 @@ pub struct ReceiveOptions {
     pub callers: Vec<Caller>,
     /// Others may call too.
     pub accept_unknown: bool,
+    /// AE title, on the same port, for labels that teach.
+    pub teaching: Option<TeachingTitle>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
     /// A connection that has no association after this long is closed, the TLS handshake included.
@@ -281,6 +283,7 @@ async fn establish(
     };
     let callers = Callers {
         ae_title: &options.ae_title,
+        teaching: options.teaching.as_ref(),
         known: &options.callers,
         accept_unknown: options.accept_unknown,
     };

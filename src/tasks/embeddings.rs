@@ -71,6 +71,14 @@ pub(super) fn untuned(
         .iter()
         .map(|reference| embedded(folder, task, reference, iris))
         .collect::<Result<Vec<_>, _>>()?;
+    loaded(task, references)
+}
+
+/// The task with these references in place of its own.
+pub(super) fn loaded(
+    task: &Task,
+    references: Vec<EmbeddedReference>,
+) -> Result<LoadedTask, TaskError> {
     for (segment, number) in task.segments.iter().zip(1u16..) {
         if !references.iter().any(|r| r.shown.contains(&number)) {
             return Err(TaskError::NoReference {
@@ -202,7 +210,7 @@ fn made(
     Ok(embedding)
 }
 
-fn of_task(task: &Task) -> impl Fn(EmbeddingError) -> TaskError {
+pub(super) fn of_task(task: &Task) -> impl Fn(EmbeddingError) -> TaskError {
     let task = task.name.clone();
     move |source| TaskError::Embedding {
         task: task.clone(),

@@ -51,6 +51,31 @@ impl TaskLibrary {
         selections: &[Selection],
         reference: Reference,
     ) -> Result<Task, TaskError> {
+        self.make(name, false, exclusive, selections, reference)
+    }
+
+    /// As [`TaskLibrary::add`], for a task that was taught over DICOM: rules that say `*taught` run it.
+    ///
+    /// # Errors
+    /// As [`TaskLibrary::add`].
+    pub fn add_taught(
+        &self,
+        name: &str,
+        exclusive: bool,
+        selections: &[Selection],
+        reference: Reference,
+    ) -> Result<Task, TaskError> {
+        self.make(name, true, exclusive, selections, reference)
+    }
+
+    fn make(
+        &self,
+        name: &str,
+        taught: bool,
+        exclusive: bool,
+        selections: &[Selection],
+        reference: Reference,
+    ) -> Result<Task, TaskError> {
         let folder = self.at(name)?;
         if folder.exists() {
             return Err(TaskError::NameTaken(name.into()));
@@ -63,6 +88,7 @@ impl TaskLibrary {
             name: name.into(),
             exclusive,
             created: now,
+            taught,
             segments: selections
                 .iter()
                 .map(|selection| TaskSegment {
@@ -101,27 +127,7 @@ impl TaskLibrary {
     ) -> Result<Task, TaskError> {
         let folder = self.existing(name)?;
         let mut task = folder.read()?;
-        let mut numbers = Vec::with_capacity(selections.len());
-        for selection in selections {
-            let label = &selection.description.label;
-            let position = task
-                .segment_named(label)
-                .ok_or_else(|| TaskError::SegmentUnknown {
-                    task: name.into(),
-                    name: label.clone(),
-                    known: task
-                        .segments
-                        .iter()
-                        .map(|s| s.description.label.clone())
-                        .collect(),
-                })?;
-            numbers.push(u16::try_from(position + 1).unwrap_or(u16::MAX));
-        }
-        let chosen = reference.choose(selections, &numbers, task.segments.len(), task.exclusive)?;
-        let entry = entry_of(&chosen, chrono::Utc::now());
-        if task.references.iter().any(|known| known.hash == entry.hash) {
-            return Err(TaskError::ReferenceTwice { task: name.into() });
-        }
+        let (chosen, entry) = further(&task, selections, reference)?;
         folder.write_reference(entry.folder(), &chosen)?;
         task.references.push(entry);
         folder.write(&task)?;
@@ -134,6 +140,16 @@ impl TaskLibrary {
     /// When the folder or one of its `task.toml` cannot be read.
     pub fn list(&self) -> Result<Vec<Task>, TaskError> {
         self.names()?.iter().map(|name| self.show(name)).collect()
+    }
+
+    /// The tasks that were taught over DICOM, by name.
+    ///
+    /// # Errors
+    /// As [`TaskLibrary::list`].
+    pub fn taught(&self) -> Result<Vec<Task>, TaskError> {
+        let mut tasks = self.list()?;
+        tasks.retain(|task| task.taught);
+        Ok(tasks)
     }
 
     /// One task.
@@ -201,6 +217,38 @@ impl TaskLibrary {
         names.sort();
         Ok(names)
     }
+}
+
+/// A further reference of a task, its labels numbered as the task's segments, and what `task.toml` would say of it.
+pub(super) fn further(
+    task: &Task,
+    selections: &[Selection],
+    reference: Reference,
+) -> Result<(Chosen, TaskReference), TaskError> {
+    let mut numbers = Vec::with_capacity(selections.len());
+    for selection in selections {
+        let label = &selection.description.label;
+        let position = task
+            .segment_named(label)
+            .ok_or_else(|| TaskError::SegmentUnknown {
+                task: task.name.clone(),
+                name: label.clone(),
+                known: task
+                    .segments
+                    .iter()
+                    .map(|s| s.description.label.clone())
+                    .collect(),
+            })?;
+        numbers.push(u16::try_from(position + 1).unwrap_or(u16::MAX));
+    }
+    let chosen = reference.choose(selections, &numbers, task.segments.len(), task.exclusive)?;
+    let entry = entry_of(&chosen, chrono::Utc::now());
+    if task.references.iter().any(|known| known.hash == entry.hash) {
+        return Err(TaskError::ReferenceTwice {
+            task: task.name.clone(),
+        });
+    }
+    Ok((chosen, entry))
 }
 
 fn entry_of(chosen: &Chosen, added: chrono::DateTime<chrono::Utc>) -> TaskReference {

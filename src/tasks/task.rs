@@ -15,6 +15,9 @@ pub struct Task {
     pub exclusive: bool,
     /// When it was added.
     pub created: chrono::DateTime<chrono::Utc>,
+    /// Whether it was taught over DICOM and approved: rules that say `*taught` run it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taught: bool,
     /// Its segments in order; the first has number 1.
     #[serde(rename = "segment")]
     pub segments: Vec<TaskSegment>,
@@ -103,6 +106,13 @@ impl Task {
                 && showing.all(|reference| reference.one_piece.get(at).copied().unwrap_or(false))
         };
         self.segments.iter().enumerate().map(of).collect()
+    }
+
+    /// Whether one of its references is of that Modality (0008,0060).
+    pub fn is_of_modality(&self, modality: &str) -> bool {
+        self.references
+            .iter()
+            .any(|reference| reference.modality == modality)
     }
 
     /// Position of the segment of that name, ignoring case and the difference of space, `-` and `_`.

@@ -250,10 +250,11 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
     answer.failed_saying(&["1 problem in", "there is no task `abdomen`"]);
 
     // What the comments call defaults are the defaults.
-    use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy, Web};
+    use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy, Teach, Web};
     let config = ConfigFile::read(&config).unwrap().into_config();
     assert_eq!(config.delivery, Delivery::default());
     assert_eq!(config.web, Web::default());
+    assert_eq!(config.teach, Teach::default());
     let default = NodeConfig::default();
     let base = desk.path("");
     let expected = NodeConfig {
@@ -290,6 +291,12 @@ fn every_command_explains_itself_with_examples() {
         "task list",
         "task show",
         "task remove",
+        "teach",
+        "teach list",
+        "teach show",
+        "teach approve",
+        "teach reject",
+        "teach retry",
         "segment",
         "overlay",
         "send",

@@ -2,6 +2,7 @@
 
 use crate::support::{python, root};
 use irisnode::config::NodeConfig;
+use irisnode::deliver::MOVE_CLASS;
 use irisnode::receive::statement;
 use std::fmt::Write;
 
@@ -59,6 +60,14 @@ fn parts() -> Vec<(&'static str, String)> {
         ("storage classes", table_of_uids(&said.storage_classes)),
         ("transfer syntaxes", table_of_uids(&said.transfer_syntaxes)),
         ("statuses", statuses),
+        (
+            "retrieval",
+            format!(
+                "| for | abstract syntax | transfer syntaxes proposed |\n|---|---|---|\n\
+                 | images that labels refer to | {} ({MOVE_CLASS}) | Explicit and Implicit VR Little Endian |\n",
+                "Study Root Query/Retrieve Information Model - MOVE"
+            ),
+        ),
     ]
 }
 

@@ -30,6 +30,7 @@ mod road;
 mod series;
 mod status_page;
 mod syntaxes;
+mod teaching;
 mod tls;
 
 use irisnode::config::{Delivery, Peer};

@@ -90,7 +90,14 @@ impl RawAssociation {
 
     /// Waits for the response; gives its Status (0000,0900).
     pub fn status(&mut self) -> u16 {
-        let Pdu::PData { data } = self.association.receive().expect("a response") else {
+        let pdu = loop {
+            match self.association.receive() {
+                // A paused machine interrupts a read; nothing was taken from the socket.
+                Err(error) if is_interruption(&error) => {}
+                received => break received.expect("a response"),
+            }
+        };
+        let Pdu::PData { data } = pdu else {
             panic!("no response");
         };
         let command = InMemDicomObject::read_dataset_with_ts(
@@ -120,4 +127,10 @@ impl RawAssociation {
     pub fn release(self) {
         self.association.release().expect("a release");
     }
+}
+
+fn is_interruption(error: &dyn std::error::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
+        || error.source().is_some_and(is_interruption)
 }

@@ -22,6 +22,7 @@ pub struct NodeSetup {
     peers: String,
     rules: String,
     log: &'static str,
+    own_tasks: bool,
 }
 
 impl Default for NodeSetup {
@@ -33,6 +34,7 @@ impl Default for NodeSetup {
             peers: String::new(),
             rules: String::new(),
             log: "info",
+            own_tasks: false,
         }
     }
 }
@@ -83,6 +85,12 @@ impl NodeSetup {
         self
     }
 
+    /// A task library of its own, empty, in place of the one that all tests share.
+    pub fn own_tasks(mut self) -> Self {
+        self.own_tasks = true;
+        self
+    }
+
     /// What the log shows, as in `IRISNODE_LOG`.
     pub fn log(mut self, filter: &'static str) -> Self {
         self.log = filter;
@@ -105,7 +113,11 @@ impl NodeSetup {
             "[node]\nae_title = \"{}\"\nlisten = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n\
              task_dir = \"{}\"\nweights = \"{}\"\ndevice = \"cpu\"\n{}{}\n{}\n{}\n{}",
             Node::AE_TITLE,
-            task_library().display(),
+            if self.own_tasks {
+                "tasks".into()
+            } else {
+                task_library().to_string_lossy()
+            },
             root().join("weights/iris.safetensors").display(),
             if self.node.contains("quiet_time") {
                 ""

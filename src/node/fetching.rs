@@ -1,0 +1,117 @@
+//! Images that labels were drawn on, asked of a peer by C-MOVE to the teaching AE title.
+
+use super::Rooms;
+use crate::archive::Proposal;
+use crate::config::Peer;
+use crate::deliver::move_series;
+use crate::encode::DrawnOn;
+use crate::teach::Images;
+use std::time::Duration;
+
+/// Longest time from a peer's word that it has sent everything to the series being complete, beside the quiet time.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// What came of asking for images.
+pub(super) enum Fetched {
+    /// A peer sent them; they will be complete in a moment.
+    Coming { reason: String, wait: Duration },
+    /// A peer cannot be asked now.
+    Later { reason: String, wait: Duration },
+    /// Nobody has them; a sentence why, and what to do.
+    No(String),
+}
+
+/// Asks the peers for the images, one after the other, until one sends them.
+pub(super) async fn fetch(
+    rooms: &Rooms,
+    proposal: &Proposal,
+    drawn_on: &DrawnOn,
+    missing: &Images,
+) -> Fetched {
+    let config = &rooms.config;
+    let Some(title) = config.teach.ae_title.as_deref() else {
+        return Fetched::No(
+            "nobody is asked for the images: [teach] has no ae_title any more".into(),
+        );
+    };
+    let what = match missing {
+        Images::Part { held, named } => {
+            format!("{held} of the {named} images that the labels name are held")
+        }
+        _ => "the series of the labels is not held".to_owned(),
+    };
+    let advice = format!("send the series to {title} too, and it is looked at again");
+    if proposal.has_fetched {
+        return Fetched::No(format!(
+            "{what}, although a peer was asked and said that it had sent them to {title}; check the address that it has for {title}, or {advice}"
+        ));
+    }
+    let peers = peers_to_ask(rooms, proposal);
+    if peers.is_empty() {
+        return Fetched::No(format!(
+            "{what}, and there is no peer to ask for it; {advice}"
+        ));
+    }
+    let (mut answers, mut passing) = (Vec::new(), false);
+    for peer in peers {
+        let moved = move_series(
+            peer,
+            title,
+            title,
+            &drawn_on.study_uid,
+            &drawn_on.series_uid,
+            &config.delivery,
+        )
+        .await;
+        match moved {
+            Ok(moved) if moved.completed > 0 => {
+                tracing::info!(
+                    proposal = proposal.id,
+                    peer = peer.name,
+                    instances = moved.completed,
+                    failed = moved.failed,
+                    "images fetched"
+                );
+                return Fetched::Coming {
+                    reason: format!("{} sends the images", peer.name),
+                    wait: config.node.quiet_time + SETTLED,
+                };
+            }
+            Ok(moved) if moved.failed > 0 => answers.push(format!(
+                "{} could send none of its {} instances to {title}",
+                peer.name, moved.failed
+            )),
+            Ok(_) => answers.push(format!("{} holds no such series", peer.name)),
+            Err(error) => {
+                passing |= error.is_transient();
+                answers.push(error.to_string());
+            }
+        }
+    }
+    let reason = format!("{what}: {}", answers.join("; "));
+    let age = chrono::Utc::now().timestamp_millis() - proposal.created_at;
+    let age = Duration::from_millis(age.max(0).unsigned_abs());
+    let delivery = &config.delivery;
+    if passing && age < delivery.give_up_after {
+        // Grows with the age, so that the pauses double.
+        let wait = age.clamp(
+            delivery.first_retry,
+            delivery.longest_pause.max(delivery.first_retry),
+        );
+        return Fetched::Later { reason, wait };
+    }
+    Fetched::No(format!("{reason}; {advice}"))
+}
+
+/// Those that are named, else the one that sent the labels.
+fn peers_to_ask<'r>(rooms: &'r Rooms, proposal: &Proposal) -> Vec<&'r Peer> {
+    let config = &rooms.config;
+    if config.teach.fetch_from.is_empty() {
+        let sender = |peer: &&Peer| peer.ae_title == proposal.calling_ae;
+        return config.peers.iter().filter(sender).collect();
+    }
+    let names = config.teach.fetch_from.iter();
+    names
+        .filter_map(|name| config.peers.iter().find(|peer| peer.name == *name))
+        .collect()
+}
