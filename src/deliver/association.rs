@@ -12,6 +12,7 @@ use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, PDataValue, PDataValueType, Pdu, PresentationContextNegotiated,
     PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
 };
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
@@ -26,6 +27,9 @@ const CAUTIOUS_PDU_LENGTH: u32 = 16 * 1024;
 /// A proposed presentation context: an abstract syntax and transfer syntaxes for it.
 pub(super) type Proposal = (String, Vec<String>);
 
+/// Most answers to a query: no series has more instances.
+const MOST_ANSWERS: usize = 100_000;
+
 /// An established association.
 pub(super) struct Association {
     upper_layer: UpperLayer,
@@ -34,6 +38,8 @@ pub(super) struct Association {
     max_pdu_length: u32,
     peer: Peer,
     last_message_id: u16,
+    /// What came in one PDU with what was waited for.
+    values: VecDeque<PDataValue>,
 }
 
 impl Association {
@@ -147,28 +153,73 @@ impl Association {
         }
     }
 
+    /// Makes a request with an identifier that is answered by any number of pending responses; gives their data sets.
+    pub(super) async fn query(
+        &mut self,
+        context: u8,
+        request: Request<'_>,
+        identifier: &[u8],
+    ) -> Result<Vec<Vec<u8>>, DeliverError> {
+        let mut answers = Vec::new();
+        let mut response = self.exchange(context, request, Some(identifier)).await?;
+        loop {
+            if response.has_data {
+                answers.push(self.receive_part(PDataValueType::Data).await?);
+            }
+            match response.status {
+                0 => return Ok(answers),
+                _ if response.is_pending() && answers.len() < MOST_ANSWERS => {}
+                _ if response.is_pending() => {
+                    return Err(self.protocol("answers without end".into()));
+                }
+                status => {
+                    return Err(DeliverError::QueryFailed {
+                        peer: describe(&self.peer),
+                        status,
+                    });
+                }
+            }
+            let command = self.receive_part(PDataValueType::Command).await?;
+            response = Response::decode(&command, request, self.last_message_id)
+                .map_err(|what| self.protocol(what))?;
+        }
+    }
+
     /// Waits for a whole command set.
     async fn receive_command(&mut self) -> Result<Vec<u8>, DeliverError> {
-        // A command set is some hundred bytes; a peer that never ends it must not fill memory.
-        const LARGEST_COMMAND: usize = 64 * 1024;
-        let mut command = Vec::new();
+        self.receive_part(PDataValueType::Command).await
+    }
+
+    /// Waits for a whole command set, or a whole data set of an answer.
+    async fn receive_part(&mut self, wanted: PDataValueType) -> Result<Vec<u8>, DeliverError> {
+        // Either is some hundred bytes; a peer that never ends it must not fill memory.
+        const LARGEST: usize = 64 * 1024;
+        let mut part = Vec::new();
         loop {
+            let value = self.next_value().await?;
+            if value.value_type != wanted {
+                return Err(
+                    self.protocol("a data set where a response is due, or the reverse".into())
+                );
+            }
+            part.extend(value.data);
+            if part.len() > LARGEST {
+                return Err(self.protocol("a message without end".into()));
+            }
+            if value.is_last {
+                return Ok(part);
+            }
+        }
+    }
+
+    async fn next_value(&mut self) -> Result<PDataValue, DeliverError> {
+        loop {
+            if let Some(value) = self.values.pop_front() {
+                return Ok(value);
+            }
             let pdu = self.upper_layer.receive().await;
             match pdu.map_err(|e| translate(&self.peer, e))? {
-                Pdu::PData { data } => {
-                    for value in data {
-                        if value.value_type != PDataValueType::Command {
-                            return Err(self.protocol("a data set where a response is due".into()));
-                        }
-                        command.extend(value.data);
-                        if command.len() > LARGEST_COMMAND {
-                            return Err(self.protocol("a command set without end".into()));
-                        }
-                        if value.is_last {
-                            return Ok(command);
-                        }
-                    }
-                }
+                Pdu::PData { data } => self.values.extend(data),
                 Pdu::AbortRQ { .. } => return Err(self.lost("it aborted")),
                 Pdu::ReleaseRQ => return Err(self.lost("it asked to release")),
                 _ => return Err(self.protocol("a PDU that is no P-DATA".into())),
@@ -188,7 +239,7 @@ impl Association {
         self.lost(&format!("the file on this side cannot be read: {error}"))
     }
 
-    fn protocol(&self, what: String) -> DeliverError {
+    pub(super) fn protocol(&self, what: String) -> DeliverError {
         DeliverError::Protocol {
             peer: describe(&self.peer),
             what,
@@ -348,6 +399,7 @@ async fn established(
         max_pdu_length,
         peer: peer.clone(),
         last_message_id: 0,
+        values: VecDeque::new(),
     })
 }
 

@@ -74,6 +74,14 @@ pub enum DeliverError {
         /// Offending Element (0000,0901): tags the peer complained of.
         offending_elements: Vec<String>,
     },
+    /// The peer answered a query with a failure status.
+    #[error("{peer} did not answer the query: status {status:04X}H; the peer's log says more")]
+    QueryFailed {
+        /// The peer.
+        peer: String,
+        /// The status.
+        status: u16,
+    },
     /// The association ended in the middle of the exchange.
     #[error(
         "{peer} ended the association before it acknowledged: {reason}; the peer's log says more"
@@ -121,7 +129,10 @@ impl DeliverError {
             | Self::Tls { .. } => true,
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
-            Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
+            Self::SopClassRefused { .. }
+            | Self::QueryFailed { .. }
+            | Self::Protocol { .. }
+            | Self::Unreadable { .. } => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! C-STORE and C-ECHO as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
+//! C-STORE, C-ECHO and C-FIND as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
 //!
 //! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
 //! what failed for a passing reason ([`DeliverError::is_transient`]) as
@@ -12,6 +12,7 @@ mod compression;
 mod contexts;
 mod echo;
 mod error;
+mod find;
 mod instance;
 mod retry;
 mod rle;
@@ -22,6 +23,7 @@ pub use command::{Request, Response};
 pub use commitment::{Committed, report_commitment};
 pub use echo::echo;
 pub use error::DeliverError;
+pub use find::count_instances;
 pub use retry::{RetryPolicy, store_patiently};
 pub use status::StoreStatus;
 pub use store::{FileOutcome, Stored, store};

@@ -113,6 +113,7 @@ async fn store_one(
     let Response {
         status,
         offending_elements,
+        ..
     } = response;
     let status = StoreStatus(status);
     if status.is_stored() {
