@@ -9,7 +9,7 @@ ifeq ($(shell cmake --version 2>/dev/null),)
 export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
 endif
 
-.PHONY: help deps python libtorch peers build demo test bench chaos evaluate fmt lint clean-demo
+.PHONY: help deps python libtorch peers build demo test bench chaos fuzz evaluate fmt lint clean-demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +43,9 @@ bench: deps build ## the figures of benches/README.md, peers in the same run; so
 
 chaos: deps ## kill the node a thousand times under load, then prove that nothing is lost; fewer: KILLS=100
 	IRISNODE_CHAOS_KILLS=$${KILLS:-1000} cargo test --locked --test node chaos -- --nocapture
+
+fuzz: python ## fuzz what strangers can send, 20,000 inputs a target; more: RUNS=10000000, one: TARGETS=seg
+	@RUNS="$${RUNS:-20000}" fuzz/run.sh $(TARGETS)
 
 evaluate: build ## the shipped weights beside baselines; figures in evaluation.json, examples in evaluation.png
 	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \
