@@ -9,7 +9,7 @@ ifeq ($(shell cmake --version 2>/dev/null),)
 export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
 endif
 
-.PHONY: help deps python libtorch peers viewers build demo test bench chaos conformance evaluate fmt lint clean-demo
+.PHONY: help deps python libtorch peers viewers build demo test bench chaos conformance fuzz evaluate fmt lint clean-demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -49,6 +49,9 @@ chaos: deps ## kill the node a thousand times under load, then prove that nothin
 
 conformance: deps ## who can read what we write: the table of tests/README.md, written anew
 	IRISNODE_WRITE=1 cargo test --locked --test readers everyone
+
+fuzz: python ## fuzz what strangers can send, 20,000 inputs a target; more: RUNS=10000000, one: TARGETS=seg
+	@RUNS="$${RUNS:-20000}" fuzz/run.sh $(TARGETS)
 
 evaluate: build ## the shipped weights beside baselines; figures in evaluation.json, examples in evaluation.png
 	@target/release/irisnode evaluate --weights weights/iris.safetensors --phantoms 20 \

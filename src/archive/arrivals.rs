@@ -84,6 +84,12 @@ impl Arrivals {
         .collect()
     }
 
+    /// How long nothing of a series has come.
+    pub(super) fn quiet(&self, key: &SeriesKey) -> Duration {
+        let last = self.lock().arriving.get(key).map(|arrival| arrival.last);
+        last.unwrap_or(self.started).elapsed()
+    }
+
     /// Forgets series that are complete and that no open association could bring more of.
     pub(super) fn forget<'k>(&self, keys: impl Iterator<Item = &'k SeriesKey>) {
         let mut series = self.lock();

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod commitments;
+mod counting;
 mod counts;
 mod deliveries;
 mod error;
@@ -28,6 +29,7 @@ mod spool;
 
 pub use arrivals::{Bringing, Completeness};
 pub use commitments::{Commitment, CommitmentRequest, Held};
+pub use counting::ArrivingSeries;
 pub use counts::Counts;
 pub use deliveries::Delivery;
 pub use error::ArchiveError;

@@ -12,12 +12,21 @@ use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, O
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::AssembleError;
+use super::soundness::{self, Extent};
 
 /// Everything from here on is pixel data.
 const PIXEL_DATA_GROUP: Tag = Tag(0x7FE0, 0x0000);
 
+/// Bytes of a data set that is deflated as a whole, when nobody knows how large it should be: a segmentation of many
+/// segments has so many.
+const MOST_INFLATED: u64 = 512 << 20;
+/// Bytes of a header, private elements and per-frame groups included.
+const LARGE_HEADER: u64 = 64 << 20;
+/// Bytes of a pixel: 64 bits.
+const WIDEST_PIXEL: u64 = 8;
+
 /// How a file begins.
-enum Beginning {
+pub(super) enum Beginning {
     /// Preamble, `DICM`, file meta (PS3.10).
     Standard,
     /// `DICM` and file meta.
@@ -51,7 +60,7 @@ fn beginning(bytes: &[u8]) -> Beginning {
 
 /// Reads all of a file but its pixel data. `None` when it is not DICOM at all.
 pub(super) fn read_header(path: &Path) -> Result<Option<DefaultDicomObject>, AssembleError> {
-    read(path, Some(PIXEL_DATA_GROUP))
+    read(path, Extent::Until(PIXEL_DATA_GROUP))
 }
 
 /// The data set of a DICOM file up to its pixel data, for looking at attributes.
@@ -69,10 +78,25 @@ pub fn read_attributes(path: &Path) -> Result<InMemDicomObject, AssembleError> {
 /// # Errors
 /// When the file cannot be read, or is not DICOM.
 pub fn read_object(path: &Path) -> Result<DefaultDicomObject, AssembleError> {
-    read(path, None)?.ok_or_else(|| AssembleError::NotDicom { path: path.into() })
+    read_whole(path, MOST_INFLATED)
 }
 
-fn read(path: &Path, until: Option<Tag>) -> Result<Option<DefaultDicomObject>, AssembleError> {
+/// [`read_object`] of an image: one that is deflated as a whole has no more bytes than its pixels and a large header.
+pub(super) fn read_image(path: &Path, pixels: u64) -> Result<DefaultDicomObject, AssembleError> {
+    read_whole(
+        path,
+        pixels
+            .saturating_mul(WIDEST_PIXEL)
+            .saturating_add(LARGE_HEADER),
+    )
+}
+
+fn read_whole(path: &Path, most_inflated: u64) -> Result<DefaultDicomObject, AssembleError> {
+    read(path, Extent::Whole { most_inflated })?
+        .ok_or_else(|| AssembleError::NotDicom { path: path.into() })
+}
+
+fn read(path: &Path, extent: Extent) -> Result<Option<DefaultDicomObject>, AssembleError> {
     let unreadable = |reason: String| AssembleError::Unreadable {
         path: path.into(),
         reason,
@@ -85,12 +109,18 @@ fn read(path: &Path, until: Option<Tag>) -> Result<Option<DefaultDicomObject>, A
         .map_err(|e| unreadable(e.to_string()))?;
     let options = |preamble| {
         let options = OpenFileOptions::new().read_preamble(preamble);
-        match until {
-            Some(tag) => options.read_until(tag),
-            None => options,
+        match extent {
+            Extent::Until(tag) => options.read_until(tag),
+            Extent::Whole { .. } => options,
         }
     };
-    let object = match beginning(&start) {
+    let begins = beginning(&start);
+    if matches!(begins, Beginning::Other) {
+        return Ok(None);
+    }
+    soundness::check(&file, &begins, extent).map_err(unreadable)?;
+    file.rewind().map_err(|e| unreadable(e.to_string()))?;
+    let object = match begins {
         Beginning::Other => return Ok(None),
         Beginning::Standard => options(ReadPreamble::Always).from_reader(BufReader::new(file)),
         Beginning::NoPreamble => options(ReadPreamble::Never).from_reader(BufReader::new(file)),

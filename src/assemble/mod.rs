@@ -10,6 +10,7 @@ mod pixels;
 mod read_series;
 mod series_files;
 mod slice_header;
+mod soundness;
 mod stacking;
 mod suv;
 mod tell_apart;

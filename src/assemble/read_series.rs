@@ -6,7 +6,7 @@ use dicom_core::{Length, Tag, VR};
 use dicom_object::InMemDicomObject;
 use rayon::prelude::*;
 
-use super::dicom_file::{read_header, read_object};
+use super::dicom_file::{read_header, read_image};
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
 use super::suv::SUV_BW;
@@ -70,6 +70,7 @@ fn read(
             slices_of(file, &object)
         })
         .collect::<Result<_, _>>()?;
+    let frames: Vec<usize> = headers.iter().map(Vec::len).collect();
     let mut headers: Vec<SliceHeader> = headers.into_iter().flatten().collect();
     let Taken {
         slices: taken,
@@ -95,7 +96,7 @@ fn read(
         direction: stack.direction,
         origin: first.position,
     };
-    let voxels = decode_all(files, &slices, columns * rows)?;
+    let voxels = decode_all(files, &frames, &slices, columns * rows)?;
     let attributes = attributes_of(&files[first.file])?;
     let unit = first.rescale.unit.clone();
     let slices = slices.into_iter().map(|slice| SourceSlice {
@@ -136,9 +137,10 @@ fn to_suv(headers: &mut [SliceHeader], taken: &[usize]) -> Option<String> {
     }
 }
 
-/// Decodes every slice, the files side by side.
+/// Decodes every slice, the files side by side; each file has so many frames.
 fn decode_all(
     files: &[PathBuf],
+    frames: &[usize],
     slices: &[&SliceHeader],
     per_slice: usize,
 ) -> Result<Vec<f32>, AssembleError> {
@@ -151,8 +153,11 @@ fn decode_all(
     of_file
         .into_par_iter()
         .zip(files)
-        .try_for_each(|(slices, path)| {
-            let object = read_object(path)?;
+        .zip(frames)
+        .try_for_each(|((slices, path), &frames)| {
+            // Those that are not taken lie in the file, too.
+            let pixels = per_slice.saturating_mul(frames) as u64;
+            let object = read_image(path, pixels)?;
             slices
                 .into_par_iter()
                 .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))

@@ -47,6 +47,7 @@ impl PeerArgs {
                     only_from: Vec::new(),
                     tls: None,
                     only_with: Vec::new(),
+                    expected_count: false,
                 },
                 calling_ae: "IRISNODE".to_owned(),
                 delivery: Delivery::default(),

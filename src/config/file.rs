@@ -86,6 +86,9 @@ impl ConfigFile {
     /// As [`ConfigFile::read`], with everything missing among the problems.
     pub fn read_complete(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path)?;
+        if let Some(error) = ConfigError::long_line(path, &text) {
+            return Err(error);
+        }
         let (file, mut problems) = Self::parse_with_problems(path, &text);
         if let Some(file) = &file {
             problems.extend(file.missing());
@@ -98,6 +101,9 @@ impl ConfigFile {
     /// # Errors
     /// Every problem of the text, at its line.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        if let Some(error) = ConfigError::long_line(path, text) {
+            return Err(error);
+        }
         let (file, problems) = Self::parse_with_problems(path, text);
         Self::unless_wrong(path, text, file, problems)
     }

@@ -29,6 +29,8 @@ pub struct Peer {
     /// Certificates that it may show, as caller and as called: `sha256:` fingerprints, or names. Empty for any of the
     /// authorities, which must be for `host` when it is called.
     pub only_with: Vec<String>,
+    /// Ask it by C-FIND how many instances a series it sends has, and wait no longer than until all are there.
+    pub expected_count: bool,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -74,6 +76,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
             ),
         );
     }
+    let expected_count = section.or("expected_count", false, value::boolean);
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -85,6 +88,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
             only_from,
             tls,
             only_with: only_with.map_or_else(Vec::new, |placed| placed.value),
+            expected_count,
         }),
         _ => None,
     };

@@ -170,6 +170,20 @@ impl Diagnostic for Findings {
     }
 }
 
+/// Bytes of a line; beyond 65,535 columns miette panics.
+const LONGEST_LINE: usize = 10_000;
+
+impl ConfigError {
+    /// The first line that is too long to be pointed into.
+    pub(super) fn long_line(path: &Path, text: &str) -> Option<Self> {
+        let line = text.lines().position(|line| line.len() > LONGEST_LINE)?;
+        Some(Self::LongLine {
+            path: path.to_owned(),
+            line: line + 1,
+        })
+    }
+}
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ConfigError {
@@ -183,6 +197,15 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// It is no text that a person wrote: to point into a line so long is no help, and drawing it fails.
+    #[error("line {line} of the configuration {} has more than {LONGEST_LINE} bytes", path.display())]
+    #[diagnostic(help("break it into several lines; lists may go over many"))]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
     },
     /// The file was read and is wrong.
     #[error(transparent)]

@@ -2,7 +2,6 @@
 
 use super::command::{Request, Response};
 use super::error::{DeliverError, describe, rejected};
-use super::status::MoveStatus;
 use crate::config::{Delivery, Peer};
 use crate::dimse::{
     APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH,
@@ -27,6 +26,9 @@ const CAUTIOUS_PDU_LENGTH: u32 = 16 * 1024;
 
 /// A proposed presentation context: an abstract syntax and transfer syntaxes for it.
 pub(super) type Proposal = (String, Vec<String>);
+
+/// Most answers to a query: no series has more instances.
+const MOST_ANSWERS: usize = 100_000;
 
 /// An established association.
 pub(super) struct Association {
@@ -109,7 +111,7 @@ impl Association {
             if response.has_data {
                 self.pass_over_data_set().await?;
             }
-            if !MoveStatus(response.status).is_pending() {
+            if !response.is_pending() {
                 return Ok(response);
             }
         }
@@ -184,22 +186,61 @@ impl Association {
         }
     }
 
+    /// Makes a request with an identifier that is answered by any number of pending responses; gives their data sets.
+    pub(super) async fn query(
+        &mut self,
+        context: u8,
+        request: Request<'_>,
+        identifier: &[u8],
+    ) -> Result<Vec<Vec<u8>>, DeliverError> {
+        let mut answers = Vec::new();
+        let mut response = self.exchange(context, request, Some(identifier)).await?;
+        loop {
+            if response.has_data {
+                answers.push(self.receive_part(PDataValueType::Data).await?);
+            }
+            match response.status {
+                0 => return Ok(answers),
+                _ if response.is_pending() && answers.len() < MOST_ANSWERS => {}
+                _ if response.is_pending() => {
+                    return Err(self.protocol("answers without end".into()));
+                }
+                status => {
+                    return Err(DeliverError::QueryFailed {
+                        peer: describe(&self.peer),
+                        status,
+                    });
+                }
+            }
+            let command = self.receive_part(PDataValueType::Command).await?;
+            response = Response::decode(&command, request, self.last_message_id)
+                .map_err(|what| self.protocol(what))?;
+        }
+    }
+
     /// Waits for a whole command set.
     async fn receive_command(&mut self) -> Result<Vec<u8>, DeliverError> {
-        // A command set is some hundred bytes; a peer that never ends it must not fill memory.
-        const LARGEST_COMMAND: usize = 64 * 1024;
-        let mut command = Vec::new();
+        self.receive_part(PDataValueType::Command).await
+    }
+
+    /// Waits for a whole command set, or a whole data set of an answer.
+    async fn receive_part(&mut self, wanted: PDataValueType) -> Result<Vec<u8>, DeliverError> {
+        // Either is some hundred bytes; a peer that never ends it must not fill memory.
+        const LARGEST: usize = 64 * 1024;
+        let mut part = Vec::new();
         loop {
             let value = self.receive_value().await?;
-            if value.value_type != PDataValueType::Command {
-                return Err(self.protocol("a data set where a response is due".into()));
+            if value.value_type != wanted {
+                return Err(
+                    self.protocol("a data set where a response is due, or the reverse".into())
+                );
             }
-            command.extend(value.data);
-            if command.len() > LARGEST_COMMAND {
-                return Err(self.protocol("a command set without end".into()));
+            part.extend(value.data);
+            if part.len() > LARGEST {
+                return Err(self.protocol("a message without end".into()));
             }
             if value.is_last {
-                return Ok(command);
+                return Ok(part);
             }
         }
     }
@@ -244,7 +285,7 @@ impl Association {
         self.lost(&format!("the file on this side cannot be read: {error}"))
     }
 
-    fn protocol(&self, what: String) -> DeliverError {
+    pub(super) fn protocol(&self, what: String) -> DeliverError {
         DeliverError::Protocol {
             peer: describe(&self.peer),
             what,

@@ -8,6 +8,7 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
+const C_FIND_RQ: u16 = 0x0020;
 const C_MOVE_RQ: u16 = 0x0021;
 const C_ECHO_RQ: u16 = 0x0030;
 const N_EVENT_REPORT_RQ: u16 = 0x0100;
@@ -27,6 +28,11 @@ pub enum Request<'a> {
         sop_class: &'a str,
         /// Affected SOP Instance UID.
         sop_instance: &'a str,
+    },
+    /// C-FIND-RQ.
+    Find {
+        /// Affected SOP Class UID.
+        sop_class: &'a str,
     },
     /// C-MOVE-RQ by the study root information model.
     Move {
@@ -49,6 +55,7 @@ impl Request<'_> {
         match self {
             Self::Echo => C_ECHO_RQ,
             Self::Store { .. } => C_STORE_RQ,
+            Self::Find { .. } => C_FIND_RQ,
             Self::Move { .. } => C_MOVE_RQ,
             Self::EventReport { .. } => N_EVENT_REPORT_RQ,
         }
@@ -73,6 +80,11 @@ impl Request<'_> {
             } => elements.extend([
                 ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance),
+                us(tags::PRIORITY, PRIORITY_MEDIUM),
+                us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
+            ]),
+            Self::Find { sop_class } => elements.extend([
+                ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
@@ -110,11 +122,11 @@ impl Request<'_> {
 pub struct Response {
     /// Status (0000,0900).
     pub status: u16,
+    /// Whether a data set follows.
+    pub has_data: bool,
     /// Offending Element (0000,0901). The peer's free-text Error Comment is left
     /// where it is: nothing keeps a peer from writing a patient's name there.
     pub offending_elements: Vec<String>,
-    /// A data set follows it.
-    pub has_data: bool,
     /// Of a C-MOVE: sub-operations completed, with a warning or without (0000,1021), (0000,1023).
     pub completed: u32,
     /// Of a C-MOVE: sub-operations failed (0000,1022).
@@ -122,6 +134,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// More responses to the request follow (PS3.4 section C.4.1.1.4).
+    pub fn is_pending(&self) -> bool {
+        matches!(self.status, 0xFF00 | 0xFF01)
+    }
+
     /// Reads the response to `request`, made as `message_id`; the error says what is wrong with it.
     pub fn decode(bytes: &[u8], request: Request<'_>, message_id: u16) -> Result<Self, String> {
         let command =
@@ -135,6 +152,7 @@ impl Response {
             return Err("a response to another message".to_owned());
         }
         let status = number(tags::STATUS).ok_or("a response without Status")?;
+        let has_data = number(tags::COMMAND_DATA_SET_TYPE).is_some_and(|kind| kind != NO_DATA_SET);
         let offending_elements = command
             .get(tags::OFFENDING_ELEMENT)
             .and_then(|e| e.value().primitive())
@@ -146,8 +164,8 @@ impl Response {
         let count = |tag| number(tag).map_or(0, u32::from);
         Ok(Self {
             status,
+            has_data,
             offending_elements,
-            has_data: number(tags::COMMAND_DATA_SET_TYPE).is_some_and(|kind| kind != NO_DATA_SET),
             completed: count(tags::NUMBER_OF_COMPLETED_SUBOPERATIONS)
                 + count(tags::NUMBER_OF_WARNING_SUBOPERATIONS),
             failed: count(tags::NUMBER_OF_FAILED_SUBOPERATIONS),

@@ -74,6 +74,14 @@ pub enum DeliverError {
         /// Offending Element (0000,0901): tags the peer complained of.
         offending_elements: Vec<String>,
     },
+    /// The peer answered a query with a failure status.
+    #[error("{peer} did not answer the query: status {status:04X}H; the peer's log says more")]
+    QueryFailed {
+        /// The peer.
+        peer: String,
+        /// The status.
+        status: u16,
+    },
     /// The peer did not move a series.
     #[error(
         "{peer} did not send the series to {destination}: status {status}; check that it holds the series, that it knows {destination} at this machine's address and port, and that {destination} may retrieve from it"
@@ -134,7 +142,10 @@ impl DeliverError {
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
             Self::NotMoved { status, .. } => status.is_transient(),
-            Self::SopClassRefused { .. } | Self::Protocol { .. } | Self::Unreadable { .. } => false,
+            Self::SopClassRefused { .. }
+            | Self::QueryFailed { .. }
+            | Self::Protocol { .. }
+            | Self::Unreadable { .. } => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! C-STORE, C-ECHO and C-MOVE as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
+//! C-STORE, C-ECHO, C-FIND and C-MOVE as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
 //!
 //! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
 //! what failed for a passing reason ([`DeliverError::is_transient`]) as
@@ -12,6 +12,7 @@ mod compression;
 mod contexts;
 mod echo;
 mod error;
+mod find;
 mod instance;
 mod retrieve;
 mod retry;
@@ -23,6 +24,7 @@ pub use command::{Request, Response};
 pub use commitment::{Committed, report_commitment};
 pub use echo::echo;
 pub use error::DeliverError;
+pub use find::count_instances;
 pub use retrieve::{MOVE_CLASS, Moved, move_series};
 pub use retry::{RetryPolicy, store_patiently};
 pub use status::{MoveStatus, StoreStatus};

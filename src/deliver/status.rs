@@ -60,11 +60,6 @@ impl MoveStatus {
     /// Everything was sent.
     pub const SUCCESS: Self = Self(0x0000);
 
-    /// More responses follow.
-    pub fn is_pending(self) -> bool {
-        matches!(self.0, 0xFF00 | 0xFF01)
-    }
-
     /// Some instances were not taken.
     pub fn is_warning(self) -> bool {
         matches!(self.0, 0xB000..=0xBFFF)

@@ -4,13 +4,14 @@
 
 mod association;
 mod commitment;
+mod commitment_request;
 mod instance;
 mod negotiation;
 mod policy;
 mod server;
 mod statement;
 
-pub use commitment::{Asked, read_request};
+pub use commitment_request::{Asked, read_request};
 pub use negotiation::{Agreed, answer, rejection};
 pub use policy::{Caller, Callers, NoEntry, Origin, TeachingTitle};
 pub use server::{MOST_HALF_OPEN, ReceiveError, ReceiveOptions, Server};

@@ -37,6 +37,7 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         only_from: Vec::new(),
         tls: None,
         only_with: Vec::new(),
+        expected_count: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::raw_association::RawAssociation;
 use crate::support::{Authority, CtSlice, Node, PATIENCE, data_set, irisnode, wait_until};
-use crate::{assert_answers, receiver, send, small_slices};
+use crate::{ANY_CT, assert_answers, receiver, send, small_slices};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
@@ -278,4 +278,62 @@ fn a_text_file_sent_as_dicom_is_refused_in_words_and_the_rest_arrives() {
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.contains("stored 2 of 3 files"), "{stdout}");
     assert_eq!(node.kept().len(), 2);
+}
+
+#[test]
+fn bombs_that_are_sent_cost_the_node_no_memory_and_others_no_result() {
+    let mut node = receiver().rule("any CT", ANY_CT).start();
+    let folder = tempfile::tempdir().unwrap();
+    send(&node, &small_slices(folder.path(), SERIES, 1));
+    let before = node.peak_memory();
+    let slice = CtSlice::new(SERIES);
+    let whole = data_set(&slice.write(folder.path()));
+    let uid = slice.sop_instance();
+
+    // Before the pixel data: a private value that claims 4 GiB, and sequences that do not end.
+    let pixels = whole
+        .windows(4)
+        .rposition(|tag| tag == [0xE0, 0x7F, 0x10, 0]);
+    let (head, tail) = whole.split_at(pixels.unwrap());
+    let claims = [
+        &[0x29, 0, 0x10, 0x10, b'O', b'B', 0, 0][..],
+        &0xFFFF_FFF0u32.to_le_bytes(),
+    ];
+    let sequence = [
+        0x29, 0, 0x10, 0x10, b'S', b'Q', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+    ];
+    let item = [0xFE, 0xFF, 0, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF];
+    let nested = [&sequence[..], &item[..]].concat().repeat(50_000);
+    let mut association = RawAssociation::open(&node);
+    for bomb in [claims.concat(), nested] {
+        let bytes = [head, &bomb, tail].concat();
+        assert_eq!(association.store(&uid, &bytes, 60_000), 0xC000);
+    }
+    association.release();
+
+    // Kept, as everything that is whole; and no volume. 40,000 x 40,000 pixels, of which 256 are there.
+    let mut bombs = Vec::new();
+    for number in 1..=2 {
+        let series = format!("{SERIES}.7");
+        let slice = CtSlice {
+            number,
+            ..CtSlice::new(&series)
+        };
+        let file = slice.write(folder.path());
+        let mut bytes = std::fs::read(&file).unwrap();
+        for element in [0x10u8, 0x11] {
+            let size = [0x28, 0, element, 0, b'U', b'S', 2, 0];
+            let at = bytes.windows(8).position(|head| head == size).unwrap() + 8;
+            bytes[at..at + 2].copy_from_slice(&40_000u16.to_le_bytes());
+        }
+        let bomb = folder.path().join(format!("bomb-{number}.dcm"));
+        std::fs::write(&bomb, bytes).unwrap();
+        bombs.push(bomb);
+    }
+    send(&node, &bombs);
+    let jobs = node.ended_jobs(2);
+    assert_eq!(jobs[0]["state"], "failed", "{jobs:#?}");
+    let grown = node.peak_memory() - before;
+    assert!(grown < 128, "{grown} MiB more");
+    assert_answers(&node);
 }

@@ -17,6 +17,7 @@ mod associations;
 mod chaos;
 mod commitment;
 mod conformance;
+mod counting;
 mod delivery;
 mod durability;
 mod hostile;
@@ -59,6 +60,7 @@ fn as_peer(node: &Node) -> Peer {
         only_from: Vec::new(),
         tls: None,
         only_with: Vec::new(),
+        expected_count: false,
     }
 }
 

@@ -129,7 +129,7 @@ impl RawAssociation {
     }
 }
 
-fn is_interruption(error: &dyn std::error::Error) -> bool {
+fn is_interruption(error: &(dyn std::error::Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
         || error.source().is_some_and(is_interruption)

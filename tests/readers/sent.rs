@@ -36,6 +36,7 @@ pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
         only_from: Vec::new(),
         tls: None,
         only_with: Vec::new(),
+        expected_count: false,
     };
     let outcomes = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,0 +1,3 @@
+#[path = "../../src/archive/header.rs"]
+mod header;
+pub use header::read_header;

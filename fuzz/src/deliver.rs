@@ -1,0 +1,3 @@
+#[path = "../../src/deliver/command.rs"]
+mod command;
+pub use command::{Request, Response};

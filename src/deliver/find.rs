@@ -1,0 +1,155 @@
+//! How many instances a series has at a peer (C-FIND, Study Root, PS3.4 section C.4.1).
+
+use super::association::Association;
+use super::command::Request;
+use super::error::{DeliverError, describe};
+use super::instance::{sop_class_name, transfer_syntax_name};
+use crate::config::{Delivery, Peer};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_encoding::transfer_syntax::TransferSyntax;
+use dicom_object::InMemDicomObject;
+use dicom_parser::dataset::LazyDataToken;
+use dicom_parser::dataset::lazy_read::LazyDataSetReader;
+use dicom_parser::stateful::decode::StatefulDecode;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use std::collections::BTreeSet;
+use std::io::Cursor;
+
+const CLASS: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND;
+
+/// Asks for the Number of Series Related Instances (0020,1209), and counts the instances themselves where the peer does
+/// not know that attribute. `None` when it knows no such series.
+///
+/// # Errors
+/// Why it did not answer.
+pub async fn count_instances(
+    peer: &Peer,
+    calling_ae: &str,
+    study_uid: &str,
+    series_uid: &str,
+    delivery: &Delivery,
+) -> Result<Option<u64>, DeliverError> {
+    let proposal = (
+        CLASS.to_owned(),
+        vec![
+            uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+            uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+        ],
+    );
+    let refused = || DeliverError::SopClassRefused {
+        peer: describe(peer),
+        sop_class: sop_class_name(CLASS),
+        transfer_syntax: transfer_syntax_name(uids::EXPLICIT_VR_LITTLE_ENDIAN),
+    };
+    let mut association = Association::open(peer, calling_ae, vec![proposal], delivery)
+        .await?
+        .ok_or_else(refused)?;
+    let context = association.contexts().first().ok_or_else(refused)?;
+    let (id, syntax) = (context.id, context.transfer_syntax.clone());
+    let series = Keys {
+        study_uid,
+        series_uid,
+    };
+    match counted(&mut association, id, &syntax, &series).await {
+        Ok(count) => {
+            association.release().await;
+            Ok(count)
+        }
+        Err(error) => {
+            association.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// The series that is asked for.
+struct Keys<'k> {
+    study_uid: &'k str,
+    series_uid: &'k str,
+}
+
+async fn counted(
+    association: &mut Association,
+    context: u8,
+    syntax: &str,
+    series: &Keys<'_>,
+) -> Result<Option<u64>, DeliverError> {
+    let wanted = (tags::NUMBER_OF_SERIES_RELATED_INSTANCES, VR::IS);
+    let found = find(association, context, syntax, series, "SERIES", wanted).await?;
+    let Some(count) = found.first() else {
+        return Ok(None);
+    };
+    if let Some(count) = count.as_deref().and_then(|count| count.parse().ok()) {
+        return Ok(Some(count));
+    }
+    let wanted = (tags::SOP_INSTANCE_UID, VR::UI);
+    let found = find(association, context, syntax, series, "IMAGE", wanted).await?;
+    let uids: BTreeSet<String> = found.into_iter().flatten().collect();
+    Ok(Some(uids.len() as u64))
+}
+
+/// The matches: of each the value of the attribute that is wanted, where it has one.
+async fn find(
+    association: &mut Association,
+    context: u8,
+    syntax: &str,
+    series: &Keys<'_>,
+    level: &str,
+    wanted: (Tag, VR),
+) -> Result<Vec<Option<String>>, DeliverError> {
+    let text = |tag, vr, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
+    let identifier = InMemDicomObject::from_element_iter([
+        text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, level),
+        text(tags::STUDY_INSTANCE_UID, VR::UI, series.study_uid),
+        text(tags::SERIES_INSTANCE_UID, VR::UI, series.series_uid),
+        DataElement::new(wanted.0, wanted.1, PrimitiveValue::Empty),
+    ]);
+    let Some(syntax) = TransferSyntaxRegistry.get(syntax) else {
+        return Err(association.protocol("a transfer syntax that was not proposed".to_owned()));
+    };
+    let mut bytes = Vec::new();
+    if identifier
+        .write_dataset_with_ts(&mut bytes, syntax)
+        .is_err()
+    {
+        return Err(association.protocol("a series whose UID cannot be asked for".to_owned()));
+    }
+    let request = Request::Find { sop_class: CLASS };
+    let answers = association.query(context, request, &bytes).await?;
+    Ok(answers
+        .iter()
+        .map(|answer| value(answer, syntax, wanted.0))
+        .collect())
+}
+
+/// A short value of the top level. dicom-object would believe the lengths in what a peer sends; here each is held
+/// against what came.
+fn value(bytes: &[u8], syntax: &TransferSyntax, wanted: Tag) -> Option<String> {
+    let mut reader = LazyDataSetReader::new_with_ts(Cursor::new(bytes), syntax).ok()?;
+    let mut depth = 0usize;
+    while let Some(token) = reader.advance() {
+        match token.ok()? {
+            LazyDataToken::SequenceStart { .. } => depth += 1,
+            LazyDataToken::SequenceEnd => depth = depth.saturating_sub(1),
+            LazyDataToken::LazyValue { header, decoder } => {
+                let end = decoder.position().checked_add(header.len.get()?.into())?;
+                if end > bytes.len() as u64 {
+                    return None;
+                }
+                let found = LazyDataToken::LazyValue { header, decoder };
+                if depth > 0 || header.tag != wanted {
+                    found.skip().ok()?;
+                    continue;
+                }
+                let text = found.into_value().ok()?.to_str().into_owned();
+                let text = text.trim_matches(['\0', ' ']).to_owned();
+                return (!text.is_empty()).then_some(text);
+            }
+            LazyDataToken::LazyItemValue { .. } | LazyDataToken::PixelSequenceStart => return None,
+            _ => {}
+        }
+    }
+    None
+}
