@@ -1,11 +1,17 @@
-"""Writing a DICOM-SEG: irisnode against highdicom.
+"""Writing a DICOM-SEG: irisnode against highdicom and dcmqi.
 
-The same label map on the same CT series, BINARY, empty frames left out, built
-from arrays in memory and saved to a file. Both files are then read by
-highdicom and compared with the label map, voxel by voxel.
+The same label map on the same CT series, BINARY, empty frames left out. highdicom
+is a library: both build from arrays in memory and save to a file. dcmqi is a
+program: both are started, read the label file and the series, and save. Every
+file is then read by highdicom and compared with the label map, voxel by voxel.
 """
 
+import importlib.metadata
+import json
+import pathlib
+import subprocess
 import sys
+import time
 
 import highdicom
 import nibabel
@@ -18,7 +24,7 @@ from programs import built
 from rounds import digits, interleave, ratio, seconds, table, times_as_fast
 
 TITLE = "Writing a DICOM-SEG"
-OURS, THEIRS = "irisnode", "highdicom"
+OURS, THEIRS, PROGRAM = "irisnode", "highdicom", "dcmqi"
 # In this order: the first five are the task of five.
 SEGMENTS = (
     "liver spleen stomach kidney_left kidney_right colon small_bowel pancreas duodenum aorta inferior_vena_cava "
@@ -28,33 +34,82 @@ SEGMENTS = (
 
 
 def measure(quick, folder):
-    size, spacing, rounds = ((256, 256, 50), (1.6, 1.6, 6.0), 2) if quick else ((512, 512, 100), (0.8, 0.8, 3.0), 7)
+    size, spacing, rounds = ((256, 256, 50), (1.6, 1.6, 6.0), 2) if quick else ((512, 512, 500), (0.8, 0.8, 0.6), 5)
     drawn = drawn_series(3, size, spacing, SEGMENTS)
-    labels = np.asarray(nibabel.load(drawn / "labels.nii.gz").dataobj).astype("<u2").transpose(2, 1, 0)
+    image = nibabel.load(drawn / "labels.nii.gz")
+    labels = np.asarray(image.dataobj).astype("<u2").transpose(2, 1, 0)
     figures, rows = {}, []
     for count in (5, len(SEGMENTS)):
         kept = np.where(labels <= count, labels, 0).astype("<u2")
         kept.tofile(folder / "labels.raw")
+        nibabel.save(nibabel.Nifti1Image(kept.transpose(2, 1, 0), image.affine), folder / "labels.nii")
+        (folder / "dcmqi.json").write_text(json.dumps(described(count)))
         first, answers = write_in_turns(drawn / "series", folder, count, rounds)
+        taken = {name: [answer["seconds"] for answer in answers[name]] for name in answers}
+        whole = run_in_turns(drawn / "series", folder, count, min(rounds, 3))
         for name, file in outputs(folder).items():
             check(name, file, kept)
-        taken = {name: [answer["seconds"] for answer in answers[name]] for name in answers}
-        faster = times_as_fast(taken[THEIRS], taken[OURS])
-        for name, file in outputs(folder).items():
-            peak = first[name]["peak_mib"]
-            kib = file.stat().st_size / 1024
-            rows.append([count, name, seconds(taken[name]), ratio(faster) if name == THEIRS else "",
-                         f"{digits(peak)} MiB", f"{kib:.0f} KiB"])
-            figures[f"{count} segments, {name}"] = {"seconds": taken[name], "peak_mib": peak, "file_kib": kib}
-        figures[f"{count} segments, irisnode_times_as_fast"] = faster
-    heading = ["segments", "", "built and saved", "irisnode is", "memory beyond the input", "file"]
-    notes = [f"Label map {' × '.join(map(str, size))}, {rounds} rounds; highdicom {highdicom.__version__}. "
-             "Both files decode, through highdicom, to the label map, every voxel."]
+        for way, seconds_of in (("in memory", taken), ("the program", whole)):
+            for name, values in seconds_of.items():
+                faster = times_as_fast(values, seconds_of[OURS])
+                peak = f"{digits(first[name]['peak_mib'])} MiB" if way == "in memory" else ""
+                kib = outputs(folder)[name].stat().st_size / 1024
+                rows.append([count, way, name, seconds(values), "" if name == OURS else ratio(faster), peak,
+                             f"{kib / 1024:.1f} MiB"])
+                figures[f"{count} segments, {way}, {name}"] = {"seconds": values, "irisnode_times_as_fast": faster,
+                                                               "file_kib": kib}
+        figures[f"{count} segments, peak_mib"] = {name: first[name]["peak_mib"] for name in first}
+    heading = ["segments", "", "", "written in", "irisnode is", "memory beyond the input", "file"]
+    notes = [f"Label map {' × '.join(map(str, size))}, {rounds} rounds; highdicom {highdicom.__version__}, dcmqi "
+             f"{importlib.metadata.version('dcmqi')}. *In memory*: from arrays to a saved file. *The program*: from its "
+             "start to its end, with the reading of the label file and of the series (by irisnode with its pixels). "
+             "All files decode, through highdicom, to the label map, every voxel."]
     return {"figures": figures, "table": table(heading, rows), "notes": notes}
 
 
+def described(count):
+    """What dcmqi asks of each segment."""
+    code = lambda value, meaning: {"CodeValue": value, "CodingSchemeDesignator": "SCT", "CodeMeaning": meaning}
+    segment = lambda number: {
+        "labelID": number,
+        "SegmentLabel": f"segment {number}",
+        "SegmentAlgorithmType": "AUTOMATIC",
+        "SegmentAlgorithmName": "benchmark",
+        "SegmentedPropertyCategoryCodeSequence": code("91723000", "Anatomical Structure"),
+        "SegmentedPropertyTypeCodeSequence": code("78961009", "Spleen"),
+        "recommendedDisplayRGBValue": [157, 108, 162],
+    }
+    return {
+        "ContentCreatorName": "benchmark",
+        "ContentLabel": "SEGMENTATION",
+        "SeriesDescription": "benchmark",
+        "SeriesNumber": "100",
+        "InstanceNumber": "1",
+        "segmentAttributes": [[segment(number) for number in range(1, count + 1)]],
+    }
+
+
+def run_in_turns(series, folder, count, rounds):
+    """Seconds of each program from its start to its end, round by round."""
+    files = outputs(folder)
+    ours = [built("seg_writing"), series, folder / "labels.raw", str(count), files[OURS]]
+    theirs = [pathlib.Path(sys.executable).with_name("itkimage2segimage"), "--skip", "1",
+              "--inputImageList", folder / "labels.nii", "--inputDICOMDirectory", series,
+              "--inputMetadata", folder / "dcmqi.json", "--outputDICOM", files[PROGRAM]]
+
+    def run(command):
+        start = time.perf_counter()
+        subprocess.run(command, input=b"write\n", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - start
+
+    contestants = {OURS: lambda: run(ours), PROGRAM: lambda: run(theirs)}
+    for contestant in contestants.values():
+        contestant()
+    return interleave(contestants, rounds)
+
+
 def outputs(folder):
-    return {OURS: folder / "irisnode.dcm", THEIRS: folder / "highdicom.dcm"}
+    return {name: folder / f"{name}.dcm" for name in (OURS, THEIRS, PROGRAM)}
 
 
 def write_in_turns(series, folder, count, rounds):
