@@ -116,7 +116,7 @@ fn device(value: &DeValue<'_>) -> Result<Device, Complaint> {
 }
 
 /// A path; relative ones start at `base`, the folder of the configuration.
-fn path(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<PathBuf, Complaint> {
+pub(super) fn path(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<PathBuf, Complaint> {
     move |value| {
         let text = value::text(value)?;
         if text.starts_with('~') {

@@ -17,6 +17,7 @@ mod associations;
 mod chaos;
 mod commitment;
 mod conformance;
+mod dashboard;
 mod delivery;
 mod durability;
 mod hostile;
