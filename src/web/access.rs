@@ -39,18 +39,21 @@ impl Person {
 #[derive(Debug, Clone)]
 pub(super) struct Reader(pub(super) Option<Person>);
 
+/// Why not, in a line.
+pub(super) type Denied = (StatusCode, &'static str);
+
 /// A user that may act.
 pub(super) struct Admin(Person);
 
 impl Admin {
     /// Whether a form comes from a page of this session.
-    pub(super) fn sent(&self, token: &str) -> Result<(), Response> {
+    pub(super) fn sent(&self, token: &str) -> Result<(), Denied> {
         if !self.0.token.is_empty() && self.0.token == token {
             return Ok(());
         }
         let why =
             "this form is not from a page of yours; go back, reload the page, and try again\n";
-        Err((StatusCode::FORBIDDEN, why).into_response())
+        Err((StatusCode::FORBIDDEN, why))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -72,11 +75,11 @@ pub(super) async fn sign_in(session: &Session, name: &str) -> Result<(), Respons
 }
 
 /// The users there are now: a role taken away counts at once, in sessions too.
-fn users(shared: &Shared) -> Result<Users, Response> {
+fn users(shared: &Shared) -> Result<Users, Denied> {
     Users::read(&shared.users).map_err(|error| {
         tracing::error!(%error, "the file of users cannot be read");
         let why = "the file of users cannot be read; the log says why\n";
-        (StatusCode::INTERNAL_SERVER_ERROR, why).into_response()
+        (StatusCode::INTERNAL_SERVER_ERROR, why)
     })
 }
 
@@ -93,7 +96,7 @@ impl FromRequestParts<Arc<Shared>> for Reader {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
-        let users = users(shared)?;
+        let users = users(shared).map_err(IntoResponse::into_response)?;
         if users.all().is_empty() {
             return Ok(Self(None));
         }

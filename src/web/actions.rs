@@ -89,7 +89,7 @@ pub(super) async fn job(
     Form(posted): Form<Posted>,
 ) -> Response {
     if let Err(refusal) = admin.sent(&posted.token) {
-        return refusal;
+        return refusal.into_response();
     }
     let Some(act) = Act::ALL.into_iter().find(|act| act.word() == word) else {
         return (StatusCode::NOT_FOUND, "there is no such action\n").into_response();
@@ -141,7 +141,7 @@ pub(super) async fn proposal(
     Form(posted): Form<Posted>,
 ) -> Response {
     if let Err(refusal) = admin.sent(&posted.token) {
-        return refusal;
+        return refusal.into_response();
     }
     let archive = &shared.archive;
     let done = match word.as_str() {
