@@ -25,7 +25,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("encode", &["assemble", "terminology", "volume"]),
     ("deliver", &["config", "dimse", "tls"]),
-    ("web", &["archive"]),
+    (
+        "web",
+        &[
+            "archive", "assemble", "config", "encode", "picture", "route", "tasks", "teach",
+        ],
+    ),
     // Beside the road.
     (
         "evaluate",

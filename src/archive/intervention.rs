@@ -2,7 +2,7 @@
 
 use super::deliveries::conclude;
 use super::jobs::now;
-use super::{Archive, ArchiveError};
+use super::{Archive, ArchiveError, Found};
 
 /// A result of a job and one place it goes to.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
@@ -19,6 +19,16 @@ pub struct DeliveryRecord {
     pub attempts: i64,
     /// The result's file.
     pub file: String,
+    /// What was found in it, as JSON; none where it is no result of segments.
+    #[serde(skip)]
+    found: Option<String>,
+}
+
+impl DeliveryRecord {
+    /// What was found in the result; none where it is no result of segments, or of an irisnode that did not keep it.
+    pub fn found(&self) -> Option<Vec<Found>> {
+        serde_json::from_str(self.found.as_deref()?).ok()
+    }
 }
 
 /// Why nothing was done.
@@ -36,7 +46,7 @@ impl Archive {
     /// What became of each result of a job.
     pub async fn deliveries(&self, job: i64) -> Result<Vec<DeliveryRecord>, ArchiveError> {
         Ok(sqlx::query_as(
-            "SELECT rule, destination, state, reason, attempts, file FROM deliveries WHERE job = ? ORDER BY id",
+            "SELECT rule, destination, state, reason, attempts, file, found FROM deliveries WHERE job = ? ORDER BY id",
         )
         .bind(job)
         .fetch_all(&self.pool)

@@ -82,7 +82,7 @@ pub struct Job {
 }
 
 /// A result to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewResult {
     /// The rule that asked for it.
     pub rule: String,
@@ -94,6 +94,21 @@ pub struct NewResult {
     pub sop_instance_uid: String,
     /// Why it is kept for review instead of being sent, if so.
     pub held: Option<String>,
+    /// What was found, where it is a result of segments.
+    pub found: Option<Vec<Found>>,
+}
+
+/// A segment of a result, found or not.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Found {
+    /// Its label.
+    pub label: String,
+    /// Its colour, sRGB.
+    pub color: [u8; 3],
+    /// Its volume, ml; 0 where it was not found.
+    pub ml: f64,
+    /// How sure the network is of it, 0 to 1.
+    pub confidence: f64,
 }
 
 /// A rule that matched and could not be done.
@@ -318,8 +333,8 @@ impl Archive {
         }
         for result in results {
             sqlx::query(
-                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state, reason)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO deliveries (job, rule, destination, file, sop_instance_uid, state, reason, found)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(job)
             .bind(&result.rule)
@@ -328,6 +343,7 @@ impl Archive {
             .bind(&result.sop_instance_uid)
             .bind(if result.held.is_some() { "held" } else { "waiting" })
             .bind(&result.held)
+            .bind(result.found.as_ref().and_then(|found| serde_json::to_string(found).ok()))
             .execute(&mut *transaction)
             .await?;
         }
@@ -405,16 +421,35 @@ impl Archive {
 
     /// The latest jobs, newest first.
     pub async fn jobs(&self, most: i64) -> Result<Vec<JobSummary>, ArchiveError> {
-        Ok(sqlx::query_as(
-            "SELECT jobs.id, state, reason, note, modality, calling_ae, updated_at,
-               (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
-               (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
-               (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,
-               (SELECT count(*) FROM deliveries WHERE job = jobs.id) AS results
-             FROM jobs JOIN series ON series.id = jobs.series ORDER BY jobs.id DESC LIMIT ?",
+        let query = format!("{SUMMARIES} ORDER BY jobs.id DESC LIMIT ?");
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(query))
+            .bind(most)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    /// One job.
+    pub async fn job(&self, id: i64) -> Result<Option<(JobSummary, Job)>, ArchiveError> {
+        let query = format!("{SUMMARIES} WHERE jobs.id = ?");
+        let summary: Option<JobSummary> = sqlx::query_as(sqlx::AssertSqlSafe(query))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        let job: Option<Job> = sqlx::query_as(
+            "SELECT jobs.id, series, calling_ae, called_ae, plan, attempts FROM jobs
+             JOIN series ON series.id = jobs.series WHERE jobs.id = ?",
         )
-        .bind(most)
-        .fetch_all(&self.pool)
-        .await?)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(summary.zip(job))
     }
 }
+
+/// Jobs as [`JobSummary`] has them.
+const SUMMARIES: &str = "SELECT jobs.id, state, reason, note, modality, calling_ae, updated_at,
+   (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
+   (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
+   (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,
+   (SELECT count(*) FROM deliveries WHERE job = jobs.id) AS results
+ FROM jobs JOIN series ON series.id = jobs.series";

@@ -36,7 +36,7 @@ pub use error::ArchiveError;
 pub use examination::{Examination, examine};
 pub use header::read_header;
 pub use intervention::{DeliveryRecord, Refused};
-pub use jobs::{Job, JobState, JobSummary, NewResult, RuleWithoutResult};
+pub use jobs::{Found, Job, JobState, JobSummary, NewResult, RuleWithoutResult};
 pub use proposals::{HeldSeries, Proposal, ProposedPart, Undecidable};
 pub use removal::Retention;
 pub use result_file::ResultFile;

@@ -101,6 +101,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX proposals_by_series ON proposals (series, sop_instance_uid);
     CREATE INDEX proposals_by_images ON proposals (images_uid);
 ",
+    // What was found in a result, for the job's page.
+    "ALTER TABLE deliveries ADD COLUMN found TEXT;",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

@@ -30,6 +30,7 @@ mod teach;
 mod train;
 mod training_maps;
 mod tune;
+mod web;
 
 const EXAMPLES: &str = "\
 The road to a running node (plugin-config/irisnode.toml is a commented configuration):
@@ -64,6 +65,7 @@ enum Command {
     Explain(explain::Args),
     Task(task::Args),
     Teach(teach::Args),
+    Web(web::Args),
     Segment(segment::Args),
     Overlay(overlay::Args),
     Send(send::Args),
@@ -86,6 +88,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args),
             Command::Task(args) => task::run(args),
             Command::Teach(args) => teach::run(args),
+            Command::Web(args) => web::run(args),
             Command::Segment(args) => segment::run(args),
             Command::Overlay(args) => overlay::run(args),
             Command::Send(args) => send::run(args),

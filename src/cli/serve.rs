@@ -83,8 +83,9 @@ pub fn run(args: Args) -> miette::Result<()> {
 
 fn start_log(format: LogFormat) {
     // libraries below us warn about ordinary peers' ordinary mistakes
-    let filter = EnvFilter::try_from_env("IRISNODE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,jpeg2k=warn,openjp2=warn"));
+    let filter = EnvFilter::try_from_env("IRISNODE_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,sqlx=warn,tower_sessions=warn,jpeg2k=warn,openjp2=warn")
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -350,9 +350,13 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     {
         teach = teach::read(Section::new("[teach]", span, table, problems));
     }
-    let mut web = Web::default();
+    let mut web = Web {
+        listen: None,
+        users: node.data_dir.join("users.toml"),
+    };
     if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
-        web = web::read(Section::new("[web]", span, table, problems));
+        let section = Section::new("[web]", span, table, problems);
+        web = web::read(section, &node.data_dir, base);
     }
     let mut tls = None;
     if let Some(value) = root.get("tls")

@@ -71,17 +71,20 @@ pub enum LabelsError {
 /// # Errors
 /// When the file cannot be read, is neither, or names no series.
 pub fn drawn_on(path: &Path) -> Result<DrawnOn, LabelsError> {
-    let object = read_attributes(path)?;
-    let class = text(&object, tags::SOP_CLASS_UID).unwrap_or_default();
-    let study = text(&object, tags::STUDY_INSTANCE_UID).unwrap_or_default();
+    drawn_on_by(&read_attributes(path)?)
+}
+
+fn drawn_on_by(object: &InMemDicomObject) -> Result<DrawnOn, LabelsError> {
+    let class = text(object, tags::SOP_CLASS_UID).unwrap_or_default();
+    let study = text(object, tags::STUDY_INSTANCE_UID).unwrap_or_default();
     let found = if class == uids::RT_STRUCTURE_SET_STORAGE {
-        drawn_contours_on(&object, &study)
+        drawn_contours_on(object, &study)
     } else if LABEL_CLASSES.contains(&class.as_str()) {
         let elsewhere = items(
-            &object,
+            object,
             tags::STUDIES_CONTAINING_OTHER_REFERENCED_INSTANCES_SEQUENCE,
         );
-        first_series(&object, &study, tags::REFERENCED_INSTANCE_SEQUENCE).or_else(|| {
+        first_series(object, &study, tags::REFERENCED_INSTANCE_SEQUENCE).or_else(|| {
             elsewhere.iter().find_map(|other| {
                 let study = text(other, tags::STUDY_INSTANCE_UID)?;
                 first_series(other, &study, tags::REFERENCED_INSTANCE_SEQUENCE)
@@ -170,4 +173,75 @@ pub fn labels_on(
             .collect(),
         notes: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dicom_core::value::DataSetSequence;
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+
+    type Element = DataElement<InMemDicomObject>;
+
+    fn uid(tag: Tag, value: &str) -> Element {
+        DataElement::new(tag, VR::UI, PrimitiveValue::from(value))
+    }
+
+    fn sequence(tag: Tag, item: impl IntoIterator<Item = Element>) -> Element {
+        let item = InMemDicomObject::from_element_iter(item);
+        DataElement::new(tag, VR::SQ, DataSetSequence::from(vec![item]))
+    }
+
+    fn labels(class: &str, more: Vec<Element>) -> InMemDicomObject {
+        let mut object = InMemDicomObject::from_element_iter(more);
+        object.put(uid(tags::SOP_CLASS_UID, class));
+        object.put(uid(tags::STUDY_INSTANCE_UID, "1.2.3"));
+        object
+    }
+
+    fn series(instances: Tag) -> [Element; 2] {
+        let instance = [uid(tags::REFERENCED_SOP_INSTANCE_UID, "1.2.3.4.5")];
+        [
+            uid(tags::SERIES_INSTANCE_UID, "1.2.3.4"),
+            sequence(instances, instance),
+        ]
+    }
+
+    fn expected(study: &str) -> DrawnOn {
+        DrawnOn {
+            study_uid: study.into(),
+            series_uid: "1.2.3.4".into(),
+            instance_uids: vec!["1.2.3.4.5".into()],
+        }
+    }
+
+    #[test]
+    fn contours_name_their_images_three_sequences_down() {
+        let series = series(tags::CONTOUR_IMAGE_SEQUENCE);
+        let study = [sequence(tags::RT_REFERENCED_SERIES_SEQUENCE, series)];
+        let frame = [sequence(tags::RT_REFERENCED_STUDY_SEQUENCE, study)];
+        let frames = sequence(tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE, frame);
+        let object = labels(uids::RT_STRUCTURE_SET_STORAGE, vec![frames]);
+        assert_eq!(drawn_on_by(&object).unwrap(), expected("1.2.3"));
+    }
+
+    #[test]
+    fn a_segmentation_names_its_images_in_its_study_or_in_another() {
+        let series = || {
+            sequence(
+                tags::REFERENCED_SERIES_SEQUENCE,
+                series(tags::REFERENCED_INSTANCE_SEQUENCE),
+            )
+        };
+        let object = labels(uids::SEGMENTATION_STORAGE, vec![series()]);
+        assert_eq!(drawn_on_by(&object).unwrap(), expected("1.2.3"));
+        let other = sequence(
+            tags::STUDIES_CONTAINING_OTHER_REFERENCED_INSTANCES_SEQUENCE,
+            [uid(tags::STUDY_INSTANCE_UID, "9.9"), series()],
+        );
+        let object = labels(uids::SEGMENTATION_STORAGE, vec![other]);
+        assert_eq!(drawn_on_by(&object).unwrap(), expected("9.9"));
+        let object = labels(uids::SEGMENTATION_STORAGE, vec![]);
+        assert!(matches!(drawn_on_by(&object), Err(LabelsError::NoSeries)));
+    }
 }

@@ -27,8 +27,9 @@ mod teaching;
 use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::Config;
 use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server, TeachingTitle};
+use crate::tasks::{TaskError, TaskLibrary};
 use crate::tls::{Acceptor, Identity, TlsError};
-use crate::web::{About, Metrics, WebError, WebServer};
+use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
 pub use rule_tasks::{rule_tasks, wants_taught};
@@ -59,6 +60,9 @@ pub enum NodeError {
     /// The status page's listener cannot be bound.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// The tasks cannot be read.
+    #[error(transparent)]
+    Tasks(#[from] TaskError),
     /// What the node does cannot be counted.
     #[error("the metrics cannot be kept: {0}")]
     Metrics(String),
@@ -133,9 +137,17 @@ async fn status_page(
         ae_title: config.node.ae_title.clone(),
         weights: weights.to_owned(),
         min_free_bytes: config.node.min_free_bytes,
+        teaching_ae: config.teach.ae_title.clone(),
+    };
+    let options = WebOptions {
+        address,
+        about,
+        users: config.web.users.clone(),
+        library: TaskLibrary::open(&config.node.task_dir)?,
+        rules: config.rules.clone(),
     };
     Ok(Some(
-        WebServer::bind(address, Arc::clone(archive), about, metrics).await?,
+        WebServer::bind(options, Arc::clone(archive), metrics).await?,
     ))
 }
 

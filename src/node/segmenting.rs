@@ -5,9 +5,12 @@ use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
 use super::{Rooms, pace, step};
-use crate::archive::{ArchiveError, Job, JobState, NewResult, ResultFile, RuleWithoutResult};
+use crate::archive::{
+    ArchiveError, Found, Job, JobState, NewResult, ResultFile, RuleWithoutResult,
+};
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
+use crate::segment::ResultSegment;
 use crate::volume::Volume;
 use std::io::Write;
 use std::path::PathBuf;
@@ -232,6 +235,7 @@ async fn one_rule(
             NetworkError::Gone => Obstacle::NetworkGone,
         })?;
     let network = answer.network;
+    let found: Vec<Found> = answer.segmented.segments.iter().map(found).collect();
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
@@ -242,24 +246,37 @@ async fn one_rule(
     if let Some(reason) = &held {
         tracing::info!(rule = rule.rule, reason, "held for review");
     }
-    let mut files = vec![(file, seg.sop_instance_uid)];
+    let mut files = vec![(file, seg.sop_instance_uid, Some(found))];
     if let Some(report) = report {
         let write = move |out: &mut ResultFile| out.write_all(&report.bytes);
         let kept = rooms.archive.keep_result(write).await?;
         // What fails here is the disk, and that is the outer error.
         let (file, ()) = kept.map_err(|e| Obstacle::Failed(e.to_string()))?;
-        files.push((file, report.sop_instance_uid));
+        files.push((file, report.sop_instance_uid, None));
     }
     let made = rule.destinations.iter().flat_map(|destination| {
-        files.iter().map(|(file, sop_instance_uid)| NewResult {
-            rule: rule.rule.clone(),
-            destination: destination.clone(),
-            file: file.clone(),
-            sop_instance_uid: sop_instance_uid.clone(),
-            held: held.clone(),
-        })
+        files
+            .iter()
+            .map(|(file, sop_instance_uid, found)| NewResult {
+                rule: rule.rule.clone(),
+                destination: destination.clone(),
+                file: file.clone(),
+                sop_instance_uid: sop_instance_uid.clone(),
+                held: held.clone(),
+                found: found.clone(),
+            })
     });
     Ok((made.collect(), network))
+}
+
+/// A segment for the job's record.
+fn found(segment: &ResultSegment) -> Found {
+    Found {
+        label: segment.description.label.clone(),
+        color: segment.description.color,
+        ml: segment.volume_ml,
+        confidence: segment.confidence,
+    }
 }
 
 /// A volume of the series, shared among the rules that take it.

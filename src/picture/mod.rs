@@ -6,6 +6,7 @@ mod examples;
 mod panel;
 mod plane;
 mod sheet;
+mod slice;
 mod text;
 mod window;
 
@@ -13,4 +14,5 @@ pub use curve::{Curve, curves};
 pub use examples::{ExampleRow, ExampleSheet, ExampleView};
 pub use plane::Plane;
 pub use sheet::{Drawn, Sheet};
+pub use slice::Slices;
 pub use window::Window;

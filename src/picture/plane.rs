@@ -33,7 +33,7 @@ impl Plane {
     }
 
     /// Its name.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Axial => "Axial",
             Self::Coronal => "Coronal",

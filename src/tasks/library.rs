@@ -160,6 +160,25 @@ impl TaskLibrary {
         self.existing(name)?.read()
     }
 
+    /// A reference of a task, by its position from 0, as it is kept: its labels are numbered as the task's segments.
+    /// `None` where there are not so many.
+    ///
+    /// # Errors
+    /// When the task is unknown, or the files cannot be read.
+    pub fn reference(&self, name: &str, at: usize) -> Result<Option<Reference>, TaskError> {
+        let folder = self.existing(name)?;
+        let task = folder.read()?;
+        let Some(entry) = task.references.get(at) else {
+            return Ok(None);
+        };
+        let (image, labels) = folder.read_reference(entry.folder())?;
+        Ok(Some(Reference {
+            image,
+            modality: entry.modality.clone(),
+            labels,
+        }))
+    }
+
     /// Removes a task with its references and embeddings.
     ///
     /// # Errors

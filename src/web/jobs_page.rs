@@ -1,5 +1,6 @@
 //! `/`: what became of each series.
 
+use super::access::Reader;
 use super::{Shared, layout};
 use crate::archive::{Counts, JobSummary};
 use axum::extract::State;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 const MOST: i64 = 200;
 
 /// The page.
-pub(super) async fn page(State(shared): State<Arc<Shared>>) -> Response {
+pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> Response {
     let read = async {
         let counts = shared.archive.counts().await?;
         let jobs = shared.archive.jobs(MOST).await?;
@@ -27,7 +28,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, why)
         }
     };
-    (status, layout::page("Jobs", &shared.about.ae_title, &main)).into_response()
+    (status, layout::live_page("Jobs", &shared, &reader, &main)).into_response()
 }
 
 fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
@@ -45,7 +46,7 @@ fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
         }
         @if counts.deliveries_held > 0 {
             p { (counts.deliveries_held) " " (plural(counts.deliveries_held, "result waits", "results wait"))
-                " for review: " code { "irisnode jobs release" } " or " code { "discard" } "." }
+                " for review: open the job, or " code { "irisnode jobs release" } " or " code { "discard" } "." }
         }
         @if !jobs.is_empty() {
             div.wide {
@@ -71,7 +72,7 @@ fn row(job: &JobSummary) -> Markup {
     let here = moved.with_timezone(&Local).format("%F %T").to_string();
     html! {
         tr {
-            th scope="row" data-title="Job" { (job.id) }
+            th scope="row" data-title="Job" { a href=(format!("/jobs/{}", job.id)) { (job.id) } }
             td data-title="Moved" { time datetime=(moved.to_rfc3339_opts(SecondsFormat::Secs, true)) { (here) } }
             td data-title="From" { (job.calling_ae) }
             td data-title="Modality" { (job.modality) }

@@ -1,11 +1,24 @@
 //! What all pages share: frame, style, script.
 
+use super::Shared;
+use super::access::{Person, Reader};
+use crate::archive::ArchiveError;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-/// A whole page.
-pub(super) fn page(title: &str, ae_title: &str, main: &Markup) -> Markup {
+/// A page that stays as it is.
+pub(super) fn page(title: &str, shared: &Shared, reader: &Reader, main: &Markup) -> Markup {
+    whole(title, shared, reader, main, false)
+}
+
+/// A page that is kept up to date while it is open.
+pub(super) fn live_page(title: &str, shared: &Shared, reader: &Reader, main: &Markup) -> Markup {
+    whole(title, shared, reader, main, true)
+}
+
+fn whole(title: &str, shared: &Shared, reader: &Reader, main: &Markup, is_live: bool) -> Markup {
+    let ae_title = &shared.about.ae_title;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -15,12 +28,13 @@ pub(super) fn page(title: &str, ae_title: &str, main: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (title) " · " (ae_title) " · irisnode" }
                 link rel="stylesheet" href="/style.css";
-                script src="/live.js" defer {}
+                @if is_live { script src="/live.js" defer {} }
             }
             body {
                 header {
                     a.name href="/" { "irisnode" }
                     span { (ae_title) }
+                    @if let Some(person) = &reader.0 { (sections(title, person)) }
                 }
                 main id="live" { (main) }
                 footer {
@@ -29,6 +43,28 @@ pub(super) fn page(title: &str, ae_title: &str, main: &Markup) -> Markup {
             }
         }
     }
+}
+
+/// Where a user can go.
+fn sections(title: &str, person: &Person) -> Markup {
+    html! {
+        nav aria-label="Pages" {
+            @for (name, address) in [("Jobs", "/"), ("Teaching", "/teach"), ("Tasks", "/tasks")] {
+                a href=(address) aria-current=[(name == title).then_some("page")] { (name) }
+            }
+        }
+        form.who method="post" action="/logout" {
+            span { (person.name) " (" (person.role.name()) ")" }
+            button { "Sign out" }
+        }
+    }
+}
+
+/// The index cannot be read.
+pub(super) fn index_unreadable(error: &ArchiveError) -> Response {
+    tracing::warn!(%error, "no page: the index cannot be read");
+    let why = "the index cannot be read; the log says why\n";
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }
 
 /// The pages' style.
@@ -41,6 +77,12 @@ pub(super) async fn style() -> impl IntoResponse {
 pub(super) async fn script() -> impl IntoResponse {
     let kind = "text/javascript; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], include_str!("live.js"))
+}
+
+/// Goes through slices.
+pub(super) async fn slices_script() -> impl IntoResponse {
+    let kind = "text/javascript; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], include_str!("slices.js"))
 }
 
 /// There is no such page.

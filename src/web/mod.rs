@@ -1,20 +1,48 @@
-//! HTTP: the status page, health and metrics. Read only, and for this machine only.
+//! HTTP: the pages, health and metrics; for this machine only.
+//!
+//! Where no users are configured the pages change nothing and show nothing of a patient. Else a page wants a session, and
+//! what acts wants an admin and the session's token.
 
+mod access;
+mod actions;
 mod guard;
 mod health;
+mod job_page;
 mod jobs_page;
 mod layout;
+mod login;
 mod metrics;
+mod tasks_page;
+mod teach_page;
+mod throttle;
+mod users;
+mod viewed;
 
 use crate::archive::Archive;
-use axum::routing::get;
+use crate::config::Rule;
+use crate::tasks::TaskLibrary;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use throttle::Throttle;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::cookie::time::Duration;
+use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
+use viewed::Viewed;
 
 pub use metrics::Metrics;
+pub use users::{Role, SHORTEST_PASSWORD, User, Users, UsersError};
+
+/// A session that nobody uses for this long ends.
+const IDLE: Duration = Duration::hours(2);
+/// No form of ours is larger, bytes.
+const LARGEST_FORM: usize = 16 * 1024;
 
 /// What the pages tell of the node, besides what its archive holds.
 #[derive(Debug, Clone)]
@@ -25,6 +53,23 @@ pub struct About {
     pub weights: String,
     /// Less than this free on the data folder's disk, bytes, and instances are refused.
     pub min_free_bytes: u64,
+    /// AE title that labels which teach are sent to.
+    pub teaching_ae: Option<String>,
+}
+
+/// What the pages work with.
+#[derive(Debug)]
+pub struct WebOptions {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// What the pages tell of the node.
+    pub about: About,
+    /// The file of users.
+    pub users: PathBuf,
+    /// The task library.
+    pub library: TaskLibrary,
+    /// The rules that the node runs by.
+    pub rules: Vec<Rule>,
 }
 
 /// Why there is no status page.
@@ -41,6 +86,13 @@ struct Shared {
     archive: Arc<Archive>,
     about: About,
     metrics: Metrics,
+    users: PathBuf,
+    library: TaskLibrary,
+    rules: Vec<Rule>,
+    throttle: Throttle,
+    /// Held while a password is verified: argon2 takes memory.
+    verifying: Mutex<()>,
+    viewed: Viewed,
 }
 
 /// The HTTP listener.
@@ -56,16 +108,36 @@ impl WebServer {
     /// # Errors
     /// When the address cannot be had.
     pub async fn bind(
-        address: SocketAddr,
+        options: WebOptions,
         archive: Arc<Archive>,
-        about: About,
         metrics: Metrics,
     ) -> Result<Self, WebError> {
+        let address = options.address;
+        // The page is on loopback and without TLS, so the cookie cannot be `Secure`.
+        let sessions = SessionManagerLayer::new(MemoryStore::default())
+            .with_name("irisnode")
+            .with_secure(false)
+            .with_http_only(true)
+            .with_same_site(SameSite::Strict)
+            .with_expiry(Expiry::OnInactivity(IDLE));
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| WebError { address, source })?;
         let pages = Router::new()
             .route("/", get(jobs_page::page))
+            .route("/jobs/{id}", get(job_page::page))
+            .route("/jobs/{id}/slice.png", get(job_page::slice))
+            .route("/jobs/{id}/{act}", post(actions::job))
+            .route("/tasks", get(tasks_page::page))
+            .route("/tasks/{name}/{number}/picture.png", get(tasks_page::sheet))
+            .route("/teach", get(teach_page::page))
+            .route("/teach/{id}/picture.png", get(teach_page::sheet))
+            .route("/teach/{id}/{act}", post(actions::proposal))
+            .route("/login", get(login::form).post(login::enter))
+            .route("/logout", post(login::leave))
+            .layer(sessions)
+            .layer(DefaultBodyLimit::max(LARGEST_FORM))
+            .route("/slices.js", get(layout::slices_script))
             .route("/style.css", get(layout::style))
             .route("/live.js", get(layout::script))
             .route("/healthz", get(health::alive))
@@ -75,8 +147,14 @@ impl WebServer {
             .layer(middleware::from_fn(guard::guard))
             .with_state(Arc::new(Shared {
                 archive,
-                about,
+                about: options.about,
                 metrics,
+                users: options.users,
+                library: options.library,
+                rules: options.rules,
+                throttle: Throttle::default(),
+                verifying: Mutex::default(),
+                viewed: Viewed::default(),
             }));
         Ok(Self { listener, pages })
     }

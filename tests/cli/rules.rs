@@ -74,6 +74,38 @@ fn explain_shows_each_condition_with_what_was_seen() {
 }
 
 #[test]
+fn a_rule_may_run_whatever_is_taught_and_teach_names_peers_that_are_there() {
+    let desk = Desk::new();
+    let rule = "[[rule]]\nname = \"any\"\ntasks = [\"*taught\"]\n";
+    desk.config(4242, rule);
+    desk.run("check", &[]).worked();
+    let answer = desk.run("explain", &[("", &fixture("query/series"))]);
+    let said = &answer.worked().stdout;
+    assert!(
+        said.contains("run *taught (no task of CT was taught yet)"),
+        "{said}"
+    );
+
+    let teach = "[teach]\nae_title = \"IRISTEACH\"\nfrom = [\"pacs\"]\n";
+    desk.config(4242, &format!("{rule}{teach}"));
+    let said = desk.run("check", &[]);
+    assert!(
+        said.worked()
+            .stdout
+            .contains("by labels sent to IRISTEACH; from pacs, images fetched from the peer that sent the labels"),
+        "{}",
+        said.stdout
+    );
+    let teach = "[teach]\nae_title = \"IRISNODE\"\nfetch_from = [\"pac\"]\n";
+    desk.config(4242, &format!("{rule}{teach}"));
+    desk.run("check", &[]).failed_saying(&[
+        "`IRISNODE` is the AE title of the node itself",
+        "there is no peer `pac`",
+        "did you mean `pacs`",
+    ]);
+}
+
+#[test]
 fn explain_of_no_series_says_so() {
     let desk = Desk::new();
     desk.config(4242, RULES);
@@ -253,7 +285,6 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
     use irisnode::config::{ConfigFile, Delivery, NodeConfig, Strategy, Teach, Web};
     let config = ConfigFile::read(&config).unwrap().into_config();
     assert_eq!(config.delivery, Delivery::default());
-    assert_eq!(config.web, Web::default());
     assert_eq!(config.teach, Teach::default());
     let default = NodeConfig::default();
     let base = desk.path("");
@@ -263,6 +294,11 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
         weights: base.join("w.safetensors"),
         ..default
     };
+    let web = Web {
+        listen: None,
+        users: expected.data_dir.join("users.toml"),
+    };
+    assert_eq!(config.web, web);
     assert_eq!(config.node, expected);
     assert_eq!(config.rules.len(), 1);
     assert_eq!(config.rules[0].strategy, Strategy::default());
@@ -297,6 +333,11 @@ fn every_command_explains_itself_with_examples() {
         "teach approve",
         "teach reject",
         "teach retry",
+        "web",
+        "web user",
+        "web user add",
+        "web user list",
+        "web user remove",
         "segment",
         "overlay",
         "send",

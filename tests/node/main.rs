@@ -18,6 +18,7 @@ mod chaos;
 mod commitment;
 mod conformance;
 mod counting;
+mod dashboard;
 mod delivery;
 mod durability;
 mod hostile;

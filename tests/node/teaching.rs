@@ -17,7 +17,7 @@ const TITLE: &str = "IRISTEACH";
 const WHATEVER_IS_TAUGHT: &str =
     "[[rule]]\nname = \"every CT\"\ntasks = [\"*taught\"]\nwhen = { Modality = \"CT\" }\n";
 /// Of the drawn subject: its value in the label map, SNOMED code and meaning.
-const LIVER: [&str; 3] = ["2", "10200004", "Liver"];
+pub(crate) const LIVER: [&str; 3] = ["2", "10200004", "Liver"];
 const SPLEEN: [&str; 3] = ["1", "78961009", "Spleen"];
 
 /// Slices of the drawn subject in a folder.
@@ -26,7 +26,12 @@ fn series(folder: &Path, uid: &str, range: Range<usize>) -> Vec<PathBuf> {
 }
 
 /// A DICOM-SEG by highdicom; its file, and how many voxels are in the segment.
-fn drawn(series: &Path, label: &str, what: [&str; 3], away: Option<&str>) -> (PathBuf, u64) {
+pub(crate) fn drawn(
+    series: &Path,
+    label: &str,
+    what: [&str; 3],
+    away: Option<&str>,
+) -> (PathBuf, u64) {
     let file = series.with_extension(format!("{label}.seg"));
     let output = Command::new(python())
         .arg(root().join("tests/node/draw_seg.py"))
@@ -67,7 +72,7 @@ fn send_from(orthanc: &Orthanc, modality: &str, ids: &[String]) {
 }
 
 /// Sends files straight to the teaching AE title.
-fn send_to_teach(node: &Node, calling_ae: &str, files: &[PathBuf]) -> Vec<FileOutcome> {
+pub(crate) fn send_to_teach(node: &Node, calling_ae: &str, files: &[PathBuf]) -> Vec<FileOutcome> {
     let peer = Peer {
         ae_title: TITLE.into(),
         ..as_peer(node)
@@ -104,7 +109,7 @@ fn proposals(node: &Node) -> Vec<Value> {
 }
 
 /// Waits until the newest of `count` proposals is in a state.
-fn wait_for_proposal(node: &Node, count: usize, state: &str) -> Value {
+pub(crate) fn wait_for_proposal(node: &Node, count: usize, state: &str) -> Value {
     let mut all = Vec::new();
     let there = wait_until(PATIENCE, || {
         all = proposals(node);

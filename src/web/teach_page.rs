@@ -1,0 +1,143 @@
+//! `/teach`: what labels that were sent would teach, and a person's decision.
+
+use super::access::{Person, Reader};
+use super::actions::{hidden, reason};
+use super::viewed::png;
+use super::{Shared, layout};
+use crate::archive::Proposal;
+use crate::teach::{Finding, material_of, picture};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// The page.
+pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> Response {
+    let proposals = match shared.archive.proposals().await {
+        Ok(proposals) => proposals,
+        Err(error) => return layout::index_unreadable(&error),
+    };
+    let decided = |one: &&Proposal| ["approved", "rejected"].contains(&one.state.as_str());
+    let (done, open): (Vec<&Proposal>, Vec<&Proposal>) = proposals.iter().partition(decided);
+    let main = html! {
+        h1 { "Teaching" }
+        @match &shared.about.teaching_ae {
+            Some(title) => p { "Segmentations that are sent to " strong { (title) } " wait here for a decision." },
+            None => p { "Nobody can teach over DICOM: [teach] has no ae_title in the configuration." },
+        }
+        @if open.is_empty() { p { "Nothing waits." } }
+        @for proposal in open { (card(proposal, &person)) }
+        @if !done.is_empty() {
+            div.wide { table {
+                caption { "Decided" }
+                thead { tr { @for title in ["Proposal", "State", "Task", "What was said"] { th scope="col" { (title) } } } }
+                tbody { @for one in done {
+                    tr {
+                        th scope="row" data-title="Proposal" { (one.id) }
+                        td data-title="State" { span class=(format!("state {}", one.state)) { (one.state) } }
+                        td data-title="Task" { @if let Some(task) = &one.task { (task) } }
+                        td data-title="What was said" { @if let Some(reason) = &one.reason { (reason) } }
+                    }
+                } }
+            } }
+        }
+    };
+    layout::page("Teaching", &shared, &Reader(Some(person)), &main).into_response()
+}
+
+fn card(proposal: &Proposal, person: &Person) -> Markup {
+    let finding = Finding::kept_with(proposal);
+    let task = proposal.task.as_deref().unwrap_or_default();
+    let id = proposal.id;
+    html! {
+        article.card {
+            h2 {
+                (id) ": "
+                @match &finding {
+                    Some(finding) => (finding.in_words(task).replace('`', "")),
+                    None => { "labels from " (proposal.calling_ae) }
+                }
+                " " span class=(format!("state {}", proposal.state)) { (proposal.state) }
+            }
+            @if let Some(reason) = &proposal.reason { p { (reason) } }
+            @if let Some(finding) = &finding {
+                p { (finding.why.replace('`', "")) }
+                ul { @for segment in &finding.segments {
+                    li { (segment.label) ", " (format!("{:.1} ml", segment.ml)) }
+                } }
+                @for note in &finding.notes { p.soft { (note) } }
+                @if finding.left_out.is_empty() {
+                    p.soft { "How well it does is known once it has a second reference." }
+                } @else {
+                    (scores(finding))
+                }
+                img.sheet loading="lazy" src=(format!("/teach/{id}/picture.png"))
+                    alt=(format!("Slices of the images with the labels of proposal {id}"));
+            }
+            @if person.may_act() { (buttons(proposal, person)) }
+        }
+    }
+}
+
+fn scores(finding: &Finding) -> Markup {
+    html! {
+        div.wide { table {
+            caption { "Each reference, found by the others" }
+            thead { tr { @for title in ["Reference", "Segment", "Dice"] { th scope="col" { (title) } } } }
+            tbody { @for one in &finding.left_out { @for (segment, dice) in &one.dice {
+                tr {
+                    th scope="row" data-title="Reference" {
+                        (one.reference) @if one.reference == finding.references { " (this one)" }
+                    }
+                    td data-title="Segment" { (segment) }
+                    td.number data-title="Dice" { (format!("{dice:.2}")) }
+                }
+            } } }
+        } }
+    }
+}
+
+fn buttons(proposal: &Proposal, person: &Person) -> Markup {
+    let to = |word: &str| format!("/teach/{}/{word}", proposal.id);
+    html! {
+        div.actions {
+            @if proposal.state == "proposed" {
+                form method="post" action=(to("approve")) {
+                    (hidden(&person.token))
+                    label { "Task" input name="task" value=(proposal.task.as_deref().unwrap_or_default()) maxlength="64"; }
+                    button { "Approve" }
+                }
+            }
+            @if proposal.state == "failed" {
+                form method="post" action=(to("retry")) { (hidden(&person.token)) button { "Look again" } }
+            }
+            form method="post" action=(to("reject")) { (hidden(&person.token)) (reason()) button { "Reject" } }
+        }
+    }
+}
+
+/// Slices of a proposal, as a PNG.
+pub(super) async fn sheet(
+    State(shared): State<Arc<Shared>>,
+    _person: Person,
+    Path(id): Path<i64>,
+) -> Response {
+    let proposal = match shared.archive.proposal(id).await {
+        Ok(Some(proposal)) => proposal,
+        Ok(None) => return layout::not_found().await.into_response(),
+        Err(error) => return layout::index_unreadable(&error),
+    };
+    let Some(finding) = Finding::kept_with(&proposal) else {
+        return layout::not_found().await.into_response();
+    };
+    let material = match material_of(&shared.archive, &proposal).await {
+        Ok(material) => material,
+        Err(error) => return (StatusCode::NOT_FOUND, format!("{error}\n")).into_response(),
+    };
+    let drawn = tokio::task::spawn_blocking(move || picture(&material, &finding)).await;
+    match drawn {
+        Ok(Some(image)) => png(&image),
+        _ => layout::not_found().await.into_response(),
+    }
+}

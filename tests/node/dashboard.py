@@ -1,0 +1,166 @@
+"""Goes through the pages of a node as people do, in Debian's Chromium, and looks at what they see.
+
+usage: dashboard.py PORT PASSWORD PICTURES anonymous|teach|job
+
+Ends with an error at the first thing that is not as it should be. PICTURES gets screenshots.
+"""
+
+import pathlib
+import sys
+
+from playwright.sync_api import sync_playwright
+
+port, password, pictures, part = sys.argv[1:]
+pictures = pathlib.Path(pictures)
+home = f"http://127.0.0.1:{port}"
+complaints = []
+
+
+def check(truth, what):
+    if not truth:
+        raise SystemExit(f"dashboard: {what}\n{complaints}")
+
+
+def context(browser, **options):
+    """A browser of its own; whatever its pages complain of (a blocked script, say) is noted."""
+    made = browser.new_context(**options)
+    made.on("page", lambda page: page.on("console", lambda message: complaints.append(message.text)))
+    made.on("page", lambda page: page.on("pageerror", lambda error: complaints.append(str(error))))
+    return made
+
+
+def sign_in(page, name, word=password):
+    page.goto(home + "/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(word)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def loaded(image):
+    return image.evaluate("image => image.decode().then(() => image.naturalWidth, () => 0)")
+
+
+def fits(page):
+    """Nothing sticks out to the side."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def anonymous(browser):
+    """Nobody is configured: read only, no pictures, no names."""
+    page = context(browser).new_page()
+    page.goto(home)
+    check(page.get_by_role("heading", name="Jobs").is_visible(), "the jobs are open")
+    for path in ["/teach", "/tasks", "/jobs/1/slice.png"]:
+        answer = page.request.get(home + path)
+        check(answer.status == 403 and "web user add" in answer.text(), f"{path}: {answer.status}")
+    page.goto(home + "/jobs/1")
+    text = page.locator("body").inner_text()
+    check("Job 1" in text and "Nobody" not in text and page.locator("img").count() == 0, text)
+    answer = page.request.post(home + "/jobs/1/retry", form={"token": ""})
+    check(answer.status == 403, f"retry by nobody: {answer.status}")
+
+
+def teach(browser):
+    """Signing in, and a proposal that an admin approves."""
+    visitor = context(browser)
+    page = visitor.new_page()
+    page.goto(home)
+    check(page.url == home + "/login", "who is nobody signs in first")
+    sign_in(page, "ada", "not the password at all")
+    check(page.get_by_role("alert").inner_text() == "The name or the password is wrong.", "a wrong password")
+    sign_in(page, "ada")
+    check(page.url == home + "/", page.url)
+    cookie = next(one for one in visitor.cookies() if one["name"] == "irisnode")
+    check(cookie["httpOnly"] and cookie["sameSite"] == "Strict", cookie)
+
+    page.get_by_role("link", name="Teaching").click()
+    card = page.locator("article", has_text="new task leber")
+    check("proposed" in card.inner_text() and " ml" in card.inner_text(), card.inner_text())
+    check(loaded(card.get_by_role("img")) > 300, "slices of the labels")
+    page.screenshot(path=pictures / "teaching.png", full_page=True)
+
+    # A viewer sees the same without buttons, and cannot act in any other way.
+    other = context(browser)
+    looking = other.new_page()
+    sign_in(looking, "vic")
+    looking.goto(home + "/teach")
+    check(looking.get_by_role("button", name="Approve").count() == 0, "a viewer has no button")
+    answer = other.request.post(home + "/teach/1/approve", form={"token": "", "task": "leber"})
+    check(answer.status == 403, f"approved by a viewer: {answer.status}")
+    # And a form that is not from a page of the session is nobody's wish.
+    answer = visitor.request.post(home + "/teach/1/approve", form={"token": "guess", "task": "leber"})
+    check(answer.status == 403, f"a forged form: {answer.status}")
+
+    card.get_by_role("button", name="Approve").click()
+    check(page.url == home + "/teach", page.url)
+    row = page.get_by_role("row", name="approved")
+    check("made task" in row.inner_text(), row.inner_text())
+    page.get_by_role("link", name="Tasks").click()
+    card = page.locator("article", has_text="leber")
+    check("taught over DICOM" in card.inner_text(), card.inner_text())
+    card.locator("summary").click()
+    check(loaded(card.get_by_role("img")) > 300, "slices of the reference")
+
+    # Guessing gets slower.
+    answers = [
+        other.request.post(home + "/login", form={"name": "ada", "password": f"guess {n}"}).status for n in range(6)
+    ]
+    check(answers[0] == 401 and answers[-1] == 429, answers)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(home + "/teach")
+    check(page.url == home + "/login", "signed out")
+
+
+def job(browser):
+    """A result, looked through by slider and keys; without scripts; on a phone; in the dark."""
+    page = context(browser, viewport={"width": 1100, "height": 900}).new_page()
+    sign_in(page, "vic")
+    page.get_by_role("row", name="delivered").get_by_role("link").click()
+    text = page.locator("main").inner_text()
+    for word in ["Drawn^Nobody", "leber", "ml", "every CT", "matches", "Modality"]:
+        check(word.lower() in text.lower(), f"{word} in {text}")
+    image = page.get_by_role("img", name="slice")
+    check(loaded(image) > 300, "a slice")
+    slider = page.get_by_role("slider", name="Slice")
+    before, at = image.get_attribute("src"), int(slider.input_value())
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.querySelector('.viewer img').getAttribute('src') !== before", arg=before)
+    check(page.locator("output").inner_text().startswith(f"Axial {at + 1} / "), page.locator("output").inner_text())
+    page.keyboard.press("End")
+    page.wait_for_function("() => document.querySelector('.viewer img').getAttribute('src').endsWith('index=7')")
+    page.wait_for_function("() => document.querySelector('.viewer img').complete")
+    check(loaded(page.locator(".viewer img")) > 300, "the last slice")
+    page.keyboard.press("Home")
+    page.get_by_role("link", name="coronal").click()
+    check(loaded(page.locator(".viewer img")) > 300, "a coronal slice")
+    page.get_by_role("link", name="axial").click()
+    check(loaded(page.locator(".viewer img")) > 300, "an axial slice again")
+    page.screenshot(path=pictures / "job.png", full_page=True)
+    address, cookies = page.url, page.context.cookies()
+
+    plain = context(browser, java_script_enabled=False)
+    plain.add_cookies(cookies)
+    page = plain.new_page()
+    page.goto(address)
+    before = page.locator(".viewer img").get_attribute("src")
+    page.get_by_role("link", name="next slice").click()
+    check(page.locator(".viewer img").get_attribute("src") != before, "the next slice, without scripts")
+    check(not page.get_by_role("slider").is_visible(), "a slider that does nothing is not shown")
+
+    phone = context(browser, viewport={"width": 375, "height": 740}, color_scheme="dark")
+    phone.add_cookies(cookies)
+    page = phone.new_page()
+    for path, name in [("/", "phone-jobs"), (address.removeprefix(home), "phone-job")]:
+        page.goto(home + path)
+        page.wait_for_load_state("networkidle")
+        check(fits(page), f"{path} sticks out on a phone")
+        page.screenshot(path=pictures / f"{name}.png", full_page=True)
+
+
+with sync_playwright() as playwright:
+    chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+    {"anonymous": anonymous, "teach": teach, "job": job}[part](chromium)
+    chromium.close()
+policy = [text for text in complaints if "Content Security Policy" in text or "Error" in text and "status of 4" not in text]
+check(not policy, "a page complains")
