@@ -83,6 +83,7 @@ fn segment(number: u16) -> Segment {
         },
         algorithm_name: "benchmark".into(),
         algorithm_version: "1".into(),
+        references: Vec::new(),
     }
 }
 

@@ -87,6 +87,10 @@ fn segment(number: u16, label: &str) -> Segment {
         },
         algorithm_name: "abdomen".into(),
         algorithm_version: "0123456789abcdef".into(),
+        references: vec![
+            "8db7ccdee324cc4c (0.75)".into(),
+            "e4c5282de0c1f641 (0.25)".into(),
+        ],
     }
 }
 
@@ -261,6 +265,29 @@ fn a_multi_frame_source_is_referenced_by_frame() {
         .unwrap()[0];
     let instances = series.element(tags::REFERENCED_INSTANCE_SEQUENCE).unwrap();
     assert_eq!(instances.items().unwrap().len(), 1);
+}
+
+#[test]
+fn each_segment_says_by_what_weights_and_references_it_was_found() {
+    let labels = LabelVolume::exclusive(oblique([5, 5, 3]), vec![1; 75]);
+    let seg = written(&labels, &[segment(1, "all")]);
+    let object = dicom_object::from_reader(seg.bytes.as_slice()).unwrap();
+    let first =
+        |item: &InMemDicomObject, tag| item.element(tag).unwrap().items().unwrap()[0].clone();
+    let item = first(&object, tags::SEGMENT_SEQUENCE);
+    let algorithm = first(&item, tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE);
+    let said = |tag| {
+        algorithm
+            .element(tag)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .into_owned()
+    };
+    assert_eq!(said(tags::ALGORITHM_NAME), "abdomen");
+    assert_eq!(said(tags::ALGORITHM_VERSION), "0123456789abcdef");
+    let parameters = "weights f00d; references 8db7ccdee324cc4c (0.75), e4c5282de0c1f641 (0.25)";
+    assert_eq!(said(tags::ALGORITHM_PARAMETERS), parameters);
 }
 
 #[test]

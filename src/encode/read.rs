@@ -353,6 +353,7 @@ fn segment(number: u16, item: &InMemDicomObject) -> Segment {
         algorithm_version: algorithm
             .and_then(|a| text(a, tags::ALGORITHM_VERSION))
             .unwrap_or_default(),
+        references: Vec::new(),
         description: SegmentDescription {
             category: known(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE)
                 .unwrap_or(generic.category),

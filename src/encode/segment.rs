@@ -14,6 +14,8 @@ pub struct Segment {
     pub algorithm_name: String,
     /// Version of that task.
     pub algorithm_version: String,
+    /// The references that it was found by, each with how much it counted where there are several; in words.
+    pub references: Vec<String>,
 }
 
 impl Segment {
@@ -24,6 +26,7 @@ impl Segment {
             description,
             algorithm_name: String::new(),
             algorithm_version: String::new(),
+            references: Vec::new(),
         }
     }
 }

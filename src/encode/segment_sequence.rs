@@ -83,7 +83,12 @@ pub(super) fn segment_item(
         ),
         sequence(
             tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE,
-            vec![algorithm(&name, &version, weights_hash)],
+            vec![algorithm(
+                &name,
+                &version,
+                weights_hash,
+                &segment.references,
+            )],
         ),
         DataElement::new(
             tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE,
@@ -104,7 +109,12 @@ pub(super) fn segment_item(
 }
 
 /// Algorithm Identification Macro (PS3.3 10.16).
-fn algorithm(name: &str, version: &str, weights_hash: &str) -> InMemDicomObject {
+fn algorithm(
+    name: &str,
+    version: &str,
+    weights_hash: &str,
+    references: &[String],
+) -> InMemDicomObject {
     let mut algorithm = item([
         code(
             tags::ALGORITHM_FAMILY_CODE_SEQUENCE,
@@ -118,12 +128,17 @@ fn algorithm(name: &str, version: &str, weights_hash: &str) -> InMemDicomObject 
             concat!("irisnode ", env!("CARGO_PKG_VERSION")),
         ),
     ]);
+    let mut parameters = Vec::new();
     if !weights_hash.is_empty() {
-        algorithm.put(text(
-            tags::ALGORITHM_PARAMETERS,
-            VR::LT,
-            format!("weights {}", limited(weights_hash, 128)),
-        ));
+        parameters.push(format!("weights {weights_hash}"));
+    }
+    if !references.is_empty() {
+        parameters.push(format!("references {}", references.join(", ")));
+    }
+    if !parameters.is_empty() {
+        // LT holds 10,240 characters.
+        let parameters = limited(&parameters.join("; "), 10_240);
+        algorithm.put(text(tags::ALGORITHM_PARAMETERS, VR::LT, parameters));
     }
     algorithm
 }

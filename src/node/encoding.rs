@@ -5,7 +5,7 @@ use crate::encode::{
     EncodeError, Provenance, ReportInstance, SegForm, SegInstance, Segment, SegmentationType,
     write_report, write_seg_to,
 };
-use crate::segment::Segmented;
+use crate::segment::{ResultSegment, Segmented};
 use std::io::Write;
 
 /// Writes a result on the grid of its source series; each segment names its task as the algorithm.
@@ -61,6 +61,25 @@ fn segments(result: &Segmented) -> Vec<Segment> {
         description: segment.description.clone(),
         algorithm_name: segment.task.clone(),
         algorithm_version: segment.task_version.clone(),
+        references: references(segment),
     });
     segments.collect()
+}
+
+/// The references that a segment was found by: the first digits of each one's hash, and its share of several.
+fn references(segment: &ResultSegment) -> Vec<String> {
+    let name = |hash: &String| hash.chars().take(16).collect::<String>();
+    // A tuned task has one embedding, made from all of them.
+    if segment.weights.is_empty() {
+        return segment.references.iter().map(name).collect();
+    }
+    let shares = segment.references.iter().zip(&segment.weights);
+    let counted: Vec<_> = shares.filter(|(_, share)| **share > 0.0).collect();
+    match counted.as_slice() {
+        [(only, _)] => vec![name(only)],
+        several => several
+            .iter()
+            .map(|(hash, share)| format!("{} ({share:.2})", name(hash)))
+            .collect(),
+    }
 }

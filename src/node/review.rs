@@ -38,6 +38,7 @@ mod tests {
             task_version: "v".into(),
             task_segment: 1,
             weights: Vec::new(),
+            references: Vec::new(),
             confidence,
             confidence_parts: Confidence::default(),
             voxels,

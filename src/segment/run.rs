@@ -65,6 +65,8 @@ pub struct ResultSegment {
     pub task_segment: u16,
     /// How much each of the task's references counted for it; they sum to 1. Empty where the task was tuned.
     pub weights: Vec<f64>,
+    /// Hashes of the task's references, in the order of `weights`.
+    pub references: Vec<String>,
     /// How sure it is, in [0, 1]: [`Confidence::overall`]. 0 when nothing was found.
     pub confidence: f64,
     /// What that is made of.
@@ -361,6 +363,7 @@ fn described(
                 task_version: version(task, options),
                 task_segment,
                 weights: weights.clone(),
+                references: task.references.iter().map(|r| r.hash.clone()).collect(),
                 confidence: confidence_parts.overall(),
                 confidence_parts,
                 voxels: found.voxels,

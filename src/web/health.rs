@@ -23,6 +23,9 @@ async fn obstacle(shared: &Shared) -> Option<String> {
         tracing::warn!(%error, "not ready: the index cannot be read");
         return Some("the index cannot be read; the log says why".to_owned());
     }
+    if shared.archive.is_in_trouble() {
+        return Some("the index cannot be written: instances are refused".to_owned());
+    }
     let least = shared.about.min_free_bytes;
     match shared.archive.free_bytes() {
         Ok(free) if free < least => Some(format!(

@@ -32,6 +32,13 @@ fn a_series_gives_a_dicom_seg_that_is_sound_and_teaches_again() {
         !report.contains("Error") && report.contains("Segmentation"),
         "{report}"
     );
+    // It says which reference it was found by.
+    let taught = std::fs::read_dir(desk.path("tasks/abdomen/references")).unwrap();
+    let reference = taught.last().unwrap().unwrap().file_name();
+    let dump = tool("dcmdump").arg("+L").arg(&seg).output().unwrap();
+    let dump = String::from_utf8_lossy(&dump.stdout).into_owned();
+    let named = format!("references {}", &reference.to_str().unwrap()[..16]);
+    assert!(dump.contains(&named), "{named}\n{dump}");
 
     // The same again is the same object, bit for bit.
     let once = std::fs::read(&seg).unwrap();
