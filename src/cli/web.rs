@@ -4,7 +4,8 @@ use super::config_arg::ConfigArg;
 use super::table::table;
 use crate::web::{Role, Users};
 use miette::{IntoDiagnostic, miette};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
+use std::os::unix::fs::DirBuilderExt;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,7 +71,10 @@ pub fn run(args: Args) -> miette::Result<()> {
             let was_there = users.named(&name).is_some();
             users.set(&name, role, &password).into_diagnostic()?;
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).into_diagnostic()?;
+                // It may be the data folder, before the node has made it: patients' images will lie there.
+                let mut private = std::fs::DirBuilder::new();
+                private.recursive(true).mode(0o700);
+                private.create(folder).into_diagnostic()?;
             }
             users.write(path).into_diagnostic()?;
             let done = if was_there { "changed" } else { "added" };
@@ -122,6 +126,5 @@ fn password() -> miette::Result<String> {
         .lock()
         .read_line(&mut line)
         .into_diagnostic()?;
-    std::io::stdout().flush().into_diagnostic()?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -5,7 +5,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -16,7 +16,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 
 /// Lets requests to this machine's own names through, and gives every answer its headers.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut answer = if is_for_loopback(request.headers()) {
+    let mut answer = if is_from_elsewhere(&request) {
+        let why = "this form is on a page of somebody else\n";
+        (StatusCode::FORBIDDEN, why).into_response()
+    } else if is_for_loopback(request.headers()) {
         next.run(request).await
     } else {
         let why = "ask for this page as 127.0.0.1 or localhost\n";
@@ -35,6 +38,14 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     answer
+}
+
+/// Whether a browser says that another site's page sends this form (Fetch Metadata). Those of sessions carry a token too;
+/// signing in has none yet.
+fn is_from_elsewhere(request: &Request) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    request.method() == Method::POST
+        && site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Whether the Host is a name of this machine's loopback.

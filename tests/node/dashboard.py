@@ -91,6 +91,10 @@ def teach(browser):
     answer = visitor.request.post(home + "/teach/1/approve", form={"token": "guess", "task": "leber"})
     check(answer.status == 403, f"a forged form: {answer.status}")
 
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    answer = visitor.request.post(home + "/login", form={"name": "vic", "password": password}, headers=elsewhere)
+    check(answer.status == 403, f"signed in from another site's page: {answer.status}")
+
     card.get_by_role("button", name="Approve").click()
     check(page.url == home + "/teach", page.url)
     row = page.get_by_role("row", name="approved")
