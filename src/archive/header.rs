@@ -16,6 +16,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Bytes inflated of a deflated data set; what we want stands at its beginning.
@@ -35,11 +36,18 @@ const WANTED: [Tag; 5] = [
 ];
 
 /// The attributes found, without padding. `Err` says what is wrong with the data set.
+///
+/// The parser panics where an item stands in no sequence: that is a data set that cannot be read, and no more.
 pub fn read_header(
     path: &Path,
     offset: u64,
     transfer_syntax: &str,
 ) -> Result<BTreeMap<Tag, String>, String> {
+    catch_unwind(AssertUnwindSafe(|| read(path, offset, transfer_syntax)))
+        .unwrap_or_else(|_| Err("its elements and items contradict each other".into()))
+}
+
+fn read(path: &Path, offset: u64, transfer_syntax: &str) -> Result<BTreeMap<Tag, String>, String> {
     let syntax = TransferSyntaxRegistry
         .get(transfer_syntax)
         .ok_or("its transfer syntax is unknown")?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use dicom_core::Tag;
@@ -96,7 +97,18 @@ fn read_whole(path: &Path, most_inflated: u64) -> Result<DefaultDicomObject, Ass
         .ok_or_else(|| AssembleError::NotDicom { path: path.into() })
 }
 
+/// Reads what can be read. The parser trusts that items stand in sequences, and panics where they do not: that is a file
+/// that cannot be read, and no more.
 fn read(path: &Path, extent: Extent) -> Result<Option<DefaultDicomObject>, AssembleError> {
+    catch_unwind(AssertUnwindSafe(|| read_trusting(path, extent))).unwrap_or_else(|_| {
+        Err(AssembleError::Unreadable {
+            path: path.into(),
+            reason: "its elements and items contradict each other".into(),
+        })
+    })
+}
+
+fn read_trusting(path: &Path, extent: Extent) -> Result<Option<DefaultDicomObject>, AssembleError> {
     let unreadable = |reason: String| AssembleError::Unreadable {
         path: path.into(),
         reason,

@@ -162,6 +162,17 @@ fn meta_element(bytes: &[u8]) -> Option<(Tag, usize, usize)> {
     Some((tag, 8, length.into()))
 }
 
+/// Bytes of one number of a VR. The library reads whole numbers, and goes on right after the last of them, so that a
+/// length between two numbers shifts all that follows.
+fn unit(vr: VR) -> u32 {
+    match vr {
+        VR::US | VR::SS | VR::OW => 2,
+        VR::AT | VR::UL | VR::SL | VR::FL | VR::OF | VR::OL => 4,
+        VR::FD | VR::OD | VR::SV | VR::UV | VR::OV => 8,
+        _ => 1,
+    }
+}
+
 /// Whether a value is kept as the bytes it is.
 fn is_binary(vr: VR) -> bool {
     matches!(
@@ -176,6 +187,8 @@ where
     for<'s> &'s mut S: StatefulDecode,
 {
     let (mut depth, mut parts, mut text) = (0usize, 0u64, 0u64);
+    // The first item of pixel data holds numbers of four bytes (PS3.5 annex A.4).
+    let mut in_offset_table = false;
     let broken = |error: &dyn std::error::Error| super::dicom_file::with_causes(error);
     let stops = |depth: usize, tag: Tag| {
         depth == 0 && matches!(extent, Extent::Until(until) if tag >= until)
@@ -200,7 +213,9 @@ where
                     return Ok(());
                 }
                 depth += 1;
+                in_offset_table = true;
             }
+            LazyDataToken::ItemEnd => in_offset_table = false,
             LazyDataToken::SequenceEnd => depth = depth.saturating_sub(1),
             LazyDataToken::ElementHeader(header) if stops(depth, header.tag) => return Ok(()),
             LazyDataToken::LazyValue { header, decoder } => {
@@ -216,12 +231,18 @@ where
                     // Most often the pixel data, which need not be read to be passed over.
                     return Ok(());
                 }
+                if !claimed.is_multiple_of(unit(header.vr)) {
+                    return Err("a value ends within a number".into());
+                }
                 LazyDataToken::LazyValue { header, decoder }
                     .skip()
                     .map_err(|error| broken(&error))?;
             }
             LazyDataToken::LazyItemValue { len, decoder } => {
                 fits(decoder.position(), len, end)?;
+                if in_offset_table && !len.is_multiple_of(4) {
+                    return Err("its table of offsets ends within a number".into());
+                }
                 LazyDataToken::LazyItemValue { len, decoder }
                     .skip()
                     .map_err(|error| broken(&error))?;

@@ -16,6 +16,7 @@ use dicom_parser::stateful::decode::StatefulDecode;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const CLASS: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND;
 
@@ -120,7 +121,11 @@ async fn find(
     let answers = association.query(context, request, &bytes).await?;
     Ok(answers
         .iter()
-        .map(|answer| value(answer, syntax, wanted.0))
+        // The parser panics where an item stands in no sequence.
+        .map(|answer| {
+            let found = AssertUnwindSafe(|| value(answer, syntax, wanted.0));
+            catch_unwind(found).unwrap_or_default()
+        })
         .collect())
 }
 

@@ -8,6 +8,7 @@ use dicom_parser::dataset::lazy_read::LazyDataSetReader;
 use dicom_parser::stateful::decode::StatefulDecode;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// UIDs have 64 characters at most.
 const LONGEST_VALUE: u32 = 256;
@@ -20,8 +21,12 @@ pub type Asked = (String, Vec<(String, String)>);
 /// `None` when they cannot be read.
 pub fn read_request(bytes: &[u8], transfer_syntax: &str) -> Option<Asked> {
     let syntax = TransferSyntaxRegistry.get(transfer_syntax)?;
-    let reader = LazyDataSetReader::new_with_ts(Cursor::new(bytes), syntax).ok()?;
-    walk(reader, bytes.len() as u64)
+    // The parser panics where an item stands in no sequence.
+    catch_unwind(AssertUnwindSafe(|| {
+        let reader = LazyDataSetReader::new_with_ts(Cursor::new(bytes), syntax).ok()?;
+        walk(reader, bytes.len() as u64)
+    }))
+    .ok()?
 }
 
 /// Walks the action information; lengths are held against what came, since nothing else does.

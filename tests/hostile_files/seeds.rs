@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.77";
 
+/// Name and bytes of each.
+type Seeds = Vec<(&'static str, Vec<u8>)>;
+
 fn text(tag: Tag, vr: VR, value: &str) -> DataElement<InMemDicomObject> {
     DataElement::new(tag, vr, PrimitiveValue::from(value))
 }
@@ -148,7 +151,7 @@ fn run_lengths() -> InMemDicomObject {
     object
 }
 
-fn ingestion() -> Vec<(&'static str, Vec<u8>)> {
+fn ingestion() -> Seeds {
     let with = |choice: u8, object: &InMemDicomObject, syntax: &str| {
         [vec![choice], data_set(object, syntax)].concat()
     };
@@ -172,7 +175,7 @@ fn ingestion() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn association() -> Vec<(&'static str, Vec<u8>)> {
+fn association() -> Seeds {
     let request = Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: "SCANNER".into(),
@@ -275,7 +278,7 @@ fn association() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn seg() -> Vec<(&'static str, Vec<u8>)> {
+fn seg() -> Seeds {
     let grid = Geometry::axial([5, 4, 3], [1.0, 1.0, 2.0], [-2.0, -2.0, 0.0]);
     let labels = LabelVolume::exclusive(grid, (0..60).map(|at| at % 3).collect());
     let segments: Vec<Segment> = [1, 2]
@@ -315,7 +318,7 @@ fn seg() -> Vec<(&'static str, Vec<u8>)> {
         .collect()
 }
 
-fn rtstruct() -> Vec<(&'static str, Vec<u8>)> {
+fn rtstruct() -> Seeds {
     let item = InMemDicomObject::from_element_iter;
     let contour = |kind: &str, points: &str| {
         item(vec![
@@ -362,7 +365,7 @@ fn rtstruct() -> Vec<(&'static str, Vec<u8>)> {
     vec![("two-planes", bytes)]
 }
 
-fn nifti() -> Vec<(&'static str, Vec<u8>)> {
+fn nifti() -> Seeds {
     let folder = tempfile::tempdir().unwrap();
     let grid = Geometry::axial([4, 3, 2], [1.0; 3], [0.0; 3]);
     let volume = Volume {
@@ -387,7 +390,7 @@ const RULE: &str = "[[peer]]\nname=\"p\"\nae_title=\"ORTHANC\"\nhost=\"h\"\nport
     [[rule]]\nname=\"r\"\ntasks=[\"t\"]\nwhen={Modality=\"CT\",SliceThickness={max=5.0},any=[{ImageType={glob=\"OR*\"}},\
     {not={BodyPartExamined={regex=\"A.*\"}}}]}\n";
 
-fn config() -> Vec<(&'static str, Vec<u8>)> {
+fn config() -> Seeds {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugin-config/irisnode.toml");
     let example = std::fs::read_to_string(example).unwrap();
     // Without its comments; options that are commented out are options, too.
@@ -407,7 +410,7 @@ fn config() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn rules() -> Vec<(&'static str, Vec<u8>)> {
+fn rules() -> Seeds {
     let attributes = InMemDicomObject::from_element_iter([
         text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY"),
         text(tags::MODALITY, VR::CS, "CT"),
@@ -418,7 +421,7 @@ fn rules() -> Vec<(&'static str, Vec<u8>)> {
     vec![("rule", [RULE.as_bytes(), &[0], &attributes].concat())]
 }
 
-fn all() -> Vec<(&'static str, Vec<(&'static str, Vec<u8>)>)> {
+fn all() -> Vec<(&'static str, Seeds)> {
     vec![
         ("association", association()),
         ("ingestion", ingestion()),
