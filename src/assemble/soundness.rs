@@ -11,10 +11,12 @@ use dicom_encoding::TransferSyntaxIndex;
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntax};
 use dicom_parser::dataset::LazyDataToken;
 use dicom_parser::dataset::lazy_read::LazyDataSetReader;
-use dicom_parser::stateful::decode::StatefulDecode;
+use dicom_parser::stateful::decode::{DynStatefulDecoder, StatefulDecode};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 /// Sequences within sequences.
 const DEEPEST: usize = 32;
@@ -105,10 +107,57 @@ impl<R> Seek for Forward<R> {
     }
 }
 
-type Walked<S> = LazyDataSetReader<dicom_parser::stateful::decode::DynStatefulDecoder<S>>;
+/// The last bytes that were read of a source.
+type Last = Rc<Cell<[u8; 8]>>;
 
-fn open<S: Read + Seek>(source: S, syntax: &TransferSyntax) -> Result<Walked<S>, String> {
-    LazyDataSetReader::new_with_ts(source, syntax).map_err(|error| error.to_string())
+/// A source, and what was last read of it.
+struct Watched<R> {
+    source: R,
+    last: Last,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        let mut last = self.last.get();
+        let new = &buffer[read.saturating_sub(last.len())..read];
+        last.rotate_left(new.len());
+        let kept = last.len() - new.len();
+        last[kept..].copy_from_slice(new);
+        self.last.set(last);
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Watched<R> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.source.seek(to)
+    }
+}
+
+/// Whether the bytes are a delimiter of an item or a sequence that claims a length. The walk passes over it; the reader
+/// takes it for an element with a value, and reads what follows out of step.
+fn is_delimiter_with_length([a, b, c, d, length @ ..]: [u8; 8]) -> bool {
+    let little = [a, b, c, d];
+    let delimiters = [
+        [0xFE, 0xFF, 0x0D, 0xE0],
+        [0xFE, 0xFF, 0xDD, 0xE0],
+        [0xFF, 0xFE, 0xE0, 0x0D],
+        [0xFF, 0xFE, 0xE0, 0xDD],
+    ];
+    delimiters.contains(&little) && length != [0; 4]
+}
+
+type Walked<S> = LazyDataSetReader<DynStatefulDecoder<Watched<S>>>;
+
+fn open<S: Read + Seek>(source: S, syntax: &TransferSyntax) -> Result<(Walked<S>, Last), String> {
+    let last = Last::default();
+    let watched = Watched {
+        source,
+        last: Rc::clone(&last),
+    };
+    let reader = LazyDataSetReader::new_with_ts(watched, syntax);
+    Ok((reader.map_err(|error| error.to_string())?, last))
 }
 
 /// Reads past the file meta information, which is as long as it says; gives the Transfer Syntax UID in it.
@@ -181,7 +230,11 @@ fn is_binary(vr: VR) -> bool {
     )
 }
 
-fn walk<S>(mut reader: LazyDataSetReader<S>, end: u64, extent: Extent) -> Result<(), String>
+fn walk<S>(
+    (mut reader, last): (LazyDataSetReader<S>, Last),
+    end: u64,
+    extent: Extent,
+) -> Result<(), String>
 where
     S: StatefulDecode,
     for<'s> &'s mut S: StatefulDecode,
@@ -214,6 +267,11 @@ where
                 }
                 depth += 1;
                 in_offset_table = true;
+            }
+            LazyDataToken::ItemEnd | LazyDataToken::SequenceEnd
+                if is_delimiter_with_length(last.get()) =>
+            {
+                return Err("a delimiter claims a length".into());
             }
             LazyDataToken::ItemEnd => in_offset_table = false,
             LazyDataToken::SequenceEnd => depth = depth.saturating_sub(1),
