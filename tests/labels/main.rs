@@ -8,6 +8,7 @@
 
 mod command_line;
 mod damaged_rtstruct;
+mod ohif;
 mod rtstruct;
 mod seg_kinds;
 #[path = "../support/mod.rs"]
