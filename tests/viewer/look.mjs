@@ -141,12 +141,20 @@ async function show(instance) {
   const index = viewport.getImageIds().findIndex((id) => id.includes(`/${instance}/`));
   if (index < 0) throw new Error(`${instance} is not in the stack`);
   await viewport.setImageIdIndex(index);
-  const drawn = new Promise((done) =>
-    viewport.element.addEventListener("CORNERSTONE_IMAGE_RENDERED", done, { once: true }),
-  );
+  // Where it was drawn before anybody listened, a while is as good: what is seen must stay the same anyway.
+  const drawn = new Promise((done) => {
+    viewport.element.addEventListener("CORNERSTONE_IMAGE_RENDERED", done, { once: true });
+    setTimeout(done, 3000);
+  });
   viewport.render();
   await drawn;
 }
+
+// A browser that hangs is a failure that says so.
+setTimeout(() => {
+  console.error(`no answer after four minutes; the browser said:\n${heard.slice(-40).join("\n")}`);
+  process.exit(1);
+}, 240_000).unref();
 
 try {
   await page.goto(`${origin}/viewer?StudyInstanceUIDs=${study}`);
@@ -163,11 +171,11 @@ try {
     await page.evaluate(show, instance);
     // The segmentation is drawn after the image: what is seen counts once it stays.
     let before;
-    do {
+    for (let looks = 0; looks < 40 && (looks < 2 || before !== JSON.stringify(seen[k])); looks++) {
       before = JSON.stringify(seen[k]);
       await page.waitForTimeout(700);
       seen[k] = await page.evaluate(coloured, { grid, k });
-    } while (before !== JSON.stringify(seen[k]));
+    }
     await page.screenshot({ path: join(pictures, `ohif-${k}.png`) });
   }
   console.log(JSON.stringify(seen));
