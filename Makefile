@@ -37,9 +37,10 @@ demo: deps build ## the main job end to end against a real Orthanc; picture in d
 test: deps lint ## format, clippy, every test, real peers included
 	cargo test --locked
 
-lint: python libtorch ## cargo fmt --check and clippy without a warning
+lint: python libtorch ## cargo fmt --check, clippy without a warning, and the fuzz targets still build
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --manifest-path fuzz/Cargo.toml
 
 bench: deps build ## the figures of benches/README.md, peers in the same run; some of it: PARTS="receive --quick"
 	@$(PYTHON_ENV)/bin/python benches/run.py $(PARTS)

@@ -1,6 +1,5 @@
 //! The requests this side makes, and the response to them (PS3.7 sections 9.3 and 10.3).
 
-use super::retrieve::MOVE_CLASS;
 use crate::dimse::read_command_set;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -34,8 +33,10 @@ pub enum Request<'a> {
         /// Affected SOP Class UID.
         sop_class: &'a str,
     },
-    /// C-MOVE-RQ by the study root information model.
+    /// C-MOVE-RQ.
     Move {
+        /// Affected SOP Class UID.
+        sop_class: &'a str,
         /// Move Destination.
         destination: &'a str,
     },
@@ -88,8 +89,11 @@ impl Request<'_> {
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
-            Self::Move { destination } => elements.extend([
-                ui(tags::AFFECTED_SOP_CLASS_UID, MOVE_CLASS),
+            Self::Move {
+                sop_class,
+                destination,
+            } => elements.extend([
+                ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
                 DataElement::new(
                     tags::MOVE_DESTINATION,

@@ -63,7 +63,10 @@ pub async fn move_series(
     let context = association.contexts().first().ok_or_else(refused)?;
     let (id, transfer_syntax) = (context.id, context.transfer_syntax.clone());
     let identifier = identifier(study_uid, series_uid, &transfer_syntax).ok_or_else(refused)?;
-    let request = Request::Move { destination };
+    let request = Request::Move {
+        sop_class: MOVE_CLASS,
+        destination,
+    };
     let answer = association
         .exchange_to_the_end(id, request, identifier.as_slice())
         .await;
