@@ -1,32 +1,19 @@
-//! One association as its requestor: negotiate, exchange requests for responses, release.
+//! One association as its requestor: exchange requests for responses, release.
 
 use super::command::{Request, Response};
-use super::error::{DeliverError, describe, rejected};
+use super::error::{DeliverError, describe};
+use super::negotiation::{Proposal, connect, negotiate};
 use crate::config::{Delivery, Peer};
-use crate::dimse::{
-    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH,
-    UpperLayer, UpperLayerError,
-};
-use crate::tls::{HandshakeError, Identity, Trust};
-use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, PDataValue, PDataValueType, Pdu, PresentationContextNegotiated,
-    PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
-};
+use crate::dimse::UpperLayer;
+use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpStream;
 
 /// Most bytes of a fragment: larger ones gain nothing and cost memory at both ends.
 const LARGEST_FRAGMENT: u32 = 128 * 1024;
 /// What a fragment needs of the peer's maximum PDU length beside its bytes: item length, context ID, control header (PS3.8 section 9.3.5.1).
 const FRAGMENT_OVERHEAD: u32 = 6;
-/// What a peer that names no maximum PDU length is taken to take: what every implementation takes.
-const CAUTIOUS_PDU_LENGTH: u32 = 16 * 1024;
-
-/// A proposed presentation context: an abstract syntax and transfer syntaxes for it.
-pub(super) type Proposal = (String, Vec<String>);
-
 /// Most answers to a query: no series has more instances.
 const MOST_ANSWERS: usize = 100_000;
 
@@ -68,14 +55,22 @@ impl Association {
             let upper_layer = connect(peer, delivery).await?;
             negotiate(upper_layer, peer, calling_ae, proposals, provided).await
         };
-        tokio::time::timeout(limit, opening)
+        let negotiated = tokio::time::timeout(limit, opening)
             .await
             .unwrap_or_else(|_| {
                 Err(DeliverError::TimedOut {
                     peer: describe(peer),
                     waited: limit,
                 })
-            })
+            })?;
+        Ok(negotiated.map(|negotiated| Self {
+            upper_layer: negotiated.upper_layer,
+            contexts: negotiated.contexts,
+            max_pdu_length: negotiated.max_pdu_length,
+            peer: peer.clone(),
+            last_message_id: 0,
+            received: VecDeque::new(),
+        }))
     }
 
     /// The accepted presentation contexts.
@@ -91,8 +86,7 @@ impl Association {
         data_set: Option<D>,
     ) -> Result<Response, DeliverError> {
         let message_id = self.ask(context, request, data_set).await?;
-        let response = self.receive_command().await?;
-        Response::decode(&response, request, message_id).map_err(|what| self.protocol(what))
+        self.response_to(request, message_id).await
     }
 
     /// Makes a request that is answered step by step, and waits for the last response. Data sets of responses are read
@@ -105,9 +99,7 @@ impl Association {
     ) -> Result<Response, DeliverError> {
         let message_id = self.ask(context, request, Some(data_set)).await?;
         loop {
-            let response = self.receive_command().await?;
-            let response = Response::decode(&response, request, message_id)
-                .map_err(|what| self.protocol(what))?;
+            let response = self.response_to(request, message_id).await?;
             if response.has_data {
                 self.pass_over_data_set().await?;
             }
@@ -179,7 +171,7 @@ impl Association {
             self.upper_layer
                 .send(&pdu)
                 .await
-                .map_err(|e| translate(&self.peer, e))?;
+                .map_err(|e| DeliverError::from_upper_layer(e, &self.peer))?;
             if is_last {
                 return Ok(());
             }
@@ -193,9 +185,10 @@ impl Association {
         request: Request<'_>,
         identifier: &[u8],
     ) -> Result<Vec<Vec<u8>>, DeliverError> {
+        let message_id = self.ask(context, request, Some(identifier)).await?;
         let mut answers = Vec::new();
-        let mut response = self.exchange(context, request, Some(identifier)).await?;
         loop {
+            let response = self.response_to(request, message_id).await?;
             if response.has_data {
                 answers.push(self.receive_part(PDataValueType::Data).await?);
             }
@@ -212,15 +205,17 @@ impl Association {
                     });
                 }
             }
-            let command = self.receive_part(PDataValueType::Command).await?;
-            response = Response::decode(&command, request, self.last_message_id)
-                .map_err(|what| self.protocol(what))?;
         }
     }
 
-    /// Waits for a whole command set.
-    async fn receive_command(&mut self) -> Result<Vec<u8>, DeliverError> {
-        self.receive_part(PDataValueType::Command).await
+    /// Waits for a response.
+    async fn response_to(
+        &mut self,
+        request: Request<'_>,
+        message_id: u16,
+    ) -> Result<Response, DeliverError> {
+        let command = self.receive_part(PDataValueType::Command).await?;
+        Response::decode(&command, request, message_id).map_err(|what| self.protocol(what))
     }
 
     /// Waits for a whole command set, or a whole data set of an answer.
@@ -264,7 +259,7 @@ impl Association {
                 return Ok(value);
             }
             let pdu = self.upper_layer.receive().await;
-            match pdu.map_err(|e| translate(&self.peer, e))? {
+            match pdu.map_err(|e| DeliverError::from_upper_layer(e, &self.peer))? {
                 Pdu::PData { data } => self.received.extend(data),
                 Pdu::AbortRQ { .. } => return Err(self.lost("it aborted")),
                 Pdu::ReleaseRQ => return Err(self.lost("it asked to release")),
@@ -291,177 +286,6 @@ impl Association {
             what,
         }
     }
-}
-
-/// TCP, and TLS where the peer is called by it.
-async fn connect(peer: &Peer, delivery: &Delivery) -> Result<UpperLayer, DeliverError> {
-    let timed_out = || DeliverError::TimedOut {
-        peer: describe(peer),
-        waited: delivery.connect_timeout,
-    };
-    let connecting = TcpStream::connect((peer.host.as_str(), peer.port));
-    let stream = tokio::time::timeout(delivery.connect_timeout, connecting)
-        .await
-        .map_err(|_| timed_out())?
-        .map_err(|error| DeliverError::Unreachable {
-            peer: describe(peer),
-            reason: error.to_string(),
-        })?;
-    // Requests and responses alternate: waiting to fill packets only adds latency.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = &peer.tls else {
-        return Ok(UpperLayer::new(stream, delivery.response_timeout));
-    };
-    let trust = Trust {
-        authorities: tls.authorities.clone(),
-        only_with: peer.only_with.clone(),
-        identity: tls.identity.as_ref().map(|own| Identity {
-            certificate: own.certificate.clone(),
-            key: own.key.clone(),
-        }),
-    };
-    let shaking = crate::tls::connect(&trust, &peer.host, stream);
-    match tokio::time::timeout(delivery.connect_timeout, shaking).await {
-        Ok(Ok(stream)) => Ok(UpperLayer::new(stream, delivery.response_timeout)),
-        Ok(Err(error)) => Err(of_tls(peer, &error)),
-        Err(_) => Err(timed_out()),
-    }
-}
-
-fn of_tls(peer: &Peer, error: &HandshakeError) -> DeliverError {
-    DeliverError::Tls {
-        peer: describe(peer),
-        reason: error.to_string(),
-    }
-}
-
-/// Proposes, and reads what the peer makes of it (PS3.8 section 9.3.2 and 9.3.3).
-async fn negotiate(
-    mut upper_layer: UpperLayer,
-    peer: &Peer,
-    calling_ae: &str,
-    proposals: Vec<Proposal>,
-    provided: Option<&str>,
-) -> Result<Option<Association>, DeliverError> {
-    let proposed: Vec<PresentationContextProposed> = proposals
-        .into_iter()
-        .zip((1..=u8::MAX).step_by(2))
-        .map(
-            |((abstract_syntax, transfer_syntaxes), id)| PresentationContextProposed {
-                id,
-                abstract_syntax,
-                transfer_syntaxes,
-            },
-        )
-        .collect();
-    let mut user_variables = vec![
-        UserVariableItem::MaxLength(MAX_PDU_LENGTH),
-        UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS_UID.to_owned()),
-        UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
-    ];
-    user_variables.extend(provided.map(|sop_class| {
-        let roles = RequestorRoles {
-            scu: false,
-            scp: true,
-        };
-        UserVariableItem::ScuScpRoleSelectionSubItem(sop_class.to_owned(), roles)
-    }));
-    let request = Pdu::AssociationRQ(AssociationRQ {
-        protocol_version: 1,
-        calling_ae_title: calling_ae.to_owned(),
-        called_ae_title: peer.ae_title.clone(),
-        application_context_name: APPLICATION_CONTEXT.to_owned(),
-        presentation_contexts: proposed.clone(),
-        user_variables,
-    });
-    upper_layer
-        .send(&request)
-        .await
-        .map_err(|error| translate(peer, error))?;
-    let answer = upper_layer.receive().await;
-    let (reason, aborts) = match answer.map_err(|error| unanswered(peer, error))? {
-        Pdu::AssociationAC(accepted) => {
-            return Ok(established(upper_layer, peer, &proposed, accepted).await);
-        }
-        Pdu::AssociationRJ(rejection) => {
-            upper_layer.close().await;
-            return Err(rejected(rejection, peer, calling_ae));
-        }
-        Pdu::AbortRQ { .. } => ("it aborted", true),
-        _ => ("an answer to no request for an association", false),
-    };
-    upper_layer.abort().await;
-    let peer = describe(peer);
-    Err(match aborts {
-        true => DeliverError::Lost {
-            peer,
-            reason: reason.to_owned(),
-        },
-        false => DeliverError::Protocol {
-            peer,
-            what: reason.to_owned(),
-        },
-    })
-}
-
-/// The association as the peer accepted it; `None`, and its end, where it accepted no presentation context.
-async fn established(
-    upper_layer: UpperLayer,
-    peer: &Peer,
-    proposed: &[PresentationContextProposed],
-    accepted: AssociationAC,
-) -> Option<Association> {
-    let contexts: Vec<PresentationContextNegotiated> = accepted
-        .presentation_contexts
-        .into_iter()
-        .filter(|context| context.reason == PresentationContextResultReason::Acceptance)
-        .filter_map(|context| {
-            let proposed = proposed.iter().find(|proposed| proposed.id == context.id)?;
-            Some(PresentationContextNegotiated {
-                id: context.id,
-                reason: context.reason,
-                transfer_syntax: context.transfer_syntax,
-                abstract_syntax: proposed.abstract_syntax.clone(),
-            })
-        })
-        .collect();
-    if contexts.is_empty() {
-        upper_layer.abort().await;
-        return None;
-    }
-    let max_pdu_length = accepted
-        .user_variables
-        .iter()
-        .find_map(|item| match item {
-            // No limit (PS3.8 annex D.1).
-            UserVariableItem::MaxLength(0) => Some(u32::MAX),
-            UserVariableItem::MaxLength(length) => Some(*length),
-            _ => None,
-        })
-        .unwrap_or(CAUTIOUS_PDU_LENGTH);
-    Some(Association {
-        upper_layer,
-        contexts,
-        max_pdu_length,
-        peer: peer.clone(),
-        last_message_id: 0,
-        received: VecDeque::new(),
-    })
-}
-
-/// What it means when no answer comes to a request for an association.
-fn unanswered(peer: &Peer, error: UpperLayerError) -> DeliverError {
-    match translate(peer, error) {
-        DeliverError::Lost { peer: name, reason } if peer.tls.is_none() => DeliverError::Lost {
-            peer: name,
-            reason: format!("{reason} when asked for an association; perhaps this port wants TLS"),
-        },
-        other => other,
-    }
-}
-
-fn translate(peer: &Peer, error: UpperLayerError) -> DeliverError {
-    DeliverError::from_upper_layer(error, peer)
 }
 
 /// The next `room` bytes; fewer only at the end, none after it.

@@ -1,7 +1,7 @@
 //! Which presentation contexts to propose for a set of files, and which accepted one carries a file.
 
-use super::association::Proposal;
 use super::instance::Instance;
+use super::negotiation::Proposal;
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::PresentationContextNegotiated;
 use std::collections::{BTreeMap, BTreeSet};

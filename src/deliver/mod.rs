@@ -14,6 +14,7 @@ mod echo;
 mod error;
 mod find;
 mod instance;
+mod negotiation;
 mod retrieve;
 mod retry;
 mod rle;
