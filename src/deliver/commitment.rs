@@ -1,17 +1,14 @@
 //! The report of a storage commitment (N-EVENT-REPORT, PS3.4 section J.3.3), to the one who asked for it.
 
-use super::association::Association;
 use super::command::Request;
 use super::error::{DeliverError, describe};
-use super::instance::{sop_class_name, transfer_syntax_name};
+use super::service::{Role, Service};
 use super::status::StoreStatus;
 use crate::config::{Delivery, Peer};
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_encoding::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 /// SOP Instance UID of the one instance there is (PS3.4 section J.3.5).
 const WELL_KNOWN_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
@@ -42,62 +39,37 @@ pub async fn report_commitment(
     delivery: &Delivery,
 ) -> Result<(), DeliverError> {
     let class = uids::STORAGE_COMMITMENT_PUSH_MODEL;
-    let proposal = (
-        class.to_owned(),
-        vec![
-            uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned(),
-            uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
-        ],
-    );
-    let refused = || DeliverError::SopClassRefused {
-        peer: describe(peer),
-        sop_class: sop_class_name(class),
-        transfer_syntax: transfer_syntax_name(uids::EXPLICIT_VR_LITTLE_ENDIAN),
-    };
-    let mut association =
-        Association::open_as(peer, calling_ae, vec![proposal], Some(class), delivery)
-            .await?
-            .ok_or_else(refused)?;
-    let context = association.contexts().first().ok_or_else(refused)?;
-    let (id, transfer_syntax) = (context.id, context.transfer_syntax.clone());
-    let data_set = encode(transaction_uid, instances, &transfer_syntax).ok_or_else(refused)?;
-    let event_type = match instances.iter().all(|instance| instance.failure.is_none()) {
-        true => ALL_SAFE,
-        false => FAILURES_EXIST,
-    };
+    let mut commitment = Service::open(peer, calling_ae, class, Role::Provider, delivery).await?;
     let request = Request::EventReport {
         sop_class: class,
         sop_instance: WELL_KNOWN_INSTANCE,
-        event_type,
+        event_type: match instances.iter().all(|instance| instance.failure.is_none()) {
+            true => ALL_SAFE,
+            false => FAILURES_EXIST,
+        },
     };
-    match association
-        .exchange(id, request, Some(data_set.as_slice()))
-        .await
-    {
-        Ok(response) => {
-            association.release().await;
-            match response.status {
-                0 => Ok(()),
-                status => Err(DeliverError::Failed {
-                    peer: describe(peer),
-                    status: StoreStatus(status),
-                    offending_elements: response.offending_elements,
-                }),
-            }
+    let answer = match commitment.encode(&event_information(transaction_uid, instances)) {
+        Ok(event) => {
+            commitment
+                .association
+                .exchange(commitment.context, request, Some(event.as_slice()))
+                .await
         }
-        Err(error) => {
-            association.abort().await;
-            Err(error)
-        }
+        Err(error) => Err(error),
+    };
+    let response = commitment.end(answer).await?;
+    match response.status {
+        0 => Ok(()),
+        status => Err(DeliverError::Failed {
+            peer: describe(peer),
+            status: StoreStatus(status),
+            offending_elements: response.offending_elements,
+        }),
     }
 }
 
 /// Event Information (PS3.4 table J.3-2).
-fn encode(
-    transaction_uid: &str,
-    instances: &[Committed],
-    transfer_syntax: &str,
-) -> Option<Vec<u8>> {
+fn event_information(transaction_uid: &str, instances: &[Committed]) -> InMemDicomObject {
     let ui = |tag, value: &str| DataElement::new(tag, VR::UI, PrimitiveValue::from(value));
     let sequence = |tag: Tag, failed: bool| {
         let items: Vec<InMemDicomObject> = instances
@@ -128,8 +100,5 @@ fn encode(
     {
         event.put(element);
     }
-    let syntax = TransferSyntaxRegistry.get(transfer_syntax)?;
-    let mut bytes = Vec::new();
-    event.write_dataset_with_ts(&mut bytes, syntax).ok()?;
-    Some(bytes)
+    event
 }

@@ -1,19 +1,16 @@
 //! How many instances a series has at a peer (C-FIND, Study Root, PS3.4 section C.4.1).
 
-use super::association::Association;
 use super::command::Request;
-use super::error::{DeliverError, describe};
-use super::instance::{sop_class_name, transfer_syntax_name};
+use super::error::DeliverError;
+use super::retrieve::identifier;
+use super::service::{Role, Service};
 use crate::config::{Delivery, Peer};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_encoding::TransferSyntaxIndex;
 use dicom_encoding::transfer_syntax::TransferSyntax;
-use dicom_object::InMemDicomObject;
 use dicom_parser::dataset::LazyDataToken;
 use dicom_parser::dataset::lazy_read::LazyDataSetReader;
 use dicom_parser::stateful::decode::StatefulDecode;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,37 +29,13 @@ pub async fn count_instances(
     series_uid: &str,
     delivery: &Delivery,
 ) -> Result<Option<u64>, DeliverError> {
-    let proposal = (
-        CLASS.to_owned(),
-        vec![
-            uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned(),
-            uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
-        ],
-    );
-    let refused = || DeliverError::SopClassRefused {
-        peer: describe(peer),
-        sop_class: sop_class_name(CLASS),
-        transfer_syntax: transfer_syntax_name(uids::EXPLICIT_VR_LITTLE_ENDIAN),
-    };
-    let mut association = Association::open(peer, calling_ae, vec![proposal], delivery)
-        .await?
-        .ok_or_else(refused)?;
-    let context = association.contexts().first().ok_or_else(refused)?;
-    let (id, syntax) = (context.id, context.transfer_syntax.clone());
+    let mut query = Service::open(peer, calling_ae, CLASS, Role::User, delivery).await?;
     let series = Keys {
         study_uid,
         series_uid,
     };
-    match counted(&mut association, id, &syntax, &series).await {
-        Ok(count) => {
-            association.release().await;
-            Ok(count)
-        }
-        Err(error) => {
-            association.abort().await;
-            Err(error)
-        }
-    }
+    let count = counted(&mut query, &series).await;
+    query.end(count).await
 }
 
 /// The series that is asked for.
@@ -71,14 +44,9 @@ struct Keys<'k> {
     series_uid: &'k str,
 }
 
-async fn counted(
-    association: &mut Association,
-    context: u8,
-    syntax: &str,
-    series: &Keys<'_>,
-) -> Result<Option<u64>, DeliverError> {
+async fn counted(query: &mut Service, series: &Keys<'_>) -> Result<Option<u64>, DeliverError> {
     let wanted = (tags::NUMBER_OF_SERIES_RELATED_INSTANCES, VR::IS);
-    let found = find(association, context, syntax, series, "SERIES", wanted).await?;
+    let found = find(query, series, "SERIES", wanted).await?;
     let Some(count) = found.first() else {
         return Ok(None);
     };
@@ -86,39 +54,27 @@ async fn counted(
         return Ok(Some(count));
     }
     let wanted = (tags::SOP_INSTANCE_UID, VR::UI);
-    let found = find(association, context, syntax, series, "IMAGE", wanted).await?;
+    let found = find(query, series, "IMAGE", wanted).await?;
     let uids: BTreeSet<String> = found.into_iter().flatten().collect();
     Ok(Some(uids.len() as u64))
 }
 
 /// The matches: of each the value of the attribute that is wanted, where it has one.
 async fn find(
-    association: &mut Association,
-    context: u8,
-    syntax: &str,
+    query: &mut Service,
     series: &Keys<'_>,
     level: &str,
     wanted: (Tag, VR),
 ) -> Result<Vec<Option<String>>, DeliverError> {
-    let text = |tag, vr, value: &str| DataElement::new(tag, vr, PrimitiveValue::from(value));
-    let identifier = InMemDicomObject::from_element_iter([
-        text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, level),
-        text(tags::STUDY_INSTANCE_UID, VR::UI, series.study_uid),
-        text(tags::SERIES_INSTANCE_UID, VR::UI, series.series_uid),
-        DataElement::new(wanted.0, wanted.1, PrimitiveValue::Empty),
-    ]);
-    let Some(syntax) = TransferSyntaxRegistry.get(syntax) else {
-        return Err(association.protocol("a transfer syntax that was not proposed".to_owned()));
-    };
-    let mut bytes = Vec::new();
-    if identifier
-        .write_dataset_with_ts(&mut bytes, syntax)
-        .is_err()
-    {
-        return Err(association.protocol("a series whose UID cannot be asked for".to_owned()));
-    }
+    let mut keys = identifier(level, series.study_uid, series.series_uid);
+    keys.put(DataElement::new(wanted.0, wanted.1, PrimitiveValue::Empty));
+    let keys = query.encode(&keys)?;
     let request = Request::Find { sop_class: CLASS };
-    let answers = association.query(context, request, &bytes).await?;
+    let syntax = query.syntax;
+    let answers = query
+        .association
+        .query(query.context, request, &keys)
+        .await?;
     Ok(answers
         .iter()
         // The parser panics where an item stands in no sequence.

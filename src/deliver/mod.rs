@@ -18,6 +18,7 @@ mod negotiation;
 mod retrieve;
 mod retry;
 mod rle;
+mod service;
 mod status;
 mod store;
 
