@@ -1,6 +1,6 @@
 //! The pixels of a segmentation's frames, a few frames at a time: the whole of them is never in memory.
 
-use super::frames::{Frame, Frames, segment_index};
+use super::frames::{Frame, Frames};
 use super::seg_form::SegForm;
 use crate::encode::{EncodeError, Segment};
 use crate::volume::LabelVolume;
@@ -24,7 +24,6 @@ pub(super) fn write_pixels(
     out: &mut impl Write,
 ) -> Result<(), EncodeError> {
     let [columns, rows, _] = labels.geometry.size;
-    let numbers = numbers_in_file(segments, frames)?;
     let pixels = FramePixels {
         labels,
         plane: columns * rows,
@@ -33,7 +32,7 @@ pub(super) fn write_pixels(
             .iter()
             .map(|&(s, _)| segments[s].number)
             .collect(),
-        numbers,
+        numbers: numbers_in_file(segments, frames),
     };
     // Eight frames of one bit a pixel are as many bytes as one frame has pixels.
     let group = pixels.plane * usize::from(frames.bits);
@@ -149,16 +148,12 @@ fn byte_of(bits: [u8; 8]) -> u8 {
 }
 
 /// From label to Segment Number in the file.
-fn numbers_in_file(segments: &[Segment], frames: &Frames) -> Result<Vec<u16>, EncodeError> {
-    let mut number_of = vec![0u16; segments.len()];
+fn numbers_in_file(segments: &[Segment], frames: &Frames) -> Vec<u16> {
+    let mut numbers = vec![0u16; usize::from(u16::MAX) + 1];
     for (number, &(s, _)) in (1u16..).zip(&frames.segments) {
-        number_of[s] = number;
+        numbers[usize::from(segments[s].number)] = number;
     }
-    let index = segment_index(segments)?;
-    Ok(index
-        .into_iter()
-        .map(|s| s.map_or(0, |s| number_of[s]))
-        .collect())
+    numbers
 }
 
 #[cfg(test)]

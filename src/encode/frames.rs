@@ -177,7 +177,7 @@ fn likely(
 }
 
 /// From label to index in the list of segments.
-pub(super) fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError> {
+fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError> {
     let mut index = vec![None; usize::from(u16::MAX) + 1];
     for (s, segment) in segments.iter().enumerate() {
         let slot = &mut index[usize::from(segment.number)];
