@@ -138,7 +138,7 @@ impl Archive {
 
     /// Images came: what waits for them, or failed for want of them, is looked at again.
     pub async fn images_came(&self, series: i64) -> Result<(), ArchiveError> {
-        sqlx::query(
+        let looked_again = sqlx::query(
             "UPDATE proposals SET state = 'received', attempts = 0, next_at = 0, updated_at = ?
              WHERE state IN ('received', 'fetching', 'failed')
                AND images_uid = (SELECT series_uid FROM series WHERE id = ?)",
@@ -147,7 +147,10 @@ impl Archive {
         .bind(series)
         .execute(&self.pool)
         .await?;
-        self.changed.notify_waiters();
+        // Every series of images comes by here; hardly any was waited for.
+        if looked_again.rows_affected() > 0 {
+            self.changed.notify_waiters();
+        }
         Ok(())
     }
 
