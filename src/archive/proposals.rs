@@ -51,6 +51,13 @@ pub struct Proposal {
     pub updated_at: i64,
 }
 
+impl Proposal {
+    /// Whether a person said yes or no to it.
+    pub fn is_decided(&self) -> bool {
+        matches!(self.state.as_str(), "approved" | "rejected")
+    }
+}
+
 /// A part of labels that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedPart {
@@ -290,14 +297,15 @@ impl Archive {
         Ok(done)
     }
 
-    /// A person does not want it; the reason is kept, and so are the labels.
+    /// A person does not want it, and said why; the reason is kept, and so are the labels.
     pub async fn rejected(
         &self,
         id: i64,
         reason: &str,
     ) -> Result<Result<(), Undecidable>, ArchiveError> {
         let from = ["received", "fetching", "proposed", "failed"];
-        self.decide(id, "rejected", &from, None, reason).await
+        let reason = format!("rejected: {reason}");
+        self.decide(id, "rejected", &from, None, &reason).await
     }
 
     /// Labels that failed, or were rejected, are looked at again.

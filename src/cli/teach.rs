@@ -120,7 +120,6 @@ pub fn run(args: Args) -> miette::Result<()> {
             }
             Decision::Reject { one, reason } => {
                 let id = one.proposal;
-                let reason = format!("rejected: {reason}");
                 let done = archive.rejected(id, &reason).await.into_diagnostic()?;
                 explain(id, done)?;
                 println!("Proposal {id} is rejected; the labels are kept.");
@@ -198,11 +197,10 @@ fn said(approved: &Approved, config: &Config) -> String {
 
 async fn list(archive: &Archive, config: &Config, all: bool, json: bool) -> miette::Result<()> {
     let proposals = archive.proposals().await.into_diagnostic()?;
-    let decided = |state: &str| ["approved", "rejected"].contains(&state);
-    let hidden = proposals.iter().filter(|p| decided(&p.state)).count();
+    let hidden = proposals.iter().filter(|one| one.is_decided()).count();
     let shown: Vec<&Proposal> = proposals
         .iter()
-        .filter(|proposal| all || !decided(&proposal.state))
+        .filter(|proposal| all || !proposal.is_decided())
         .collect();
     if json {
         let all: Vec<serde_json::Value> = shown.iter().map(|one| document(one)).collect();

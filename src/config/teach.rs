@@ -14,6 +14,13 @@ pub struct Teach {
     pub fetch_from: Vec<String>,
 }
 
+impl Teach {
+    /// Whether labels of a peer, by its name, make proposals.
+    pub fn may_teach(&self, peer: &str) -> bool {
+        self.from.is_empty() || self.from.iter().any(|name| name == peer)
+    }
+}
+
 /// `[teach]` with the places of the names in it.
 #[derive(Default)]
 pub(super) struct PlacedTeach {

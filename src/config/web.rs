@@ -3,7 +3,6 @@
 use super::problem::Problem;
 use super::section::Section;
 use super::value;
-use super::value::path;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ pub(super) fn read(mut section: Section<'_, '_>, data_dir: &Path, base: &Path) -
             .with_help("write \"127.0.0.1:8042\"; for others, put a web server with TLS before it"),
         );
     }
-    let users = section.or("users", data_dir.join("users.toml"), path(base));
+    let users = section.or("users", data_dir.join("users.toml"), value::path(base));
     section.finish();
     Web {
         users,

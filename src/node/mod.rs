@@ -186,9 +186,7 @@ fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
 /// Who may call the teaching title: those who teach, and those who send images that were asked for.
 fn teaching_title(config: &Config) -> Option<TeachingTitle> {
     let teach = &config.teach;
-    let may_call = |name: &String| {
-        teach.from.is_empty() || teach.from.contains(name) || teach.fetch_from.contains(name)
-    };
+    let may_call = |name: &String| teach.may_teach(name) || teach.fetch_from.contains(name);
     let callers = config.peers.iter().filter(|peer| may_call(&peer.name));
     Some(TeachingTitle {
         ae_title: teach.ae_title.clone()?,

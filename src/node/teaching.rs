@@ -91,10 +91,7 @@ pub(super) async fn take(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
 fn may_teach(rooms: &Rooms, ae_title: &str) -> bool {
     let config = &rooms.config;
     let mut peers = config.peers.iter();
-    peers.any(|peer| {
-        peer.ae_title == ae_title
-            && (config.teach.from.is_empty() || config.teach.from.contains(&peer.name))
-    })
+    peers.any(|peer| peer.ae_title == ae_title && config.teach.may_teach(&peer.name))
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {

@@ -157,8 +157,7 @@ pub(super) async fn proposal(
             return (StatusCode::BAD_REQUEST, "say why; go back\n").into_response();
         }
         "reject" => {
-            let reason = format!("rejected: {}", posted.reason.trim());
-            archive.rejected(id, &reason).await
+            archive.rejected(id, posted.reason.trim()).await
         }
         "retry" => archive.retry_proposal(id).await,
         _ => return (StatusCode::NOT_FOUND, "there is no such action\n").into_response(),

@@ -18,8 +18,8 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
         Ok(proposals) => proposals,
         Err(error) => return layout::index_unreadable(&error),
     };
-    let decided = |one: &&Proposal| ["approved", "rejected"].contains(&one.state.as_str());
-    let (done, open): (Vec<&Proposal>, Vec<&Proposal>) = proposals.iter().partition(decided);
+    let (done, open): (Vec<&Proposal>, Vec<&Proposal>) =
+        proposals.iter().partition(|one| one.is_decided());
     let main = html! {
         h1 { "Teaching" }
         @match &shared.about.teaching_ae {
