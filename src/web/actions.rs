@@ -2,7 +2,6 @@
 
 use super::Shared;
 use super::access::Admin;
-use super::job_page::acts;
 use crate::archive::{JobSummary, Refused, Undecidable};
 use crate::teach::{TeachError, approve};
 use axum::Form;
@@ -46,6 +45,16 @@ impl Act {
     fn needs_reason(self) -> bool {
         matches!(self, Self::Cancel | Self::Discard)
     }
+
+    /// What can be done about a job in a state.
+    fn on(state: &str) -> &'static [Self] {
+        match state {
+            "failed" | "skipped" | "discarded" => &[Self::Retry],
+            "received" | "complete" | "routed" | "segmented" => &[Self::Cancel],
+            "held" => &[Self::Release, Self::Discard],
+            _ => &[],
+        }
+    }
 }
 
 /// What a form says.
@@ -61,7 +70,7 @@ pub(super) struct Posted {
 /// Buttons for a job.
 pub(super) fn of_job(job: &JobSummary, token: &str) -> Markup {
     html! {
-        div.actions { @for act in acts(&job.state) {
+        div.actions { @for act in Act::on(&job.state) {
             form method="post" action=(format!("/jobs/{}/{}", job.id, act.word())) {
                 (hidden(token))
                 @if act.needs_reason() { (reason()) }
@@ -156,9 +165,7 @@ pub(super) async fn proposal(
         "reject" if posted.reason.trim().is_empty() => {
             return (StatusCode::BAD_REQUEST, "say why; go back\n").into_response();
         }
-        "reject" => {
-            archive.rejected(id, posted.reason.trim()).await
-        }
+        "reject" => archive.rejected(id, posted.reason.trim()).await,
         "retry" => archive.retry_proposal(id).await,
         _ => return (StatusCode::NOT_FOUND, "there is no such action\n").into_response(),
     };

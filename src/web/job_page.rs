@@ -1,7 +1,6 @@
 //! `/jobs/ID`: one job, what was found in it, why the rules decided so, and what a person can do about it.
 
 use super::access::{Person, Reader};
-use super::actions::Act;
 use super::viewed::{plane, png};
 use super::{Shared, layout};
 use crate::archive::{ArchiveError, DeliveryRecord, Found, Job, JobSummary};
@@ -50,15 +49,18 @@ impl Seen {
     }
 }
 
-async fn seen(shared: &Shared, id: i64) -> Result<Option<Seen>, ArchiveError> {
-    let Some((summary, job)) = shared.archive.job(id).await? else {
-        return Ok(None);
+/// A job, or what a browser is told instead.
+async fn seen(shared: &Shared, id: i64) -> Result<Seen, Response> {
+    let unreadable = |error: ArchiveError| layout::index_unreadable(&error);
+    let Some((summary, job)) = shared.archive.job(id).await.map_err(unreadable)? else {
+        return Err(layout::not_found().await.into_response());
     };
-    Ok(Some(Seen {
+    let deliveries = shared.archive.deliveries(id).await.map_err(unreadable)?;
+    Ok(Seen {
         summary,
         job,
-        deliveries: shared.archive.deliveries(id).await?,
-    }))
+        deliveries,
+    })
 }
 
 /// The page.
@@ -67,12 +69,8 @@ pub(super) async fn page(
     reader: Reader,
     Path(id): Path<i64>,
     Query(place): Query<Where>,
-) -> Response {
-    let seen = match seen(&shared, id).await {
-        Ok(Some(seen)) => seen,
-        Ok(None) => return layout::not_found().await.into_response(),
-        Err(error) => return layout::index_unreadable(&error),
-    };
+) -> Result<Response, Response> {
+    let seen = seen(&shared, id).await?;
     let title = format!("Job {id}");
     // Only for those who may see the patient: values of the header, and pictures.
     let (attributes, slices) = match &reader.0 {
@@ -102,7 +100,7 @@ pub(super) async fn page(
             p.soft { "Pictures, what rules saw, and buttons are for users: " code { "irisnode web user add" } "." }
         }
     };
-    layout::page(&title, &shared, &reader, &main).into_response()
+    Ok(layout::page(&title, &shared, &reader, &main).into_response())
 }
 
 /// A slice as a PNG.
@@ -111,13 +109,9 @@ pub(super) async fn slice(
     _person: Person,
     Path(id): Path<i64>,
     Query(place): Query<Where>,
-) -> Response {
-    let seen = match seen(&shared, id).await {
-        Ok(Some(seen)) => seen,
-        Ok(None) => return layout::not_found().await.into_response(),
-        Err(error) => return layout::index_unreadable(&error),
-    };
-    match slices(&shared, &seen, place.result).await {
+) -> Result<Response, Response> {
+    let seen = seen(&shared, id).await?;
+    Ok(match slices(&shared, &seen, place.result).await {
         Ok(slices) => {
             let (plane, index) = (plane(&place.plane), place.index);
             let drawn = tokio::task::spawn_blocking(move || {
@@ -133,7 +127,7 @@ pub(super) async fn slice(
             let why = why.unwrap_or_else(|| "there is no such result".into());
             (StatusCode::NOT_FOUND, why + "\n").into_response()
         }
-    }
+    })
 }
 
 /// The volume of a result; `Err(None)` where the job has none.
@@ -226,12 +220,9 @@ fn found(seen: &Seen) -> Markup {
                 }
                 thead { tr { @for title in ["Segment", "Volume", "Confidence"] { th scope="col" { (title) } } } }
                 tbody { @for segment in found {
-                    @let [r, g, b] = segment.color;
                     tr {
                         th scope="row" data-title="Segment" {
-                            svg.swatch viewBox="0 0 1 1" aria-hidden="true" {
-                                rect width="1" height="1" fill=(format!("rgb({r} {g} {b})")) {}
-                            }
+                            (layout::swatch(segment.color))
                             (segment.label)
                         }
                         @if segment.ml > 0.0 {
@@ -321,15 +312,5 @@ fn mark(holds: bool) -> Markup {
     match holds {
         true => html! { span.yes role="img" aria-label="holds" { "✓" } },
         false => html! { span.no role="img" aria-label="does not hold" { "✗" } },
-    }
-}
-
-/// What can be done about a job in a state.
-pub(super) fn acts(state: &str) -> &'static [Act] {
-    match state {
-        "failed" | "skipped" | "discarded" => &[Act::Retry],
-        "received" | "complete" | "routed" | "segmented" => &[Act::Cancel],
-        "held" => &[Act::Release, Act::Discard],
-        _ => &[],
     }
 }

@@ -45,6 +45,15 @@ fn whole(title: &str, shared: &Shared, reader: &Reader, main: &Markup, is_live: 
     }
 }
 
+/// The colour of a segment.
+pub(super) fn swatch([r, g, b]: [u8; 3]) -> Markup {
+    html! {
+        svg.swatch viewBox="0 0 1 1" aria-hidden="true" {
+            rect width="1" height="1" fill=(format!("rgb({r} {g} {b})")) {}
+        }
+    }
+}
+
 /// Where a user can go.
 fn sections(title: &str, person: &Person) -> Markup {
     html! {

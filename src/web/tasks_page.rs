@@ -34,21 +34,20 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
 }
 
 fn card(task: &Task) -> Markup {
-    let rules = |rule: &str| format!("{rule}, version {}", task.version());
+    let origin = match task.taught {
+        true => "taught over DICOM",
+        false => "added by hand",
+    };
     html! {
         article.card {
             h2 { (task.name) }
             p.soft {
-                (rules(if task.taught { "taught over DICOM" } else { "added by hand" }))
-                ", " (task.created.format("%F"))
+                (origin) ", version " (task.version()) ", " (task.created.format("%F"))
             }
             ul { @for segment in &task.segments {
-                @let [r, g, b] = segment.description.color;
                 @let code = &segment.description.property_type;
                 li {
-                    svg.swatch viewBox="0 0 1 1" aria-hidden="true" {
-                        rect width="1" height="1" fill=(format!("rgb({r} {g} {b})")) {}
-                    }
+                    (layout::swatch(segment.description.color))
                     (segment.description.label) " (" (code.meaning) ", " (code.scheme) " " (code.value) ")"
                 }
             } }
