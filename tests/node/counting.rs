@@ -61,7 +61,7 @@ fn a_series_is_complete_when_as_many_are_there_as_the_pacs_has() {
     });
     assert!(counted, "{:#?}", node.jobs());
     std::thread::sleep(std::time::Duration::from_secs(1));
-    assert_eq!(node.jobs()[0]["state"], "received", "three are missing");
+    assert_eq!(node.newest_job()["state"], "received", "three are missing");
 
     send_as_pacs(&node, &files[5..]);
     let jobs = node.ended_jobs(1);

@@ -48,13 +48,13 @@ fn a_result_waits_for_a_destination_that_is_down_and_arrives_once_when_it_is_up(
     send_drawn(&node, UID);
 
     let waiting = wait_until(PATIENCE, || {
-        let job = node.jobs().remove(0);
+        let job = node.newest_job();
         job["reason"]
             .as_str()
             .is_some_and(|reason| reason.contains("cannot connect"))
     });
     assert!(waiting, "{:#?}\n{}", node.jobs(), node.log());
-    assert_eq!(node.jobs()[0]["state"], "segmented");
+    assert_eq!(node.newest_job()["state"], "segmented");
     // Another destination is not held up by it.
     let arrived = wait_until(PATIENCE, || received(other_folder.path()).len() == 1);
     assert!(arrived, "{}", node.log());

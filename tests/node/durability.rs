@@ -125,8 +125,8 @@ fn a_disk_that_fails_is_not_held_against_the_series() {
         &node,
         &DrawnSeries::new(UID, WITH_ORGANS).write(folder.path()),
     );
-    let waits = wait_until(PATIENCE, || node.jobs()[0]["reason"].is_string());
-    let job = node.jobs().remove(0);
+    let waits = wait_until(PATIENCE, || node.newest_job()["reason"].is_string());
+    let job = node.newest_job();
     assert!(waits && job["state"] == "routed", "{job:#}\n{}", node.log());
     let reason = job["reason"].as_str().unwrap();
     assert!(reason.contains("cannot make the folder"), "{reason}");

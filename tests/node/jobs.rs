@@ -24,7 +24,7 @@ fn a_sender_that_pauses_in_an_open_association_gets_one_job_for_the_whole() {
     store(&mut association, 1);
     // Longer than the quiet time of 300 ms, by far.
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(node.jobs()[0]["state"], "received");
+    assert_eq!(node.newest_job()["state"], "received");
     store(&mut association, 2);
     association.release();
 
@@ -87,7 +87,7 @@ fn a_job_is_shown_cancelled_and_done_again_as_a_person_says() {
     let (ok, text) = jobs(&["cancel", "2", "--reason", "sent by mistake"]);
     assert!(ok, "{text}");
     association.release();
-    let job = node.jobs().remove(0);
+    let job = node.newest_job();
     assert_eq!(job["state"], "discarded", "{job:#}");
     assert_eq!(job["reason"], "cancelled: sent by mistake");
 }

@@ -48,7 +48,7 @@ fn a_full_disk_refuses_what_comes_and_takes_it_when_there_is_room_again() {
         assert!(taken, "{}", node.log());
         assert_eq!(data_sets(&node.kept()), data_sets(&files));
         let whole = wait_until(PATIENCE, || {
-            node.jobs()[0]["instances"] == 40 && node.jobs()[0]["state"] == "skipped"
+            node.newest_job()["instances"] == 40 && node.newest_job()["state"] == "skipped"
         });
         assert!(whole, "{:#?}\n{}", node.jobs(), node.log());
     }
@@ -141,7 +141,7 @@ fn old_series_leave_and_those_without_an_answer_stay() {
 
     let left = wait_until(PATIENCE, || node.jobs().len() == 1);
     assert!(left, "{:#?}", node.jobs());
-    assert_eq!(node.jobs()[0]["state"], "failed");
+    assert_eq!(node.newest_job()["state"], "failed");
     let gone = wait_until(PATIENCE, || node.kept().len() == 1);
     assert!(gone, "{:?}", node.kept());
     assert_eq!(data_sets(&node.kept()), data_sets(&unanswered));

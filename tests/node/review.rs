@@ -110,7 +110,7 @@ fn a_discarded_result_is_never_sent_and_its_record_says_why() {
     let discarded = jobs(&node, &["discard", &id, "--reason", "the liver is cut off"]);
     assert!(discarded.status.success(), "{}", printed(&discarded));
 
-    let job = &node.jobs()[0];
+    let job = node.newest_job();
     assert_eq!(job["state"], "discarded", "{job:#}");
     assert_eq!(job["reason"], "discarded: the liver is cut off");
     assert_eq!((&job["delivered"], &job["held"]), (&0.into(), &0.into()));
@@ -121,7 +121,7 @@ fn a_discarded_result_is_never_sent_and_its_record_says_why() {
     assert_eq!(kept.filter(|entry| entry.file_type().is_file()).count(), 1);
     // A later series goes its own way, which takes longer than a delivery would.
     send_drawn(&node, &format!("{UID}.2"));
-    let later = wait_until(PATIENCE, || node.jobs()[0]["state"] == "held");
+    let later = wait_until(PATIENCE, || node.newest_job()["state"] == "held");
     assert!(later, "{:#?}\n{}", node.jobs(), node.log());
     assert!(received(folder.path()).is_empty());
 }

@@ -1,6 +1,6 @@
 //! Series that are no volume: received with success, kept, and never segmented; the job says why.
 
-use crate::support::{DrawnSeries, Node, NodeSetup, free_port};
+use crate::support::{DrawnSeries, Node, NodeSetup, PATIENCE, free_port, wait_until};
 use crate::{ANY_CT, WITH_ORGANS, send, storescp};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
@@ -109,11 +109,10 @@ fn a_series_that_is_no_volume_is_kept_and_its_job_says_why() {
 fn with_files_gone(node: &Node, gone: impl Fn(Vec<PathBuf>)) -> String {
     let folder = tempfile::tempdir().unwrap();
     send(node, &DrawnSeries::new(UID, 8..16).write(folder.path()));
-    assert_eq!(
-        node.jobs()[0]["state"],
-        "received",
-        "the quiet time is too short"
-    );
+    let indexed = wait_until(PATIENCE, || node.newest_job()["instances"] == 8);
+    let job = node.newest_job();
+    assert!(indexed, "{job:#}\n{}", node.log());
+    assert_eq!(job["state"], "received", "the quiet time is too short");
     gone(node.kept());
     let job = node.ended_jobs(1).remove(0);
     assert_eq!(job["state"], "failed", "{job:#}");
@@ -224,7 +223,7 @@ fn a_pet_series_is_segmented_in_suv_or_in_what_it_has() {
             .and_then(|job| job["note"].as_str().map(str::to_owned))
     };
     assert!(
-        crate::support::wait_until(crate::support::PATIENCE, || said(&node).is_some()),
+        wait_until(PATIENCE, || said(&node).is_some()),
         "{}",
         node.log()
     );

@@ -62,6 +62,11 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Whether the system still knows it: it was neither killed here nor seen to end.
+    pub fn exists(&self) -> bool {
+        std::path::Path::new(&format!("/proc/{}", self.id())).exists()
+    }
+
     /// What it printed so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
