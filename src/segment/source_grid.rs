@@ -1,5 +1,7 @@
 //! From probabilities on the network's grid to labels on the source grid.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::layers::spread;
@@ -10,7 +12,7 @@ use crate::volume::{Geometry, LabelVolume};
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     /// Classes in the network's output.
-    pub(super) classes: std::ops::Range<usize>,
+    pub(super) classes: Range<usize>,
 }
 
 /// Probabilities of `K` classes on the network's grid, the classes of a voxel side by side: `[D, H, W, K]`.
@@ -145,22 +147,27 @@ impl Probabilities {
                 let all = classes.iter().fold(0, |bits, &class| bits | bit(class));
                 let mut labels = vec![0u16; grid.len()];
                 let [columns, rows, _] = grid.size;
+                let Some(inhabited) = self.inhabited(&cells, all) else {
+                    return labels;
+                };
                 labels
-                    .par_chunks_mut((columns * rows).max(1))
+                    .par_chunks_mut(columns.max(1))
                     .enumerate()
-                    .for_each(|(k, slice)| {
-                        for (at, label) in slice.iter_mut().enumerate() {
-                            let cell = self.cell(to_network.apply([at % columns, at / columns, k]));
-                            let present = cells[cell.corners[0]] & all;
+                    .for_each(|(line, row)| {
+                        let (j, k) = (line % rows, line / rows);
+                        for i in inhabited.columns(&to_network, j, k, columns) {
+                            let position = to_network.apply([i, j, k]);
+                            let present = cells[self.cell_at(position)] & all;
                             if present == 0 {
                                 continue;
                             }
+                            let cell = self.cell(position);
                             let likely = classes
                                 .iter()
                                 .filter(|&&class| present & bit(class) != 0)
                                 .map(|&class| (class, self.interpolated(&cell, class)));
                             if let Some(class) = most_likely(likely, threshold) {
-                                *label = u16::try_from(class + 1).unwrap_or(u16::MAX);
+                                row[i] = u16::try_from(class + 1).unwrap_or(u16::MAX);
                             }
                         }
                     });
@@ -171,6 +178,34 @@ impl Probabilities {
             geometry: grid.clone(),
             layers,
         }
+    }
+
+    /// The box of the cells that hold any of some classes; `None` where none does.
+    fn inhabited(&self, cells: &[Classes], classes: Classes) -> Option<Inhabited> {
+        let [nx, ny, _] = self.geometry.size;
+        let places = (0..cells.len())
+            .into_par_iter()
+            .filter(|&at| cells[at] & classes != 0)
+            .map(|at| [at % nx, at / nx % ny, at / (nx * ny)].map(|x| (x, x)));
+        let bounds = places.reduce_with(|a, b| {
+            std::array::from_fn(|axis| (a[axis].0.min(b[axis].0), a[axis].1.max(b[axis].1)))
+        })?;
+        // Beyond the border the border's value holds.
+        let last = self.geometry.size.map(|n| n - 1);
+        Some(Inhabited(std::array::from_fn(|axis| {
+            let (first, end) = bounds[axis];
+            let from = if first == 0 {
+                f64::NEG_INFINITY
+            } else {
+                first as f64
+            };
+            let to = if end == last[axis] {
+                f64::INFINITY
+            } else {
+                (end + 1) as f64
+            };
+            (from, to)
+        })))
     }
 
     /// For the cell that starts at each voxel, the classes that can be above the threshold inside it: those
@@ -215,6 +250,15 @@ impl Probabilities {
         })
     }
 
+    /// The voxel that the cell around a continuous voxel coordinate starts at.
+    fn cell_at(&self, position: [f64; 3]) -> usize {
+        let [i, j, k] = std::array::from_fn(|axis| {
+            let last = (self.geometry.size[axis] - 1) as f64;
+            position[axis].clamp(0.0, last) as usize
+        });
+        self.geometry.index(i, j, k)
+    }
+
     /// The cell around a continuous voxel coordinate; beyond the border the border's value holds.
     fn cell(&self, position: [f64; 3]) -> Cell {
         let mut low = [0; 3];
@@ -249,6 +293,32 @@ impl Probabilities {
             sum += weight * self.values[corner * self.classes + class];
         }
         sum
+    }
+}
+
+/// A box on the network's grid, in continuous voxel coordinates: from, to along each axis.
+struct Inhabited([(f64, f64); 3]);
+
+impl Inhabited {
+    /// The columns of a row that can lie in it: all that do, and perhaps one more at either end.
+    fn columns(&self, to_network: &Affine, j: usize, k: usize, columns: usize) -> Range<usize> {
+        let start = to_network.apply([0, j, k]);
+        let (mut first, mut end) = (0.0f64, columns as f64);
+        let axes = start.into_iter().zip(to_network.step[0]).zip(self.0);
+        for ((start, step), (from, to)) in axes {
+            if step.abs() < 1e-12 {
+                if start < from - 1e-6 || start > to + 1e-6 {
+                    return 0..0;
+                }
+                continue;
+            }
+            let (a, b) = ((from - start) / step, (to - start) / step);
+            first = first.max(a.min(b).floor());
+            end = end.min(a.max(b).ceil() + 1.0);
+        }
+        // From infinite and negative ends to those of the row.
+        let first = first.clamp(0.0, columns as f64) as usize;
+        first..(end.clamp(0.0, columns as f64) as usize).max(first)
     }
 }
 
@@ -318,6 +388,7 @@ impl Affine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Two classes in two halves of a box that overlap in the middle.
     fn halves() -> Probabilities {
@@ -380,6 +451,42 @@ mod tests {
                 expected,
                 "at {left} mm"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_grid_every_voxel_is_what_the_probabilities_at_its_place_say(
+            turn in 0.0..std::f64::consts::TAU, tilt in 0.0..std::f64::consts::TAU,
+            spacing in prop::array::uniform3(0.7..6.0f64), origin in prop::array::uniform3(-25.0..25.0f64),
+            size in prop::array::uniform3(1usize..12), at in prop::array::uniform3(0usize..6), straight in any::<bool>(),
+        ) {
+            let of = Geometry::axial([6, 6, 6], [4.0; 3], [-10.0; 3]);
+            let mut values = vec![0.0; of.len() * 2];
+            values[of.index(at[0], at[1], at[2]) * 2] = 1.0;
+            values[of.index(at[2], at[0], at[1]) * 2 + 1] = 0.9;
+            let probabilities = Probabilities { geometry: of, classes: 2, values };
+            let groups = [Group { classes: 0..2 }];
+            let (turn, tilt) = if straight { (0.0, std::f64::consts::PI) } else { (turn, tilt) };
+            let grid = Geometry {
+                size,
+                spacing,
+                direction: [
+                    [turn.cos(), turn.sin(), 0.0],
+                    [-turn.sin() * tilt.cos(), turn.cos() * tilt.cos(), tilt.sin()],
+                    [turn.sin() * tilt.sin(), -turn.cos() * tilt.sin(), tilt.cos()],
+                ],
+                origin,
+            };
+            let labels = probabilities.labels_on(&grid, &groups, 0.3);
+            let to_network = Affine::between(&grid, &probabilities.geometry);
+            for (voxel, label) in labels.layers[0].iter().enumerate() {
+                let place = [voxel % size[0], voxel / size[0] % size[1], voxel / (size[0] * size[1])];
+                let cell = probabilities.cell(to_network.apply(place));
+                let likely = (0..2).map(|class| (class, probabilities.interpolated(&cell, class)));
+                let meant = most_likely(likely, 0.3).map_or(0, |class| class as u16 + 1);
+                prop_assert_eq!(*label, meant, "{:?}", place);
+            }
         }
     }
 
