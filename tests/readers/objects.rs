@@ -1,8 +1,10 @@
 //! The objects that everyone must read: each kind, in the situations that have led readers astray.
 
+use crate::sent::{received, send, storescp};
 use crate::{grid, labels_of, patches, segments, source};
 use dicom_dictionary_std::{tags, uids};
 use irisnode::assemble::SourceSeries;
+use irisnode::config::Compression;
 use irisnode::encode::{Provenance, SegFile, SegForm, Segment, SegmentationType, write_seg_as};
 use irisnode::volume::{Geometry, LabelVolume};
 use serde_json::json;
@@ -16,6 +18,8 @@ pub struct Object {
     pub labels: LabelVolume,
     pub segments: Vec<Segment>,
     pub source: SourceSeries,
+    /// How it is sent to a peer that takes it so; as it was written, else.
+    pub compression: Option<Compression>,
 }
 
 impl Object {
@@ -26,8 +30,43 @@ impl Object {
             kind,
             segments: segments(numbers.max().unwrap_or(0)),
             source: source(labels.geometry.size[2]),
+            compression: None,
             labels,
         }
+    }
+
+    /// The same, compressed on its way to a peer.
+    pub fn sent(name: &'static str, compression: Compression, kind: SegmentationType) -> Self {
+        let plain = Self::new(name, kind, patches(&whole_bytes(), 3));
+        Self {
+            compression: Some(compression),
+            ..plain
+        }
+    }
+
+    /// Puts the file into place as a reader gets it: written, or received by a storescp that takes the compression.
+    pub fn put(&self, path: &Path) {
+        let Some(compression) = self.compression else {
+            std::fs::write(path, self.write().bytes).unwrap();
+            return;
+        };
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let plain = ours.path().join("seg.dcm");
+        std::fs::write(&plain, self.write().bytes).unwrap();
+        let (takes, arrives) = match compression {
+            Compression::Deflated => ("+xd", uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN),
+            Compression::Rle => ("+xr", uids::RLE_LOSSLESS),
+            Compression::JpegLs => ("+xt", uids::JPEGLS_LOSSLESS),
+        };
+        let (_running, port) = storescp(theirs.path(), &[takes, "--promiscuous"]);
+        send(&plain, port, &[compression]);
+        let file = received(theirs.path());
+        let object = dicom_object::open_file(&file).unwrap();
+        assert_eq!(
+            object.meta().transfer_syntax().trim_end_matches('\0'),
+            arrives
+        );
+        std::fs::copy(file, path).unwrap();
     }
 
     /// The value of every voxel of a segment: of 255 in a FRACTIONAL, else 0 or 1.
@@ -115,6 +154,7 @@ fn fraction(labels: &LabelVolume, number: u16, at: usize) -> u8 {
 
 /// Every object of the table.
 pub fn objects() -> Vec<Object> {
+    use Compression::{Deflated, JpegLs, Rle};
     use SegmentationType::{Binary, Fractional, Labelmap};
     let three = || patches(&whole_bytes(), 3);
     let mut of_frames = Object::new("BINARY, of an enhanced multi-frame source", Binary, three());
@@ -156,6 +196,13 @@ pub fn objects() -> Vec<Object> {
             Labelmap,
             patches(&whole_bytes(), 300),
         ),
+        Object::sent("BINARY, deflated", Deflated, Binary),
+        Object::sent("FRACTIONAL, deflated", Deflated, Fractional),
+        Object::sent("FRACTIONAL, RLE", Rle, Fractional),
+        Object::sent("FRACTIONAL, JPEG-LS", JpegLs, Fractional),
+        Object::sent("LABELMAP, deflated", Deflated, Labelmap),
+        Object::sent("LABELMAP, RLE", Rle, Labelmap),
+        Object::sent("LABELMAP, JPEG-LS", JpegLs, Labelmap),
     ]
 }
 

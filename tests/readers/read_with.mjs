@@ -69,6 +69,7 @@ function naturalized(bytes) {
 
 function byDcmjs(meant) {
   const seg = naturalized(meant.bytes);
+  if (list(seg.PixelData).length > 1) throw new Error("leaves decompressing to its caller");
   const pixels = new Uint8Array(list(seg.PixelData)[0]);
   const frames = list(seg.PerFrameFunctionalGroupsSequence);
   const { sliceLength } = meant;

@@ -52,7 +52,7 @@ pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
     outcomes[0].result.clone().unwrap()
 }
 
-fn received(folder: &Path) -> PathBuf {
+pub(crate) fn received(folder: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());

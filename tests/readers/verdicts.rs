@@ -125,7 +125,7 @@ fn verdicts(objects: &[Object], folder: &Path) -> Vec<Verdicts> {
         .collect();
     for (object, folder) in objects.iter().zip(&folders) {
         std::fs::create_dir(folder).unwrap();
-        std::fs::write(seg_in(folder), object.write().bytes).unwrap();
+        object.put(&seg_in(folder));
         object.say_what_is_meant(folder);
     }
     let python = by_script(&mut python_readers("pydicom,highdicom,dcmqi"), &folders);
