@@ -46,9 +46,9 @@ def measure(quick, folder):
         (folder / "dcmqi.json").write_text(json.dumps(described(count)))
         first, answers = write_in_turns(drawn / "series", folder, count, rounds)
         taken = {name: [answer["seconds"] for answer in answers[name]] for name in answers}
-        whole = run_in_turns(drawn / "series", folder, count, min(rounds, 3))
-        for name, file in outputs(folder).items():
-            check(name, file, kept)
+        check_all((OURS, THEIRS), folder, kept)
+        whole = run_in_turns(drawn / "series", folder, count, rounds)
+        check_all((OURS, PROGRAM), folder, kept)
         for way, seconds_of in (("in memory", taken), ("the program", whole)):
             for name, values in seconds_of.items():
                 faster = times_as_fast(values, seconds_of[OURS])
@@ -62,8 +62,8 @@ def measure(quick, folder):
     heading = ["segments", "", "", "written in", "irisnode is", "memory beyond the input", "file"]
     notes = [f"Label map {' × '.join(map(str, size))}, {rounds} rounds; highdicom {highdicom.__version__}, dcmqi "
              f"{importlib.metadata.version('dcmqi')}. *In memory*: from arrays to a saved file. *The program*: from its "
-             "start to its end, with the reading of the label file and of the series (by irisnode with its pixels). "
-             "All files decode, through highdicom, to the label map, every voxel."]
+             "start to its end (`irisnode encode`, `itkimage2segimage`), with the reading of the label file and of the "
+             "series' headers. All files decode, through highdicom, to the label map, every voxel."]
     return {"figures": figures, "table": table(heading, rows), "notes": notes}
 
 
@@ -92,14 +92,16 @@ def described(count):
 def run_in_turns(series, folder, count, rounds):
     """Seconds of each program from its start to its end, round by round."""
     files = outputs(folder)
-    ours = [built("seg_writing"), series, folder / "labels.raw", str(count), files[OURS]]
+    named = [f"{number}=segment {number}@78961009:SCT:Spleen" for number in range(1, count + 1)]
+    ours = [ROOT / "target/release/irisnode", "encode", series, "--label", folder / "labels.nii", "--out", files[OURS],
+            *(word for name in named for word in ("--segment", name))]
     theirs = [pathlib.Path(sys.executable).with_name("itkimage2segimage"), "--skip", "1",
               "--inputImageList", folder / "labels.nii", "--inputDICOMDirectory", series,
               "--inputMetadata", folder / "dcmqi.json", "--outputDICOM", files[PROGRAM]]
 
     def run(command):
         start = time.perf_counter()
-        subprocess.run(command, input=b"write\n", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         return time.perf_counter() - start
 
     contestants = {OURS: lambda: run(ours), PROGRAM: lambda: run(theirs)}
@@ -127,6 +129,11 @@ def write_in_turns(series, folder, count, rounds):
         }
         first = {name: side.ask("write") for name, side in sides.items()}
         return first, interleave({name: lambda side=side: side.ask("write") for name, side in sides.items()}, rounds)
+
+
+def check_all(names, folder, labels):
+    for name in names:
+        check(name, outputs(folder)[name], labels)
 
 
 def check(name, file, labels):

@@ -14,7 +14,7 @@
 )]
 
 use irisnode::assemble::read_series;
-use irisnode::encode::{Provenance, SegForm, Segment, write_seg_to};
+use irisnode::encode::{MadeBy, Provenance, SegForm, Segment, write_seg_to};
 use irisnode::terminology::{Code, SegmentDescription};
 use irisnode::volume::LabelVolume;
 use std::io::BufRead;
@@ -81,6 +81,7 @@ fn segment(number: u16) -> Segment {
             anatomic_region_modifier: None,
             color: [157, 108, 162],
         },
+        made_by: MadeBy::Iris,
         algorithm_name: "benchmark".into(),
         algorithm_version: "1".into(),
         references: Vec::new(),

@@ -13,7 +13,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use irisnode::assemble::{SourceSeries, SourceSlice};
 use irisnode::encode::{
-    EncodeError, Provenance, ReadSegError, SegFile, SegObject, Segment, read_seg, write_seg,
+    EncodeError, MadeBy, Provenance, ReadSegError, SegFile, SegObject, Segment, read_seg, write_seg,
 };
 use irisnode::terminology::{Code, SegmentDescription};
 use irisnode::volume::{Geometry, LabelVolume, cross};
@@ -85,6 +85,7 @@ fn segment(number: u16, label: &str) -> Segment {
             anatomic_region_modifier: None,
             color: [(number * 40 % 256) as u8, 90, 200],
         },
+        made_by: MadeBy::Iris,
         algorithm_name: "abdomen".into(),
         algorithm_version: "0123456789abcdef".into(),
         references: vec![
@@ -151,6 +152,7 @@ fn assert_read_back(seg: &SegFile, labels: &LabelVolume, segments: &[Segment]) {
             .find(|s| s.number == written.source_number)
             .unwrap();
         assert_eq!(listed.description, meant.description);
+        assert_eq!(listed.made_by, meant.made_by);
         assert_eq!(listed.algorithm_name, meant.algorithm_name);
         assert_eq!(listed.algorithm_version, meant.algorithm_version);
         let mask = |volume: &LabelVolume, number: u16| -> Vec<bool> {

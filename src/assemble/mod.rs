@@ -18,13 +18,13 @@ mod traits;
 mod volume_choice;
 mod volumes;
 
-use crate::volume::Volume;
+use crate::volume::{Geometry, Volume};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
 pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
-pub use read_series::{MOST_VOXELS, read_series, read_series_within, read_volume};
+pub use read_series::{MOST_VOXELS, read_grid, read_series, read_series_within, read_volume};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
 pub use volume_choice::VolumeChoice;
 
@@ -39,6 +39,17 @@ pub struct Series {
     pub unit: String,
     /// What a person should know of how the series was read: volumes and localisers left out, tilt, units. In
     /// sentences without a word of the patient.
+    pub notes: Vec<String>,
+}
+
+/// A series without its voxels: what labels of it need.
+#[derive(Debug, Clone)]
+pub struct SeriesGrid {
+    /// Where the voxels lie.
+    pub geometry: Geometry,
+    /// The instances they are in.
+    pub source: SourceSeries,
+    /// As [`Series::notes`].
     pub notes: Vec<String>,
 }
 

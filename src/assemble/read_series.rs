@@ -12,7 +12,7 @@ use super::slice_header::{SliceHeader, slices_of};
 use super::suv::SUV_BW;
 use super::volume_choice::VolumeChoice;
 use super::volumes::{Taken, take};
-use super::{AssembleError, Series, SourceSeries, SourceSlice};
+use super::{AssembleError, Series, SeriesGrid, SourceSeries, SourceSlice};
 use crate::volume::{Geometry, Volume};
 
 /// Most voxels of a series: 2³⁰, 4 GiB of float32.
@@ -56,63 +56,137 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
     read(files, &VolumeChoice::default(), most_voxels)
 }
 
+/// Where the slices of a series lie and what a result must know of them, from their headers alone: pixels are not
+/// looked at.
+///
+/// # Errors
+/// As [`read_volume`], save for what is wrong with pixels.
+pub fn read_grid(files: &[PathBuf], choice: &VolumeChoice) -> Result<SeriesGrid, AssembleError> {
+    LaidOut::of(files, choice, MOST_VOXELS)?.grid(files)
+}
+
 fn read(
     files: &[PathBuf],
     choice: &VolumeChoice,
     most_voxels: u64,
 ) -> Result<Series, AssembleError> {
-    let headers: Vec<Vec<SliceHeader>> = files
-        .par_iter()
-        .enumerate()
-        .map(|(file, path)| {
-            let object =
-                read_header(path)?.ok_or_else(|| AssembleError::NotDicom { path: path.clone() })?;
-            slices_of(file, &object)
-        })
-        .collect::<Result<_, _>>()?;
-    let frames: Vec<usize> = headers.iter().map(Vec::len).collect();
-    let mut headers: Vec<SliceHeader> = headers.into_iter().flatten().collect();
-    let Taken {
-        slices: taken,
-        stack,
-        mut notes,
-    } = take(&headers, choice)?;
-    notes.extend(to_suv(&mut headers, &taken));
-    let slices: Vec<&SliceHeader> = taken.iter().map(|&at| &headers[at]).collect();
-    let first = slices[0];
-    let [columns, rows] = first.size;
-    let voxels = columns as u64 * rows as u64 * slices.len() as u64;
-    if voxels > most_voxels {
-        return Err(AssembleError::TooLarge {
-            columns,
-            rows,
-            slices: slices.len(),
-            limit: most_voxels,
-        });
-    }
-    let geometry = Geometry {
-        size: [columns, rows, slices.len()],
-        spacing: [first.spacing[0], first.spacing[1], stack.step],
-        direction: stack.direction,
-        origin: first.position,
-    };
-    let voxels = decode_all(files, &frames, &slices, columns * rows)?;
-    let attributes = attributes_of(&files[first.file])?;
-    let unit = first.rescale.unit.clone();
-    let slices = slices.into_iter().map(|slice| SourceSlice {
-        sop_class_uid: slice.sop_class_uid.clone(),
-        sop_instance_uid: slice.sop_instance_uid.clone(),
-        frame: slice.frame,
-    });
+    let laid_out = LaidOut::of(files, choice, most_voxels)?;
+    let voxels = laid_out.decode(files)?;
+    let unit = laid_out.slices[0].rescale.unit.clone();
+    let SeriesGrid {
+        geometry,
+        source,
+        notes,
+    } = laid_out.grid(files)?;
     Ok(Series {
         volume: Volume { geometry, voxels },
-        source: SourceSeries {
-            attributes,
-            slices: slices.collect(),
-        },
+        source,
         unit,
         notes,
     })
+}
+
+/// The slices of the volume that is taken, in its order.
+struct LaidOut {
+    /// At least [`super::stacking::FEWEST_SLICES`] of them.
+    slices: Vec<SliceHeader>,
+    /// How many frames each file has, those that are not taken among them.
+    frames: Vec<usize>,
+    geometry: Geometry,
+    notes: Vec<String>,
+}
+
+impl LaidOut {
+    fn of(
+        files: &[PathBuf],
+        choice: &VolumeChoice,
+        most_voxels: u64,
+    ) -> Result<Self, AssembleError> {
+        let headers: Vec<Vec<SliceHeader>> = files
+            .par_iter()
+            .enumerate()
+            .map(|(file, path)| {
+                let object = read_header(path)?
+                    .ok_or_else(|| AssembleError::NotDicom { path: path.clone() })?;
+                slices_of(file, &object)
+            })
+            .collect::<Result<_, _>>()?;
+        let frames: Vec<usize> = headers.iter().map(Vec::len).collect();
+        let mut headers: Vec<SliceHeader> = headers.into_iter().flatten().collect();
+        let Taken {
+            slices: taken,
+            stack,
+            mut notes,
+        } = take(&headers, choice)?;
+        notes.extend(to_suv(&mut headers, &taken));
+        let slices: Vec<SliceHeader> = taken.iter().map(|&at| headers[at].clone()).collect();
+        let first = &slices[0];
+        let [columns, rows] = first.size;
+        let voxels = columns as u64 * rows as u64 * slices.len() as u64;
+        if voxels > most_voxels {
+            return Err(AssembleError::TooLarge {
+                columns,
+                rows,
+                slices: slices.len(),
+                limit: most_voxels,
+            });
+        }
+        let geometry = Geometry {
+            size: [columns, rows, slices.len()],
+            spacing: [first.spacing[0], first.spacing[1], stack.step],
+            direction: stack.direction,
+            origin: first.position,
+        };
+        Ok(Self {
+            slices,
+            frames,
+            geometry,
+            notes,
+        })
+    }
+
+    fn grid(self, files: &[PathBuf]) -> Result<SeriesGrid, AssembleError> {
+        let attributes = attributes_of(&files[self.slices[0].file])?;
+        let slices = self.slices.into_iter().map(|slice| SourceSlice {
+            sop_class_uid: slice.sop_class_uid,
+            sop_instance_uid: slice.sop_instance_uid,
+            frame: slice.frame,
+        });
+        Ok(SeriesGrid {
+            geometry: self.geometry,
+            source: SourceSeries {
+                attributes,
+                slices: slices.collect(),
+            },
+            notes: self.notes,
+        })
+    }
+
+    /// Decodes every slice, the files side by side.
+    fn decode(&self, files: &[PathBuf]) -> Result<Vec<f32>, AssembleError> {
+        let [columns, rows, slices] = self.geometry.size;
+        let per_slice = columns * rows;
+        let mut voxels = vec![0.0; per_slice * slices];
+        let mut of_file: Vec<Vec<(&SliceHeader, &mut [f32])>> = Vec::new();
+        of_file.resize_with(files.len(), Vec::new);
+        for (slice, voxels) in self.slices.iter().zip(voxels.chunks_exact_mut(per_slice)) {
+            of_file[slice.file].push((slice, voxels));
+        }
+        of_file
+            .into_par_iter()
+            .zip(files)
+            .zip(&self.frames)
+            .try_for_each(|((slices, path), &frames)| {
+                // Those that are not taken lie in the file, too.
+                let pixels = per_slice.saturating_mul(frames) as u64;
+                let object = read_image(path, pixels)?;
+                slices
+                    .into_par_iter()
+                    .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))
+            })?;
+        pixels::fill_padding(&mut voxels);
+        Ok(voxels)
+    }
 }
 
 /// Makes the values of PT slices SUV by body weight where every one of them says how, and says in a sentence what
@@ -135,35 +209,6 @@ fn to_suv(headers: &mut [SliceHeader], taken: &[usize]) -> Option<String> {
             headers[*taken.first()?].rescale.unit
         )),
     }
-}
-
-/// Decodes every slice, the files side by side; each file has so many frames.
-fn decode_all(
-    files: &[PathBuf],
-    frames: &[usize],
-    slices: &[&SliceHeader],
-    per_slice: usize,
-) -> Result<Vec<f32>, AssembleError> {
-    let mut voxels = vec![0.0; per_slice * slices.len()];
-    let mut of_file: Vec<Vec<(&SliceHeader, &mut [f32])>> = Vec::new();
-    of_file.resize_with(files.len(), Vec::new);
-    for (slice, voxels) in slices.iter().zip(voxels.chunks_exact_mut(per_slice)) {
-        of_file[slice.file].push((slice, voxels));
-    }
-    of_file
-        .into_par_iter()
-        .zip(files)
-        .zip(frames)
-        .try_for_each(|((slices, path), &frames)| {
-            // Those that are not taken lie in the file, too.
-            let pixels = per_slice.saturating_mul(frames) as u64;
-            let object = read_image(path, pixels)?;
-            slices
-                .into_par_iter()
-                .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))
-        })?;
-    pixels::fill_padding(&mut voxels);
-    Ok(voxels)
 }
 
 /// The data set of an instance without pixel data, overlays, per-frame groups and long private values.

@@ -6,10 +6,12 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 
 use super::selection::SegmentArg;
 use super::table::table;
-use crate::assemble::{SeriesFiles, SourceSeries, VolumeChoice, group_by_series, read_volume};
+use crate::assemble::{
+    SeriesFiles, SeriesGrid, SourceSeries, VolumeChoice, group_by_series, read_grid, read_volume,
+};
 use crate::encode::labels_on;
 use crate::terminology::SegmentDescription;
-use crate::volume::{LabelVolume, Volume};
+use crate::volume::{Geometry, LabelVolume, Volume};
 
 /// DICOM objects that lie beside images and are none themselves (PS3.3 C.7.3.1.1.1).
 const NO_IMAGES: [&str; 12] = [
@@ -58,7 +60,7 @@ pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
     if let Some(files) = dicom_series(path, args.series.as_deref())? {
         let series = read_volume(&files, &args.volume)
             .into_diagnostic()
-            .wrap_err_with(|| format!("the series in {} is no volume", path.display()))?;
+            .wrap_err_with(|| no_volume(path))?;
         for note in &series.notes {
             eprintln!("{}: {note}.", path.display());
         }
@@ -101,11 +103,57 @@ pub fn read_image(path: &Path, args: &ImageArgs) -> miette::Result<Image> {
     })
 }
 
-/// Reads a DICOM-SEG or an RTSTRUCT onto the grid of `image`, or the label map of a NIfTI file on its own grid.
+/// The grid of an image, and the DICOM series it is of, when it is one.
+#[derive(Clone, Copy)]
+pub struct ImageGrid<'a> {
+    /// Where the voxels lie.
+    pub geometry: &'a Geometry,
+    /// The series.
+    pub source: Option<&'a SourceSeries>,
+}
+
+impl Image {
+    /// Its grid.
+    pub fn grid(&self) -> ImageGrid<'_> {
+        ImageGrid {
+            geometry: &self.volume.geometry,
+            source: self.source.as_ref(),
+        }
+    }
+}
+
+/// Reads where the slices of a DICOM series lie, not their pixels.
+pub fn read_series_grid(path: &Path, args: &ImageArgs) -> miette::Result<SeriesGrid> {
+    missing(path)?;
+    let Some(files) = dicom_series(path, args.series.as_deref())? else {
+        return Err(miette!(
+            help = "give a folder of one DICOM series, or a multi-frame DICOM file",
+            "{} is no DICOM series",
+            path.display()
+        ));
+    };
+    let series = read_grid(&files, &args.volume)
+        .into_diagnostic()
+        .wrap_err_with(|| no_volume(path))?;
+    for note in &series.notes {
+        eprintln!("{}: {note}.", path.display());
+    }
+    Ok(series)
+}
+
+fn no_volume(path: &Path) -> String {
+    format!("the series in {} is no volume", path.display())
+}
+
+/// Reads a DICOM-SEG or an RTSTRUCT onto the grid of an image, or the label map of a NIfTI file on its own grid.
 ///
 /// Of an RTSTRUCT only the ROIs that are `asked` for are read, all where none is: others may be many, and drawn on
 /// another series.
-pub fn read_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::Result<Labels> {
+pub fn read_labels(
+    path: &Path,
+    image: ImageGrid<'_>,
+    asked: &[SegmentArg],
+) -> miette::Result<Labels> {
     missing(path)?;
     if path.is_dir() {
         return Err(miette!(
@@ -126,8 +174,7 @@ pub fn read_labels(path: &Path, image: &Image, asked: &[SegmentArg]) -> miette::
         "RTSTRUCT" => asked.iter().map(|segment| segment.value).collect(),
         _ => Vec::new(),
     };
-    let grid = &image.volume.geometry;
-    let read = labels_on(path, grid, image.source.as_ref(), &wanted)
+    let read = labels_on(path, image.geometry, image.source, &wanted)
         .into_diagnostic()
         .wrap_err_with(about)?;
     for note in &read.notes {

@@ -38,7 +38,7 @@ impl Known {
         segments: &[Compared],
         image: &Image,
     ) -> miette::Result<Self> {
-        let read = read_labels(path, image, named)?;
+        let read = read_labels(path, image.grid(), named)?;
         let grid = &image.volume.geometry;
         let value_of = |segment: &Compared| -> Option<u16> {
             if !named.is_empty() {

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod config_arg;
 mod echo;
+mod encode;
 mod evaluate;
 mod evaluation_report;
 mod explain;
@@ -67,6 +68,7 @@ enum Command {
     Teach(teach::Args),
     Web(web::Args),
     Segment(segment::Args),
+    Encode(encode::Args),
     Overlay(overlay::Args),
     Send(send::Args),
     Echo(echo::Args),
@@ -90,6 +92,7 @@ impl Cli {
             Command::Teach(args) => teach::run(args),
             Command::Web(args) => web::run(args),
             Command::Segment(args) => segment::run(args),
+            Command::Encode(args) => encode::run(args),
             Command::Overlay(args) => overlay::run(args),
             Command::Send(args) => send::run(args),
             Command::Echo(args) => echo::run(args),

@@ -52,7 +52,7 @@ pub struct Args {
 pub fn run(args: Args) -> miette::Result<()> {
     let image = read_image(&args.image, &args.reading)?;
     let grid = &image.volume.geometry;
-    let read = read_labels(&args.segmentation, &image, &args.segments)?;
+    let read = read_labels(&args.segmentation, image.grid(), &args.segments)?;
     let segments: Vec<(u16, crate::terminology::SegmentDescription)> = if args.segments.is_empty() {
         read.segments
     } else {

@@ -151,7 +151,7 @@ fn reference(image: Image, labels: Labels, selections: Vec<Selection>) -> CaseRe
 impl Labelled {
     fn read(&self, base: &Path) -> miette::Result<(Image, Labels)> {
         let image = read_image(&base.join(&self.image), &self.reading())?;
-        let labels = read_labels(&base.join(&self.label), &image, &self.segments()?)?;
+        let labels = read_labels(&base.join(&self.label), image.grid(), &self.segments()?)?;
         Ok((image, labels))
     }
 

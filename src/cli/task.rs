@@ -152,7 +152,7 @@ fn add(args: AddArgs) -> miette::Result<()> {
     let places = args.library.places()?;
     let library = places.library()?;
     let image = read_image(&args.image, &args.reading)?;
-    let labels = read_labels(&args.label, &image, &args.segments)?;
+    let labels = read_labels(&args.label, image.grid(), &args.segments)?;
     let known = if args.add_reference {
         Some(library.show(&args.name).into_diagnostic()?)
     } else {

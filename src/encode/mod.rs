@@ -37,5 +37,5 @@ pub use report::{ReportInstance, write_report};
 pub use rtstruct::{Roi, RtStruct, read_rtstruct};
 pub use rtstruct_error::ReadRtStructError;
 pub use seg_form::{Fractions, SegForm, SegmentationType};
-pub use segment::{Provenance, SegFile, SegInstance, Segment, WrittenSegment};
+pub use segment::{MadeBy, Provenance, SegFile, SegInstance, Segment, WrittenSegment};
 pub use write::{write_seg, write_seg_as, write_seg_to};

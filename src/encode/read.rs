@@ -5,7 +5,7 @@ use super::color::srgb;
 use super::read_error::ReadSegError;
 use super::seg_pixels::pixels;
 use crate::assemble::{AssembleError, read_object};
-use crate::encode::Segment;
+use crate::encode::{MadeBy, Segment};
 use crate::terminology::{Code, SegmentDescription};
 use crate::volume::{Vec3, cross, dot, norm};
 use dicom_core::Tag;
@@ -346,6 +346,7 @@ fn segment(number: u16, item: &InMemDicomObject) -> Segment {
     let algorithm = items(item, tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE).first();
     Segment {
         number,
+        made_by: made_by(item, algorithm),
         algorithm_name: algorithm
             .and_then(|a| text(a, tags::ALGORITHM_NAME))
             .or_else(|| text(item, tags::SEGMENT_ALGORITHM_NAME))
@@ -367,6 +368,16 @@ fn segment(number: u16, item: &InMemDicomObject) -> Segment {
             color: color(item).unwrap_or(generic.color),
             label,
         },
+    }
+}
+
+fn made_by(item: &InMemDicomObject, algorithm: Option<&InMemDicomObject>) -> MadeBy {
+    let source = algorithm.and_then(|a| text(a, tags::ALGORITHM_SOURCE));
+    match text(item, tags::SEGMENT_ALGORITHM_TYPE).as_deref() {
+        Some("MANUAL") => MadeBy::Manual,
+        Some("SEMIAUTOMATIC") => MadeBy::Semiautomatic,
+        _ if source.is_some_and(|source| source.starts_with("irisnode ")) => MadeBy::Iris,
+        _ => MadeBy::Automatic,
     }
 }
 

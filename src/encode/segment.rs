@@ -3,6 +3,21 @@
 use super::seg_form::SegmentationType;
 use crate::terminology::SegmentDescription;
 
+/// What made a segment: Segment Algorithm Type (0062,0008).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum MadeBy {
+    /// The network of this program, which is identified with version and parameters.
+    #[default]
+    #[value(skip)]
+    Iris,
+    /// A person.
+    Manual,
+    /// A person with a program's help.
+    Semiautomatic,
+    /// A program.
+    Automatic,
+}
+
 /// A segment of a label volume: its number there, and what it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
@@ -10,6 +25,8 @@ pub struct Segment {
     pub number: u16,
     /// Label, codes and colour.
     pub description: SegmentDescription,
+    /// What made it.
+    pub made_by: MadeBy,
     /// Name of the task (the algorithm) that made it; empty when a person drew it or nobody says.
     pub algorithm_name: String,
     /// Version of that task.
@@ -24,6 +41,7 @@ impl Segment {
         Self {
             number,
             description,
+            made_by: MadeBy::default(),
             algorithm_name: String::new(),
             algorithm_version: String::new(),
             references: Vec::new(),

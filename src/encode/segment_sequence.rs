@@ -3,11 +3,12 @@
 use super::color::cielab;
 use super::element::{code, item, limited, sequence, text, us};
 use super::uid::ResultUids;
-use crate::encode::Segment;
+use crate::encode::{MadeBy, Segment};
 use crate::terminology::Code;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use dicom_object::mem::InMemElement;
 
 /// Segment Label, never empty.
 fn label(number: u16, segment: &Segment) -> String {
@@ -59,7 +60,6 @@ pub(super) fn segment_item(
 ) -> InMemDicomObject {
     let described = &segment.description;
     let label = label(number, segment);
-    let Algorithm { name, version } = algorithm_of(segment);
     let (tracking_id, tracking_uid) = tracking(number, segment, uids);
     let mut property_type = super::element::code_item(&described.property_type);
     if let Some(modifier) = &described.property_type_modifier {
@@ -71,8 +71,11 @@ pub(super) fn segment_item(
     let mut segment_item = item([
         us(tags::SEGMENT_NUMBER, number),
         text(tags::SEGMENT_LABEL, VR::LO, &label),
-        text(tags::SEGMENT_ALGORITHM_TYPE, VR::CS, "AUTOMATIC"),
-        text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, format!("Iris {name}")),
+        text(
+            tags::SEGMENT_ALGORITHM_TYPE,
+            VR::CS,
+            algorithm_type(segment.made_by),
+        ),
         code(
             tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE,
             &described.category,
@@ -80,15 +83,6 @@ pub(super) fn segment_item(
         sequence(
             tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE,
             vec![property_type],
-        ),
-        sequence(
-            tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE,
-            vec![algorithm(
-                &name,
-                &version,
-                weights_hash,
-                &segment.references,
-            )],
         ),
         DataElement::new(
             tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE,
@@ -98,6 +92,9 @@ pub(super) fn segment_item(
         text(tags::TRACKING_ID, VR::UT, tracking_id),
         text(tags::TRACKING_UID, VR::UI, tracking_uid),
     ]);
+    for element in identification(segment, weights_hash) {
+        segment_item.put(element);
+    }
     if let Some(region) = &described.anatomic_region {
         let mut region = super::element::code_item(region);
         if let Some(modifier) = &described.anatomic_region_modifier {
@@ -106,6 +103,36 @@ pub(super) fn segment_item(
         segment_item.put(sequence(tags::ANATOMIC_REGION_SEQUENCE, vec![region]));
     }
     segment_item
+}
+
+fn algorithm_type(made_by: MadeBy) -> &'static str {
+    match made_by {
+        MadeBy::Iris | MadeBy::Automatic => "AUTOMATIC",
+        MadeBy::Semiautomatic => "SEMIAUTOMATIC",
+        MadeBy::Manual => "MANUAL",
+    }
+}
+
+/// Segment Algorithm Name, for what no hand drew alone; of our own network all that identifies it.
+fn identification(segment: &Segment, weights_hash: &str) -> Vec<InMemElement> {
+    let Algorithm { name, version } = algorithm_of(segment);
+    let called = |name: String| text(tags::SEGMENT_ALGORITHM_NAME, VR::LO, name);
+    match segment.made_by {
+        MadeBy::Manual => Vec::new(),
+        MadeBy::Semiautomatic | MadeBy::Automatic => vec![called(name)],
+        MadeBy::Iris => vec![
+            called(format!("Iris {name}")),
+            sequence(
+                tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE,
+                vec![algorithm(
+                    &name,
+                    &version,
+                    weights_hash,
+                    &segment.references,
+                )],
+            ),
+        ],
+    }
 }
 
 /// Algorithm Identification Macro (PS3.3 10.16).

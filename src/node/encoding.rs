@@ -2,8 +2,8 @@
 
 use crate::assemble::SourceSeries;
 use crate::encode::{
-    EncodeError, Provenance, ReportInstance, SegForm, SegInstance, Segment, SegmentationType,
-    write_report, write_seg_to,
+    EncodeError, MadeBy, Provenance, ReportInstance, SegForm, SegInstance, Segment,
+    SegmentationType, write_report, write_seg_to,
 };
 use crate::segment::{ResultSegment, Segmented};
 use std::io::Write;
@@ -59,6 +59,7 @@ fn segments(result: &Segmented) -> Vec<Segment> {
     let segments = result.segments.iter().map(|segment| Segment {
         number: segment.number,
         description: segment.description.clone(),
+        made_by: MadeBy::Iris,
         algorithm_name: segment.task.clone(),
         algorithm_version: segment.task_version.clone(),
         references: references(segment),

@@ -6,6 +6,7 @@
     reason = "a test that cannot arrange its situation fails"
 )]
 
+mod encoding;
 mod evaluating;
 mod images;
 mod rules;

@@ -20,7 +20,7 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use irisnode::assemble::{SourceSeries, SourceSlice};
-use irisnode::encode::Segment;
+use irisnode::encode::{MadeBy, Segment};
 use irisnode::terminology::SegmentDescription;
 use irisnode::volume::{Geometry, LabelVolume, cross};
 
@@ -70,6 +70,7 @@ fn segments(count: u16) -> Vec<Segment> {
                 .get(usize::from(n) - 1)
                 .map_or_else(|| format!("Structure {n}"), |name| (*name).to_owned());
             Segment {
+                made_by: MadeBy::Iris,
                 algorithm_name: "abdomen".into(),
                 algorithm_version: "1".into(),
                 ..Segment::new(n, SegmentDescription::or_generic(&name))

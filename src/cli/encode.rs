@@ -1,0 +1,205 @@
+//! `irisnode encode`: Write labels as the DICOM-SEG of the series they were drawn on.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use miette::{IntoDiagnostic, WrapErr, miette};
+use sha2::{Digest, Sha256};
+
+use super::images::{ImageArgs, ImageGrid, Labels, read_labels, read_series_grid};
+use super::known::SAME_GRID_MM;
+use super::selection::{SegmentArg, selections};
+use crate::encode::{MadeBy, Provenance, SegForm, Segment, write_seg_to};
+use crate::tasks::Selection;
+use crate::volume::{Geometry, LabelVolume};
+
+const EXAMPLES: &str = "\
+Examples:
+  irisnode encode series/ --label labels.nii.gz --segment 1=spleen --segment 5=liver --out seg.dcm
+  irisnode encode series/ --label rtstruct.dcm --out seg.dcm
+  irisnode encode series/ --label found.nii.gz --segment 1=liver --made-by automatic --algorithm nnU-Net --out seg.dcm
+
+No network is asked: the labels are those given. Only the headers of the
+series are read. The same input gives the same file, UIDs and all.";
+
+/// Write labels as the DICOM-SEG of the series they were drawn on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A folder of one DICOM series, or a multi-frame DICOM file.
+    #[arg(value_name = "DIR|FILE")]
+    series_of: PathBuf,
+    /// A NIfTI label map, an RTSTRUCT, or a DICOM-SEG (of another kind, say).
+    #[arg(long, short, value_name = "FILE")]
+    label: PathBuf,
+    /// A segment to take: its number and name, such as 1=spleen; needed for a NIfTI label map.
+    #[arg(long = "segment", value_name = "VALUE=NAME")]
+    segments: Vec<SegmentArg>,
+    /// The DICOM-SEG to write.
+    #[arg(long, short, value_name = "FILE.dcm")]
+    out: PathBuf,
+    /// The kind of DICOM-SEG.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    segmentation: Kind,
+    /// What made the labels: it stands in the DICOM-SEG for every reader to see.
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "manual")]
+    made_by: MadeBy,
+    /// Name of the program that made them, or helped.
+    #[arg(long, value_name = "NAME", required_if_eq_any = [("made_by", "automatic"), ("made_by", "semiautomatic")])]
+    algorithm: Option<String>,
+    /// Series Description of the DICOM-SEG.
+    #[arg(long, value_name = "TEXT", default_value = "Segmentation")]
+    description: String,
+    #[command(flatten)]
+    reading: ImageArgs,
+}
+
+/// A kind that labels alone can be: they say nothing of probabilities.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Kind {
+    /// A bit a pixel, a frame for each segment on each slice: what every viewer reads.
+    #[default]
+    Binary,
+    /// The number of its segment for each pixel, a frame a slice (Supplement 243); segments cannot overlap.
+    Labelmap,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> miette::Result<()> {
+    let series = read_series_grid(&args.series_of, &args.reading)?;
+    let image = ImageGrid {
+        geometry: &series.geometry,
+        source: Some(&series.source),
+    };
+    let Labels { volume, segments } = read_labels(&args.label, image, &args.segments)?;
+    let chosen = selections(&args.segments, &segments, &volume.layers, None)?;
+    let labels = only(on_grid(volume, &series.geometry, &args.label)?, &chosen);
+    let segments: Vec<Segment> = chosen
+        .into_iter()
+        .map(|selection| Segment {
+            made_by: args.made_by,
+            algorithm_name: args.algorithm.clone().unwrap_or_default(),
+            ..Segment::new(selection.value, selection.description)
+        })
+        .collect();
+    let provenance = Provenance {
+        rule: "irisnode encode".into(),
+        tasks: vec![("labels".into(), content_hash(&labels, &segments, &args))],
+        weights_hash: String::new(),
+        series_description: args.description.clone(),
+    };
+    let form = match args.segmentation {
+        Kind::Binary => SegForm::Binary,
+        Kind::Labelmap => SegForm::Labelmap,
+    };
+    let written = write_file(&args.out, |file| {
+        write_seg_to(file, form, &labels, &segments, &series.source, &provenance).into_diagnostic()
+    })?;
+    for segment in &written.written_segments {
+        println!(
+            "{} {}: {} voxels",
+            segment.number, segment.label, segment.voxels
+        );
+    }
+    if !written.empty_segments.is_empty() {
+        eprintln!(
+            "without a voxel, and so not in the DICOM-SEG: {}",
+            written.empty_segments.join(", ")
+        );
+    }
+    eprintln!("wrote {}", args.out.display());
+    Ok(())
+}
+
+/// Labels on the series' own voxels. Those on another grid would come out near where they were drawn, and not there.
+fn on_grid(labels: LabelVolume, grid: &Geometry, path: &Path) -> miette::Result<LabelVolume> {
+    if labels.geometry.is_close(grid, SAME_GRID_MM) {
+        return Ok(LabelVolume {
+            geometry: grid.clone(),
+            ..labels
+        });
+    }
+    if !same_voxels(&labels.geometry, grid) {
+        let [a, b] = [&labels.geometry, grid].map(|grid| {
+            let [i, j, k] = grid.size;
+            let [x, y, z] = grid.spacing;
+            format!("{i} x {j} x {k} voxels of {x:.3} x {y:.3} x {z:.3} mm")
+        });
+        return Err(miette!(
+            help = "resample the labels to the series' grid, nearest neighbour, or give the series they were drawn on",
+            "{} does not lie on the voxels of the series: it has {a}, the series {b}, or another position or direction",
+            path.display()
+        ));
+    }
+    Ok(labels.resampled(grid))
+}
+
+/// Whether two grids have the same voxels, counted along other axes or from another corner.
+fn same_voxels(one: &Geometry, other: &Geometry) -> bool {
+    let [a, b, c] = one.size.map(|size| size.saturating_sub(1) as f64);
+    let corners = [
+        [0.0, 0.0, 0.0],
+        [a, 0.0, 0.0],
+        [0.0, b, 0.0],
+        [0.0, 0.0, c],
+        [a, b, c],
+    ];
+    one.len() == other.len()
+        && corners.iter().all(|corner| {
+            let point = one.to_patient(*corner);
+            let at = other.to_index(point);
+            let near = other.to_patient(at.map(f64::round));
+            let off = (0..3)
+                .map(|axis| (near[axis] - point[axis]).powi(2))
+                .sum::<f64>();
+            let inside =
+                (0..3).all(|axis| at[axis] > -0.5 && at[axis] < other.size[axis] as f64 - 0.5);
+            inside && off.sqrt() <= SAME_GRID_MM
+        })
+}
+
+/// Takes the labels out that are not asked for.
+fn only(mut labels: LabelVolume, chosen: &[Selection]) -> LabelVolume {
+    let mut kept = vec![false; usize::from(u16::MAX) + 1];
+    for selection in chosen {
+        kept[usize::from(selection.value)] = true;
+    }
+    if labels
+        .segments()
+        .iter()
+        .any(|&value| !kept[usize::from(value)])
+    {
+        labels.renumber(|value| if kept[usize::from(value)] { value } else { 0 });
+    }
+    labels
+}
+
+/// What the UIDs follow from besides the series: other labels, or others' words on them, are another object.
+fn content_hash(labels: &LabelVolume, segments: &[Segment], args: &Args) -> String {
+    let mut hash = Sha256::new();
+    for layer in &labels.layers {
+        hash.update(bytemuck::cast_slice(layer));
+    }
+    hash.update(format!("{segments:?} {}", args.description));
+    format!("{:x}", hash.finalize())
+}
+
+/// Writes a file as a whole or not at all: it has its name once it is complete, and the mode that others have.
+fn write_file<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> miette::Result<T>,
+) -> miette::Result<T> {
+    let about = || format!("{} cannot be written", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .into_diagnostic()
+        .wrap_err_with(about)?;
+    let written = write(file.as_file_mut()).wrap_err_with(about)?;
+    file.persist(path).into_diagnostic().wrap_err_with(about)?;
+    Ok(written)
+}
