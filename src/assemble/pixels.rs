@@ -50,6 +50,10 @@ pub(super) fn decode(
     );
     let cells = Cells::new(&slice.stored, encapsulated);
     let (slope, intercept) = (slice.rescale.slope, slice.rescale.intercept);
+    if let (2, None) = (cell, &slice.lut) {
+        cells.rescaled(bytes.as_chunks().0, slope, intercept, voxels);
+        return Ok(());
+    }
     for (voxel, bytes) in voxels.iter_mut().zip(bytes.chunks_exact(cell)) {
         *voxel = match cells.value(bytes) {
             Some(value) => {
@@ -131,6 +135,38 @@ impl Cells {
         }
     }
 
+    /// Values of cells of 16 bits, rescaled: as [`Cells::value`] and far quicker, for nearly all images have such
+    /// cells. Nothing in the loop depends on what came before or branches, so that it runs several pixels at once.
+    fn rescaled(&self, cells: &[[u8; 2]], slope: f64, intercept: f64, voxels: &mut [f32]) {
+        let mask = (u32::MAX >> (32 - self.bits_stored)) as i32;
+        // Flipping the sign bit and taking it off extends the sign.
+        let sign = if self.signed {
+            1 << (self.bits_stored - 1)
+        } else {
+            0
+        };
+        // No value of 16 bits is in the empty range, and no cell is above them.
+        let [low, high] = self.padding.unwrap_or([1, 0]);
+        let whole_cell = if low == high {
+            (low as u64 & self.cell_mask) as i32
+        } else {
+            i32::MAX
+        };
+        let clamped = |value: i64| value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        let (low, high) = (clamped(low), clamped(high));
+        let (turn, from) = match self.mirror {
+            Some(mirror) => (-1, clamped(mirror)),
+            None => (1, 0),
+        };
+        for (voxel, &cell) in voxels.iter_mut().zip(cells) {
+            let cell = i32::from(u16::from_le_bytes(cell));
+            let value = (((cell >> self.shift) & mask) ^ sign) - sign;
+            let is_padding = (value >= low) & (value <= high) | (cell == whole_cell);
+            let rescaled = (f64::from(from + turn * value) * slope + intercept) as f32;
+            *voxel = if is_padding { PADDING } else { rescaled };
+        }
+    }
+
     /// The stored value; `None` for padding.
     fn value(&self, bytes: &[u8]) -> Option<i64> {
         let mut le = [0; 8];
@@ -199,6 +235,34 @@ mod tests {
             let stored = StoredPixels { high_bit: bits_stored - 1 + shift, ..stored(bits_allocated, bits_stored, signed) };
             let cells = Cells::new(&stored, false);
             prop_assert_eq!(cells.value(&cell.to_le_bytes()[..bits_allocated as usize / 8]), Some(value));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cells_of_16_bits_are_the_same_values_all_at_once(
+            bits_stored in 1u32..=16, up in 0u32..16, signed in any::<bool>(), inverted in any::<bool>(),
+            encapsulated in any::<bool>(), padding in prop::option::of((-40_000i64..70_000, prop_oneof![Just(0i64), 0..3000i64])),
+            cells in prop::collection::vec(any::<[u8; 2]>(), 64),
+        ) {
+            let stored = StoredPixels {
+                high_bit: bits_stored - 1 + up.min(16 - bits_stored),
+                inverted,
+                padding: padding.map(|(low, more)| [low, low + more]),
+                ..stored(16, bits_stored, signed)
+            };
+            // One cell is the padding, where it is one.
+            let mut cells = cells;
+            cells[0] = (stored.padding.map_or(0, |[low, _]| low) as u16).to_le_bytes();
+            let of = Cells::new(&stored, encapsulated);
+            let mut found = vec![0.0; cells.len()];
+            of.rescaled(&cells, 0.5, -3.0, &mut found);
+            for (cell, found) in cells.iter().zip(found) {
+                match of.value(cell) {
+                    Some(value) => prop_assert_eq!(found, (value as f64 * 0.5 - 3.0) as f32),
+                    None => prop_assert!(found.is_nan()),
+                }
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use ndarray::{ArrayView, Dimension, IntoDimension, RemoveAxis, ShapeBuilder};
 use nifti::volume::element::DataElement;
 use nifti::writer::WriterOptions;
 use nifti::{Endianness, NiftiHeader, NiftiType};
+use rayon::prelude::*;
 
 use super::nifti_header;
 use super::{Geometry, LabelVolume, Volume};
@@ -19,6 +20,8 @@ const MOST_VOXELS: u64 = 1 << 30;
 const DEFLATE_AT_MOST: u64 = 1032;
 /// Bytes read at a time.
 const PIECE: usize = 1 << 20;
+/// Voxels converted by one thread at a time.
+const SHARE: usize = 1 << 16;
 
 /// Why a NIfTI file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +91,7 @@ impl Volume {
     /// When the file is no NIfTI-1, is cut off, states sizes that its length cannot hold, has several
     /// volumes, no orientation, a sheared grid or a type that is not a number.
     pub fn read_nifti(path: &Path) -> Result<Volume, NiftiError> {
-        let mut voxels = Vec::new();
-        let (geometry, volumes) = read(path, |value| {
-            voxels.push(value as f32);
-            Ok(())
-        })?;
+        let (geometry, volumes, mut voxels) = read(path, |value| Ok(value as f32))?;
         if volumes > 1 {
             return Err(NiftiError::Unusable {
                 path: path.into(),
@@ -129,17 +128,13 @@ impl LabelVolume {
     /// # Errors
     /// As for [`Volume::read_nifti`], and when a voxel is no segment number.
     pub fn read_nifti(path: &Path) -> Result<LabelVolume, NiftiError> {
-        let mut labels: Vec<u16> = Vec::new();
-        let (geometry, layers) = read(path, |value| {
-            // A float map of whole numbers is a label map; rounding in scl_slope is forgiven.
-            let whole = value.round();
-            if (value - whole).abs() > 1e-3 || !(0.0..=65535.0).contains(&whole) {
-                return Err(format!(
-                    "a label map holds whole numbers from 0 to 65535, and this one has a voxel of {value}."
-                ));
+        let (geometry, layers, labels) = read(path, |value| {
+            let label = value as u16;
+            if f64::from(label) == value {
+                Ok(label)
+            } else {
+                nearly_whole(value)
             }
-            labels.push(whole as u16);
-            Ok(())
         })?;
         let per_layer = geometry.len();
         Ok(LabelVolume {
@@ -171,11 +166,24 @@ impl LabelVolume {
     }
 }
 
-/// Reads header and voxels; gives the grid and how many volumes there are along the fourth dimension.
-fn read(
+/// A float map of whole numbers is a label map; rounding in scl_slope is forgiven.
+#[cold]
+fn nearly_whole(value: f64) -> Result<u16, String> {
+    let whole = value.round();
+    if (value - whole).abs() > 1e-3 || !(0.0..=65535.0).contains(&whole) {
+        return Err(format!(
+            "a label map holds whole numbers from 0 to 65535, and this one has a voxel of {value}."
+        ));
+    }
+    Ok(whole as u16)
+}
+
+/// Reads header and voxels; gives the grid, how many volumes there are along the fourth dimension, and every voxel as
+/// `convert` makes it of its number.
+fn read<T: Copy + Default + Send>(
     path: &Path,
-    mut take: impl FnMut(f64) -> Result<(), String>,
-) -> Result<(Geometry, usize), NiftiError> {
+    convert: impl Fn(f64) -> Result<T, String> + Sync,
+) -> Result<(Geometry, usize, Vec<T>), NiftiError> {
     let io = |source| NiftiError::Io {
         path: path.into(),
         source,
@@ -238,21 +246,26 @@ fn read(
     }
     let mut done = 0;
     let mut piece = vec![0; PIECE];
+    let mut voxels: Vec<T> = Vec::new();
     while done < layout.bytes {
         let want = (layout.bytes - done).min(PIECE as u64) as usize;
         if stream.read_exact(&mut piece[..want]).is_err() {
             return Err(truncated(done));
         }
-        for bytes in piece[..want].chunks_exact(layout.voxel_bytes) {
-            take(layout.value(bytes)).map_err(unusable)?;
-        }
+        let before = voxels.len();
+        voxels.resize(before + want / layout.voxel_bytes, T::default());
+        voxels[before..]
+            .par_chunks_mut(SHARE)
+            .zip(piece[..want].par_chunks(SHARE * layout.voxel_bytes))
+            .try_for_each(|(voxels, bytes)| layout.convert(bytes, voxels, &convert))
+            .map_err(unusable)?;
         done += want as u64;
     }
     // The checksum of the compression lies after the last voxel.
     if compressed && io::copy(&mut stream.take(PIECE as u64), &mut io::sink()).is_err() {
         return Err(truncated(done));
     }
-    Ok((geometry, layout.volumes))
+    Ok((geometry, layout.volumes, voxels))
 }
 
 enum Problem {
@@ -340,23 +353,49 @@ impl Layout {
         })
     }
 
-    fn value(&self, bytes: &[u8]) -> f64 {
-        let mut le = [0; 8];
-        le[..bytes.len()].copy_from_slice(bytes);
-        if self.big_endian {
-            le[..bytes.len()].reverse();
+    /// Converts the voxels that some bytes hold.
+    fn convert<T>(
+        &self,
+        bytes: &[u8],
+        voxels: &mut [T],
+        convert: impl Fn(f64) -> Result<T, String>,
+    ) -> Result<(), String> {
+        match self.kind {
+            NiftiType::Uint8 => self.each(bytes, voxels, convert, |[b]| f64::from(b)),
+            NiftiType::Int8 => self.each(bytes, voxels, convert, |[b]| f64::from(b as i8)),
+            NiftiType::Uint16 => {
+                self.each(bytes, voxels, convert, |b| u16::from_le_bytes(b).into())
+            }
+            NiftiType::Int16 => self.each(bytes, voxels, convert, |b| i16::from_le_bytes(b).into()),
+            NiftiType::Uint32 => {
+                self.each(bytes, voxels, convert, |b| u32::from_le_bytes(b).into())
+            }
+            NiftiType::Int32 => self.each(bytes, voxels, convert, |b| i32::from_le_bytes(b).into()),
+            NiftiType::Int64 => self.each(bytes, voxels, convert, |b| i64::from_le_bytes(b) as f64),
+            NiftiType::Float32 => {
+                self.each(bytes, voxels, convert, |b| f32::from_le_bytes(b).into())
+            }
+            NiftiType::Float64 => self.each(bytes, voxels, convert, f64::from_le_bytes),
+            // Others were refused when the layout was read.
+            _ => self.each(bytes, voxels, convert, |b| u64::from_le_bytes(b) as f64),
         }
-        let raw = u64::from_le_bytes(le);
-        let stored = match self.kind {
-            NiftiType::Int8 => f64::from(raw as i8),
-            NiftiType::Int16 => f64::from(raw as i16),
-            NiftiType::Int32 => f64::from(raw as i32),
-            NiftiType::Int64 => raw as i64 as f64,
-            NiftiType::Float32 => f64::from(f32::from_bits(raw as u32)),
-            NiftiType::Float64 => f64::from_bits(raw),
-            _ => raw as f64,
-        };
-        stored * self.slope + self.intercept
+    }
+
+    fn each<T, const N: usize>(
+        &self,
+        bytes: &[u8],
+        voxels: &mut [T],
+        convert: impl Fn(f64) -> Result<T, String>,
+        number: impl Fn([u8; N]) -> f64,
+    ) -> Result<(), String> {
+        for (voxel, &cell) in voxels.iter_mut().zip(bytes.as_chunks::<N>().0) {
+            let mut cell = cell;
+            if self.big_endian {
+                cell.reverse();
+            }
+            *voxel = convert(number(cell) * self.slope + self.intercept)?;
+        }
+        Ok(())
     }
 }
 
@@ -513,6 +552,37 @@ mod tests {
             error.contains("whole numbers") && error.contains("-100"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn labels_of_every_type_of_number_are_the_same_labels() {
+        let folder = folder();
+        let path = folder.path().join("labels.nii");
+        let geometry = Geometry::axial([3, 1, 1], [1.0; 3], [0.0; 3]);
+        let meant = LabelVolume::exclusive(geometry, vec![0, 1, 120]);
+        meant.write_nifti(&path).unwrap();
+        let header = std::fs::read(&path).unwrap()[..352].to_vec();
+        type Bytes = fn(u8) -> Vec<u8>;
+        let types: [(i16, Bytes); 10] = [
+            (2, |v| vec![v]),
+            (4, |v| i16::from(v).to_le_bytes().to_vec()),
+            (8, |v| i32::from(v).to_le_bytes().to_vec()),
+            (16, |v| f32::from(v).to_le_bytes().to_vec()),
+            (64, |v| f64::from(v).to_le_bytes().to_vec()),
+            (256, |v| vec![v]),
+            (512, |v| u16::from(v).to_le_bytes().to_vec()),
+            (768, |v| u32::from(v).to_le_bytes().to_vec()),
+            (1024, |v| i64::from(v).to_le_bytes().to_vec()),
+            (1280, |v| u64::from(v).to_le_bytes().to_vec()),
+        ];
+        for (code, bytes) in types {
+            let mut file = header.clone();
+            file[70..72].copy_from_slice(&code.to_le_bytes());
+            file[72..74].copy_from_slice(&(bytes(0).len() as i16 * 8).to_le_bytes());
+            file.extend([0, 1, 120].into_iter().flat_map(bytes));
+            std::fs::write(&path, file).unwrap();
+            assert_eq!(LabelVolume::read_nifti(&path).unwrap(), meant, "{code}");
+        }
     }
 
     #[test]
