@@ -7,16 +7,27 @@ use std::path::{Path, PathBuf};
 /// `--config FILE`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArg {
-    /// The node's configuration.
+    /// The node's configuration. Default: irisnode.toml in this folder, else /etc/irisnode/irisnode.toml.
     #[arg(
         long,
         short,
         global = true,
         value_name = "FILE",
         env = "IRISNODE_CONFIG",
-        default_value = "irisnode.toml"
+        default_value_os_t = usual_place(),
+        hide_default_value = true
     )]
     config: PathBuf,
+}
+
+/// Where the configuration lies when nobody says: in this folder; else where the package puts it.
+fn usual_place() -> PathBuf {
+    let here = PathBuf::from("irisnode.toml");
+    let installed = Path::new("/etc/irisnode/irisnode.toml");
+    if !here.exists() && installed.exists() {
+        return installed.to_owned();
+    }
+    here
 }
 
 impl ConfigArg {

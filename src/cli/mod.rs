@@ -25,6 +25,7 @@ mod segment;
 mod selection;
 mod send;
 mod serve;
+mod service_manager;
 mod table;
 mod task;
 mod teach;

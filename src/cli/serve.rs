@@ -1,6 +1,7 @@
 //! `irisnode serve`: Run the node.
 
 use super::config_arg::ConfigArg;
+use super::service_manager;
 use crate::node;
 use crate::receive::MOST_HALF_OPEN;
 use miette::IntoDiagnostic;
@@ -65,10 +66,12 @@ pub fn run(args: Args) -> miette::Result<()> {
                 _ = terminate.recv() => {}
             }
             tracing::info!("stopping: finishing what is under way");
+            service_manager::stopping();
             stop.cancel();
         });
         node::run(config, shutdown, |address| {
             tracing::info!(%address, ae_title, "listening");
+            service_manager::ready(&format!("{ae_title} listens on {address}"));
         })
         .await
         .into_diagnostic()?;

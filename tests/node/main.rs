@@ -30,6 +30,7 @@ mod raw_association;
 mod review;
 mod road;
 mod series;
+mod service;
 mod status_page;
 mod syntaxes;
 mod teaching;
