@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- orthanc orthanc-dicomweb dcmtk dicom3tools chromium strace
+    set -- orthanc orthanc-dicomweb orthanc-python dcmtk dicom3tools chromium strace systemd
 fi
 
 missing=
@@ -12,10 +12,12 @@ for package in "$@"; do
     case $package in
         orthanc) test -x /usr/sbin/Orthanc || command -v Orthanc ;;
         orthanc-dicomweb) ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so ;;
+        orthanc-python) ls /usr/share/orthanc/plugins/libOrthancPython.so ;;
         dcmtk) command -v storescp && command -v storescu && command -v dcmsend ;;
         dicom3tools) command -v dciodvfy ;;
         chromium) command -v chromium ;;
         strace) command -v strace ;;
+        systemd) command -v systemd-analyze ;;
         *) dpkg -s "$package" ;;
     esac >/dev/null 2>&1 || missing="$missing $package"
 done

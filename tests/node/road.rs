@@ -10,6 +10,7 @@ use std::process::Output;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.40";
 const DICOMWEB: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
+const PYTHON: &str = "/usr/share/orthanc/plugins/libOrthancPython.so";
 
 /// Orthanc with plugin-config/orthanc; the node's port is what an administrator would write into irisnode.json.
 fn orthanc_that_routes_to(port: u16) -> Orthanc {
@@ -21,6 +22,19 @@ fn orthanc_that_routes_to(port: u16) -> Orthanc {
         changes["Plugins"] = json!([DICOMWEB]);
     }
     Orthanc::start(changes)
+}
+
+/// The same by the Python plugin.
+fn orthanc_that_routes_by_python_to(port: u16) -> Orthanc {
+    assert!(
+        Path::new(PYTHON).exists(),
+        "orthanc-python is missing: run `make deps`"
+    );
+    Orthanc::start(json!({
+        "Plugins": [PYTHON],
+        "PythonScript": root().join("plugin-config/orthanc/irisnode.py"),
+        "DicomModalities": {"irisnode": [Node::AE_TITLE, "127.0.0.1", port]},
+    }))
 }
 
 fn dcmsend(called: &str, calling: &str, port: u16, folder: &Path) -> Output {
@@ -77,15 +91,48 @@ fn a_series_in_orthanc_gets_one_dicom_seg_and_keeps_it_when_sent_again() {
     );
     assert_eq!(orthanc.instances_of("SEG"), std::slice::from_ref(&found));
 
-    // Orthanc calls a series stable after a second: were the SEG routed, a transfer would follow.
-    let series = orthanc.get(&format!("/instances/{found}/series"));
+    assert_not_routed(&orthanc, &found);
+    assert_eq!(node.kept().len(), WITH_ORGANS.len());
+}
+
+#[test]
+fn orthancs_python_plugin_routes_the_images_and_never_the_result() {
+    let port = free_port();
+    let orthanc = orthanc_that_routes_by_python_to(port);
+    let node = NodeSetup::default()
+        .listening_on(port)
+        .peer("orthanc", Orthanc::AE_TITLE, orthanc.dicom_port)
+        .rule("any CT", ANY_CT)
+        .start();
+    let folder = tempfile::tempdir().unwrap();
+    DrawnSeries::new(UID, WITH_ORGANS).write(folder.path());
+
+    dcmsend(
+        Orthanc::AE_TITLE,
+        "SCANNER",
+        orthanc.dicom_port,
+        folder.path(),
+    );
+
+    let arrived = wait_until(PATIENCE, || !orthanc.instances_of("SEG").is_empty());
+    assert!(arrived, "{}\n{}", node.log(), orthanc.log());
+    let jobs = node.ended_jobs(1);
+    assert_eq!(jobs[0]["state"], "delivered", "{jobs:#?}");
+    assert_not_routed(&orthanc, &orthanc.instances_of("SEG")[0]);
+    // A script that fails says so in the log, and there only.
+    assert!(!orthanc.log().contains("is not sent"), "{}", orthanc.log());
+}
+
+/// Orthanc calls a series stable after a second: were the SEG routed, a transfer would follow.
+fn assert_not_routed(orthanc: &Orthanc, seg: &str) {
+    let series = orthanc.get(&format!("/instances/{seg}/series"));
     let series = series["ID"].as_str().unwrap().to_owned();
     let stable = wait_until(PATIENCE, || {
         orthanc.get(&format!("/series/{series}"))["IsStable"] == true
     });
     assert!(stable);
-    assert_eq!(routed_by(&orthanc).len(), 1, "{:#?}", routed_by(&orthanc));
-    assert_eq!(node.kept().len(), WITH_ORGANS.len());
+    let routed = routed_by(orthanc);
+    assert_eq!(routed.len(), 1, "{routed:#?}");
 }
 
 fn assert_belongs_to_the_series(orthanc: &Orthanc, seg: &str) {
