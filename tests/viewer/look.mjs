@@ -8,7 +8,7 @@
 // [index, hue in degrees], an index counting along rows. A picture of each slice is left in PICTURES.
 import { createServer, request as ask } from "node:http";
 import { createRequire } from "node:module";
-import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join, normalize, resolve } from "node:path";
 
 const [deps, port, pictures, wanted] = process.argv.slice(2);
@@ -16,36 +16,8 @@ const { study, description, grid, slices } = JSON.parse(wanted);
 const require = createRequire(join(resolve(deps), "node", "here.js"));
 const { chromium } = require("playwright-core");
 
-const CONFIG = `window.config = {
-  routerBasename: null,
-  extensions: [],
-  modes: [],
-  customizationService: {},
-  showStudyList: false,
-  disableConfirmationPrompts: true,
-  investigationalUseDialog: { option: "never" },
-  defaultDataSourceName: "orthanc",
-  dataSources: [{
-    namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
-    sourceName: "orthanc",
-    configuration: {
-      friendlyName: "Orthanc",
-      name: "orthanc",
-      wadoUriRoot: "/wado",
-      qidoRoot: "/dicom-web",
-      wadoRoot: "/dicom-web",
-      qidoSupportsIncludeField: false,
-      imageRendering: "wadors",
-      thumbnailRendering: "wadors",
-      enableStudyLazyLoad: true,
-      supportsFuzzyMatching: false,
-      supportsWildcard: true,
-      singlepart: "bulkdata,video",
-      bulkDataURI: { enabled: true, relativeResolution: "studies" },
-      omitQuotationForMultipartRequest: true,
-    },
-  }],
-};`;
+// The configuration that compose.yaml gives OHIF.
+const CONFIG = readFileSync(new URL("../../packaging/compose/ohif.js", import.meta.url));
 
 const TYPES = {
   ".html": "text/html",

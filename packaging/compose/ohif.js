@@ -1,0 +1,31 @@
+// OHIF over Orthanc's DICOMweb, both under one name (front.conf). tests/viewer opens results with this very file.
+window.config = {
+  routerBasename: null,
+  extensions: [],
+  modes: [],
+  customizationService: {},
+  showStudyList: true,
+  disableConfirmationPrompts: true,
+  investigationalUseDialog: { option: "never" },
+  defaultDataSourceName: "orthanc",
+  dataSources: [{
+    namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
+    sourceName: "orthanc",
+    configuration: {
+      friendlyName: "Orthanc",
+      name: "orthanc",
+      wadoUriRoot: "/wado",
+      qidoRoot: "/dicom-web",
+      wadoRoot: "/dicom-web",
+      qidoSupportsIncludeField: false,
+      imageRendering: "wadors",
+      thumbnailRendering: "wadors",
+      enableStudyLazyLoad: true,
+      supportsFuzzyMatching: false,
+      supportsWildcard: true,
+      singlepart: "bulkdata,video",
+      bulkDataURI: { enabled: true, relativeResolution: "studies" },
+      omitQuotationForMultipartRequest: true,
+    },
+  }],
+};
