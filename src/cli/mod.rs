@@ -11,6 +11,7 @@ mod evaluation_report;
 mod explain;
 mod fsck;
 mod images;
+mod init;
 mod jobs;
 mod known;
 mod library;
@@ -35,7 +36,8 @@ mod tune;
 mod web;
 
 const EXAMPLES: &str = "\
-The road to a running node (plugin-config/irisnode.toml is a commented configuration):
+The road to a running node (plugin-config/irisnode.toml explains every option):
+  irisnode init --out irisnode.toml
   irisnode task add abdomen --image ct-series/ --label seg.dcm --config irisnode.toml
   irisnode check --config irisnode.toml --connect
   irisnode explain other-series/ --config irisnode.toml
@@ -60,6 +62,7 @@ pub struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Init(init::Args),
     Serve(serve::Args),
     Jobs(jobs::Args),
     Fsck(fsck::Args),
@@ -84,6 +87,7 @@ impl Cli {
     /// Runs the chosen subcommand.
     pub fn run(self) -> miette::Result<()> {
         match self.command {
+            Command::Init(args) => init::run(args),
             Command::Serve(args) => serve::run(args),
             Command::Jobs(args) => jobs::run(args),
             Command::Fsck(args) => fsck::run(args),

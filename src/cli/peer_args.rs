@@ -96,7 +96,7 @@ pub(super) fn runtime() -> miette::Result<tokio::runtime::Runtime> {
         .into_diagnostic()
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
+pub(super) fn host_and_port(text: &str) -> Result<(String, u16), String> {
     let (host, port) = text
         .rsplit_once(':')
         .ok_or("write host and port, such as 192.0.2.10:4242")?;

@@ -9,6 +9,7 @@
 mod encoding;
 mod evaluating;
 mod images;
+mod init;
 mod rules;
 mod segmentations;
 #[path = "../support/mod.rs"]
