@@ -87,7 +87,8 @@ impl Archive {
                 .await?;
         }
         sqlx::query(
-            "UPDATE jobs SET state = ?, reason = NULL, attempts = 0, next_at = 0, updated_at = ? WHERE id = ?",
+            "UPDATE jobs SET state = ?1, plan = iif(?1 = 'complete', NULL, plan), reason = NULL, attempts = 0, next_at = 0,
+               updated_at = ?2 WHERE id = ?3",
         )
         .bind(if again > 0 { "segmented" } else { "complete" })
         .bind(now())

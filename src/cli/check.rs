@@ -1,6 +1,5 @@
 //! `irisnode check`: Check a configuration and point at what is wrong.
 
-use super::certificates;
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
@@ -9,6 +8,7 @@ use crate::config::{
     size_in_words,
 };
 use crate::deliver::echo;
+use crate::node::certificate_in_words;
 use miette::IntoDiagnostic;
 use std::fmt;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl fmt::Display for Summary<'_> {
         match tls {
             None => writeln!(f, "tls       none: associations are not encrypted")?,
             Some(tls) => {
-                writeln!(f, "tls       {}", certificates::in_words(tls))?;
+                writeln!(f, "tls       {}", certificate_in_words(tls))?;
                 writeln!(
                     f,
                     "          {}",

@@ -1,7 +1,7 @@
 //! `--config FILE`, the same for every command that reads the node's configuration.
 
-use super::certificates;
 use crate::config::{ConfigError, ConfigFile};
+use crate::node::read_complete;
 use std::path::{Path, PathBuf};
 
 /// `--config FILE`.
@@ -43,8 +43,6 @@ impl ConfigArg {
 
     /// Reads it and requires what it names to be there, and certificates to be of use.
     pub(super) fn read_complete(&self) -> Result<ConfigFile, ConfigError> {
-        let file = ConfigFile::read_complete(&self.config)?;
-        let problems = certificates::problems(&file);
-        file.with_findings(problems)
+        read_complete(&self.config)
     }
 }

@@ -1,6 +1,5 @@
 //! The command line: one file per subcommand, no logic of its own.
 
-mod certificates;
 mod check;
 mod completions;
 mod config_arg;
@@ -17,11 +16,13 @@ mod known;
 mod library;
 mod man;
 mod mark;
+mod moment;
 mod overlay;
 mod pairs;
 mod peer_args;
 mod phantom;
 mod picture;
+mod replay;
 mod segment;
 mod selection;
 mod send;
@@ -68,6 +69,7 @@ enum Command {
     Fsck(fsck::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Replay(replay::Args),
     Task(task::Args),
     Teach(teach::Args),
     Web(web::Args),
@@ -93,6 +95,7 @@ impl Cli {
             Command::Fsck(args) => fsck::run(args),
             Command::Check(args) => check::run(args),
             Command::Explain(args) => explain::run(args),
+            Command::Replay(args) => replay::run(args),
             Command::Task(args) => task::run(args),
             Command::Teach(args) => teach::run(args),
             Command::Web(args) => web::run(args),

@@ -2,18 +2,19 @@
 
 use super::config_arg::ConfigArg;
 use super::service_manager;
-use crate::node;
+use crate::node::{self, Orders};
 use crate::receive::MOST_HALF_OPEN;
 use miette::IntoDiagnostic;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Run the node: receive, segment, deliver.
 ///
-/// Stops in good order on Ctrl-C or SIGTERM; what is not finished goes on at the next start.
+/// Stops in good order on Ctrl-C or SIGTERM; what is not finished goes on at the next start. Follows changes of its
+/// configuration, rules and peers, by itself in a moment, or at once on SIGHUP.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   irisnode serve --config irisnode.toml
@@ -45,21 +46,28 @@ pub fn run(args: Args) -> miette::Result<()> {
             tracing::warn!("{line}");
         }
     }
-    let config = file.into_config();
-    let ae_title = config.node.ae_title.clone();
+    let node = &file.config().node;
+    let (ae_title, associations) = (node.ae_title.clone(), node.max_associations);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Each connection has a thread; the rest is for files and decoding.
-        .max_blocking_threads(config.node.max_associations + MOST_HALF_OPEN + 64)
+        .max_blocking_threads(associations + MOST_HALF_OPEN + 64)
         .build()
         .into_diagnostic()?;
     let ended = runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        let (mut interrupt, mut terminate) = (
+        let orders = Orders::default();
+        let (stop, reload) = (orders.shutdown.clone(), Arc::clone(&orders.reload));
+        let (mut interrupt, mut terminate, mut hang_up) = (
             signal(SignalKind::interrupt()).into_diagnostic()?,
             signal(SignalKind::terminate()).into_diagnostic()?,
+            signal(SignalKind::hangup()).into_diagnostic()?,
         );
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                tracing::info!("asked to read the configuration again");
+                reload.notify_one();
+            }
+        });
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -69,7 +77,7 @@ pub fn run(args: Args) -> miette::Result<()> {
             service_manager::stopping();
             stop.cancel();
         });
-        node::run(config, shutdown, |address| {
+        node::run(file, orders, |address| {
             tracing::info!(%address, ae_title, "listening");
             service_manager::ready(&format!("{ae_title} listens on {address}"));
         })

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A condition of a rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// Every one holds (an empty list holds).
     All(Vec<Condition>),
@@ -64,6 +64,21 @@ pub enum Test {
     },
     /// The attribute is there with a value (`true`) or is not (`false`).
     Present(bool),
+}
+
+impl PartialEq for Test {
+    /// Whether they were written alike.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Equals(a), Self::Equals(b)) => a == b,
+            (Self::OneOf(a), Self::OneOf(b)) => a == b,
+            (Self::Glob(a), Self::Glob(b)) => a.glob() == b.glob(),
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            (Self::Range { min: a, max: b }, Self::Range { min: c, max: d }) => a == c && b == d,
+            (Self::Present(a), Self::Present(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Subject {

@@ -150,6 +150,11 @@ impl ConfigFile {
         (Some(file), problems)
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config

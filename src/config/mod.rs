@@ -5,7 +5,9 @@
 mod attribute;
 mod compression;
 mod condition;
+mod current;
 mod delivery;
+mod difference;
 mod explained;
 mod file;
 mod node;
@@ -26,7 +28,9 @@ mod when;
 
 pub use compression::Compression;
 pub use condition::{Condition, Subject, Test};
+pub use current::{Current, Keeper};
 pub use delivery::Delivery;
+pub use difference::Difference;
 pub use file::{Config, ConfigFile};
 pub use node::{Device, NodeConfig, UnknownDevice, default_weights};
 pub use peer::Peer;

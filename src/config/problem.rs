@@ -107,7 +107,7 @@ impl Findings {
         self.problems.iter().any(|problem| !problem.is_warning)
     }
 
-    /// `path:line: message`, one line per finding, for a log.
+    /// `path:line: message; what to do`, one line per finding, for a log.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.problems.iter().map(|problem| {
             let before = self
@@ -116,7 +116,9 @@ impl Findings {
                 .get(..problem.span.start)
                 .unwrap_or_default();
             let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-            format!("{}:{line}: {}", self.source.name(), problem.message)
+            let help = problem.help.as_deref().map(|help| format!("; {help}"));
+            let help = help.unwrap_or_default();
+            format!("{}:{line}: {}{help}", self.source.name(), problem.message)
         })
     }
 }
@@ -174,6 +176,15 @@ impl Diagnostic for Findings {
 const LONGEST_LINE: usize = 10_000;
 
 impl ConfigError {
+    /// What is wrong, for a log: one line for each problem, with its place in the file and what to do.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Invalid(findings) => findings.lines().collect(),
+            Self::Unreadable { source, .. } => vec![format!("{self}: {source}")],
+            Self::LongLine { .. } => vec![self.to_string()],
+        }
+    }
+
     /// The first line that is too long to be pointed into.
     pub(super) fn long_line(path: &Path, text: &str) -> Option<Self> {
         let line = text.lines().position(|line| line.len() > LONGEST_LINE)?;

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 pub const ALL_TAUGHT: &str = "*taught";
 
 /// `[[rule]]`: which series get which tasks, and where results go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Unique name.
     pub name: String,

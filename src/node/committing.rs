@@ -32,7 +32,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 }
 
 async fn report(rooms: &Rooms, commitment: &Commitment) -> Result<(), ArchiveError> {
-    let (config, request) = (&rooms.config, &commitment.request);
+    let (config, request) = (rooms.config(), &commitment.request);
     let peer = config
         .peers
         .iter()

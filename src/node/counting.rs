@@ -12,20 +12,26 @@ use tokio_util::sync::CancellationToken;
 
 /// How often is looked; what it adds to the turnaround.
 const PERIOD: Duration = Duration::from_millis(100);
+/// The same while no peer is to be asked.
+const IDLE: Duration = Duration::from_secs(1);
 /// A peer is asked when nothing of its series has come for this long: not between two slices.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for its answer; the quiet time goes on meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    if !rooms.config.peers.iter().any(|peer| peer.expected_count) {
-        return;
-    }
     let mut asking = JoinSet::new();
     // Job, and the number of instances it was asked about at: asked again when there are more.
     let mut asked: HashMap<i64, u64> = HashMap::new();
-    while pace::sleep(PERIOD, &shutdown).await {
+    let mut period = PERIOD;
+    while pace::sleep(period, &shutdown).await {
         while asking.try_join_next().is_some() {}
+        let config = rooms.config();
+        let asks = config.peers.iter().any(|peer| peer.expected_count);
+        period = if asks { PERIOD } else { IDLE };
+        if !asks {
+            continue;
+        }
         let arriving = match rooms.archive.arriving().await {
             Ok(arriving) => arriving,
             Err(error) => {
@@ -35,8 +41,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
         };
         asked.retain(|job, _| arriving.iter().any(|series| series.job == *job));
         for series in arriving {
-            let peer = rooms
-                .config
+            let peer = config
                 .peers
                 .iter()
                 .find(|peer| peer.expected_count && peer.ae_title == series.calling_ae);
@@ -51,7 +56,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 }
 
 async fn ask(rooms: Arc<Rooms>, peer: Peer, series: ArrivingSeries) {
-    let config = &rooms.config;
+    let config = rooms.config();
     let impatient = Delivery {
         connect_timeout: config.delivery.connect_timeout.min(LONGEST_WAIT),
         response_timeout: config.delivery.response_timeout.min(LONGEST_WAIT),

@@ -4,6 +4,7 @@
 
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Delivery};
+use crate::config::Config;
 use crate::deliver::{RetryPolicy, store};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -65,24 +66,22 @@ async fn deliver(rooms: &Arc<Rooms>, delivery: Delivery) -> Result<(), ArchiveEr
         Some(done) => done,
         None => {
             let reason = "sending the result failed; the log says where";
-            let pause = rooms.config.delivery.longest_pause;
+            let pause = rooms.config().delivery.longest_pause;
             rooms.archive.deliver_later(&delivery, reason, pause).await
         }
     }
 }
 
 async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError> {
-    let config = &rooms.config;
-    let Some(peer) = config
-        .peers
-        .iter()
-        .find(|peer| peer.name == delivery.destination)
-    else {
+    let config = rooms.config();
+    let mut peers = config.peers.iter();
+    let Some(peer) = peers.find(|peer| peer.name == delivery.destination) else {
+        // Whoever edits the configuration may have mistyped the name: no result is given up for that at once.
         let reason = format!(
             "there is no [[peer]] named `{}` any more",
             delivery.destination
         );
-        return rooms.archive.undeliverable(delivery, &reason).await;
+        return postpone(rooms, &config, delivery, &reason).await;
     };
     let file = [PathBuf::from(&delivery.file)];
     let outcomes = store(peer, &config.node.ae_title, &file, &config.delivery, |_| {}).await;
@@ -96,21 +95,7 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
         }
         Some(Err(error)) if error.is_transient() => {
             count(delivery, "postponed");
-            let policy = RetryPolicy::from(&config.delivery);
-            let Some(pause) = policy.next_pause(delivery.attempts) else {
-                tracing::warn!(job, destination = delivery.destination, %error, "gave up delivering");
-                return rooms
-                    .archive
-                    .undeliverable(delivery, &error.to_string())
-                    .await;
-            };
-            // Jitter: results that wait for one peer must not all come back at once.
-            let pause = pause.mul_f64(rand::random_range(0.75..1.25));
-            tracing::warn!(job, destination = delivery.destination, %error, ?pause, "not delivered yet; trying again");
-            rooms
-                .archive
-                .deliver_later(delivery, &error.to_string(), pause)
-                .await
+            postpone(rooms, &config, delivery, &error.to_string()).await
         }
         Some(Err(error)) => {
             count(delivery, "refused");
@@ -128,6 +113,31 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
                 .await
         }
     }
+}
+
+/// Tries again after a pause that grows, until patience ends.
+async fn postpone(
+    rooms: &Rooms,
+    config: &Config,
+    delivery: &Delivery,
+    reason: &str,
+) -> Result<(), ArchiveError> {
+    let (job, destination) = (delivery.job, &delivery.destination);
+    let policy = RetryPolicy::from(&config.delivery);
+    let Some(pause) = policy.next_pause(delivery.attempts) else {
+        tracing::warn!(job, destination, reason, "gave up delivering");
+        return rooms.archive.undeliverable(delivery, reason).await;
+    };
+    // Jitter: results that wait for one peer must not all come back at once.
+    let pause = pause.mul_f64(rand::random_range(0.75..1.25));
+    tracing::warn!(
+        job,
+        destination,
+        reason,
+        ?pause,
+        "not delivered yet; trying again"
+    );
+    rooms.archive.deliver_later(delivery, reason, pause).await
 }
 
 /// An attempt to send, for the metrics.

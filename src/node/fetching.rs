@@ -2,7 +2,7 @@
 
 use super::Rooms;
 use crate::archive::Proposal;
-use crate::config::Peer;
+use crate::config::{Config, Peer};
 use crate::deliver::move_series;
 use crate::encode::DrawnOn;
 use crate::teach::Images;
@@ -28,7 +28,7 @@ pub(super) async fn fetch(
     drawn_on: &DrawnOn,
     missing: &Images,
 ) -> Fetched {
-    let config = &rooms.config;
+    let config = rooms.config();
     let Some(title) = config.teach.ae_title.as_deref() else {
         return Fetched::No(
             "nobody is asked for the images: [teach] has no ae_title any more".into(),
@@ -46,7 +46,7 @@ pub(super) async fn fetch(
             "{what}, although a peer was asked and said that it had sent them to {title}; check the address that it has for {title}, or {advice}"
         ));
     }
-    let peers = peers_to_ask(rooms, proposal);
+    let peers = peers_to_ask(&config, proposal);
     if peers.is_empty() {
         return Fetched::No(format!(
             "{what}, and there is no peer to ask for it; {advice}"
@@ -104,8 +104,7 @@ pub(super) async fn fetch(
 }
 
 /// Those that are named, else the one that sent the labels.
-fn peers_to_ask<'r>(rooms: &'r Rooms, proposal: &Proposal) -> Vec<&'r Peer> {
-    let config = &rooms.config;
+fn peers_to_ask<'c>(config: &'c Config, proposal: &Proposal) -> Vec<&'c Peer> {
     if config.teach.fetch_from.is_empty() {
         let sender = |peer: &&Peer| peer.ae_title == proposal.calling_ae;
         return config.peers.iter().filter(sender).collect();

@@ -9,14 +9,18 @@
 //! jobs from it to the next. The loops share nothing but the table, so a
 //! restart goes on wherever each job stood.
 
+mod certificates;
 mod committing;
 mod counting;
+mod decision;
 mod delivering;
 mod encoding;
 mod fetching;
 mod network_thread;
 mod pace;
 mod plan;
+mod reloading;
+mod replaying;
 mod review;
 mod routing;
 mod rule_tasks;
@@ -25,17 +29,23 @@ mod step;
 mod teaching;
 
 use crate::archive::{Archive, ArchiveError, Completeness, Retention};
-use crate::config::Config;
-use crate::receive::{Caller, ReceiveError, ReceiveOptions, Server, TeachingTitle};
+use crate::config::{Config, ConfigFile, Current, Keeper};
+use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server};
 use crate::tasks::{TaskError, TaskLibrary};
 use crate::tls::{Acceptor, Identity, TlsError};
 use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
+pub use certificates::{certificate_in_words, read_complete};
+pub use decision::{Decision, decision, first_attributes};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
-pub use rule_tasks::{rule_tasks, wants_taught};
+pub use plan::PlannedRule;
+use reloading::{Reloading, admission};
+pub use replaying::{ReplayError, Replayed, replay};
+pub use rule_tasks::{rule_tasks, taught_tasks, wants_taught};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,30 +84,59 @@ pub enum NodeError {
 /// What every loop of the node has at hand.
 #[derive(Debug)]
 struct Rooms {
-    config: Config,
+    current: Current,
     archive: Arc<Archive>,
     network: NetworkThread,
 }
 
-/// Runs a node until `shutdown`; `ready` hears the address it listens on.
+impl Rooms {
+    /// The configuration of this moment; a step takes it once.
+    fn config(&self) -> Arc<Config> {
+        self.current.get()
+    }
+}
+
+/// What a node is told from outside while it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// To stop in good order.
+    pub shutdown: CancellationToken,
+    /// To read its configuration again at once.
+    pub reload: Arc<Notify>,
+}
+
+/// Runs a node until it is told to stop; `ready` hears the address it listens on.
+///
+/// The file it was configured by is looked at now and then: rules, peers and what else need not a restart follow it.
 ///
 /// On shutdown no new association is accepted, instances under way are kept,
 /// and what is being segmented or delivered is finished or left to the next
 /// start: nothing acknowledged is lost either way.
 pub async fn run(
-    config: Config,
-    shutdown: CancellationToken,
+    file: ConfigFile,
+    orders: Orders,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), NodeError> {
+    let Orders { shutdown, reload } = orders;
+    let (path, config) = (file.path().to_owned(), file.into_config());
     let archive = Arc::new(Archive::open(&config.node.data_dir).await?);
     let network = NetworkThread::start(&config.node)
         .await
         .map_err(NodeError::Network)?;
-    let server = Server::bind(receive_options(&config)?, Arc::clone(&archive)).await?;
+    let (admit, admitted) = watch::channel(Arc::new(admission(&config)));
+    let options = receive_options(&config, admitted)?;
+    let server = Server::bind(options, Arc::clone(&archive)).await?;
     let address = server.local_addr()?;
-    let web = status_page(&config, &archive, network.weights()).await?;
+    let (keeper, current) = Keeper::new(config);
+    let web = status_page(&current, &archive, network.weights()).await?;
+    let reloading = Reloading {
+        path,
+        keeper,
+        current: current.clone(),
+        admission: admit,
+    };
     let rooms = Arc::new(Rooms {
-        config,
+        current,
         archive: Arc::clone(&archive),
         network,
     });
@@ -110,6 +149,7 @@ pub async fn run(
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(teaching::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(reloading.run(reload, shutdown.clone()));
     if let Some(web) = web {
         tracing::info!(address = %web.local_addr()?, "status page");
         loops.spawn(web.run(shutdown.clone()));
@@ -125,10 +165,11 @@ pub async fn run(
 
 /// The status page, where the configuration asks for one.
 async fn status_page(
-    config: &Config,
+    current: &Current,
     archive: &Arc<Archive>,
     weights: &str,
 ) -> Result<Option<WebServer>, NodeError> {
+    let config = current.get();
     let Some(address) = config.web.listen else {
         return Ok(None);
     };
@@ -137,21 +178,23 @@ async fn status_page(
         ae_title: config.node.ae_title.clone(),
         weights: weights.to_owned(),
         min_free_bytes: config.node.min_free_bytes,
-        teaching_ae: config.teach.ae_title.clone(),
     };
     let options = WebOptions {
         address,
         about,
         users: config.web.users.clone(),
         library: TaskLibrary::open(&config.node.task_dir)?,
-        rules: config.rules.clone(),
+        current: current.clone(),
     };
     Ok(Some(
         WebServer::bind(options, Arc::clone(archive), metrics).await?,
     ))
 }
 
-fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
+fn receive_options(
+    config: &Config,
+    admission: watch::Receiver<Arc<Admission>>,
+) -> Result<ReceiveOptions, TlsError> {
     let node = &config.node;
     let tls = config.tls.as_ref().map(|tls| {
         let identity = Identity {
@@ -165,17 +208,7 @@ fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
         listen: node.listen,
         tls: tls.transpose()?,
         plain_listen: config.tls.as_ref().and_then(|tls| tls.plain_listen),
-        callers: config
-            .peers
-            .iter()
-            .map(|peer| Caller {
-                ae_title: peer.ae_title.clone(),
-                only_from: peer.only_from.clone(),
-                only_with: peer.only_with.clone(),
-            })
-            .collect(),
-        accept_unknown: node.accept_unknown_callers,
-        teaching: teaching_title(config),
+        admission,
         max_associations: node.max_associations,
         association_timeout: node.association_timeout,
         idle_timeout: node.idle_timeout,
@@ -183,31 +216,22 @@ fn receive_options(config: &Config) -> Result<ReceiveOptions, TlsError> {
     })
 }
 
-/// Who may call the teaching title: those who teach, and those who send images that were asked for.
-fn teaching_title(config: &Config) -> Option<TeachingTitle> {
-    let teach = &config.teach;
-    let may_call = |name: &String| teach.may_teach(name) || teach.fetch_from.contains(name);
-    let callers = config.peers.iter().filter(|peer| may_call(&peer.name));
-    Some(TeachingTitle {
-        ae_title: teach.ae_title.clone()?,
-        callers: callers.map(|peer| peer.ae_title.clone()).collect(),
-    })
-}
-
 /// Looks once a minute for series that retention lets go.
 async fn remove_old_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let retention = Retention {
-        keep_for: rooms.config.node.keep_for,
-        most_bytes: rooms.config.node.max_archive_bytes,
-    };
-    if retention == Retention::default() {
-        return;
-    }
     loop {
-        match rooms.archive.remove_old(&retention).await {
-            Ok(0) => {}
-            Ok(series) => tracing::info!(series, "old series removed"),
-            Err(error) => tracing::error!(%error, "old series could not be removed; trying again"),
+        let config = rooms.config();
+        let retention = Retention {
+            keep_for: config.node.keep_for,
+            most_bytes: config.node.max_archive_bytes,
+        };
+        if retention != Retention::default() {
+            match rooms.archive.remove_old(&retention).await {
+                Ok(0) => {}
+                Ok(series) => tracing::info!(series, "old series removed"),
+                Err(error) => {
+                    tracing::error!(%error, "old series could not be removed; trying again")
+                }
+            }
         }
         if !pace::sleep(REMOVAL_PERIOD, &shutdown).await {
             return;
@@ -217,15 +241,18 @@ async fn remove_old_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 
 /// received → complete: looks often enough that the look adds little to the quiet time.
 async fn complete_quiet_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let node = &rooms.config.node;
-    let when = Completeness {
-        quiet: node.quiet_time,
-        after_release: node.quiet_after_release,
-        while_open: node.idle_timeout,
-    };
-    let period = (when.quiet.min(when.after_release) / 10)
-        .clamp(Duration::from_millis(50), Duration::from_secs(1));
-    while pace::sleep(period, &shutdown).await {
+    loop {
+        let config = rooms.config();
+        let when = Completeness {
+            quiet: config.node.quiet_time,
+            after_release: config.node.quiet_after_release,
+            while_open: config.node.idle_timeout,
+        };
+        let period = (when.quiet.min(when.after_release) / 10)
+            .clamp(Duration::from_millis(50), Duration::from_secs(1));
+        if !pace::sleep(period, &shutdown).await {
+            return;
+        }
         let complete = tokio::select! {
             complete = rooms.archive.complete_quiet(&when) => complete,
             () = shutdown.cancelled() => return,

@@ -5,34 +5,71 @@ use crate::config;
 use crate::encode::SegmentationType;
 use crate::segment::Strategy;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A rule that matched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct PlannedRule {
+pub struct PlannedRule {
     /// Its name.
-    pub(super) rule: String,
+    pub rule: String,
     /// Names of the tasks to run.
-    pub(super) tasks: Vec<String>,
+    pub tasks: Vec<String>,
     /// Which references a query meets; a plan from before there was a choice has the default.
     #[serde(default)]
-    pub(super) strategy: Strategy,
+    pub strategy: Strategy,
     /// Which volume of a series that holds several.
     #[serde(default)]
-    pub(super) volume: VolumeChoice,
+    pub volume: VolumeChoice,
     /// The kind of DICOM-SEG.
     #[serde(default)]
-    pub(super) segmentation: SegmentationType,
+    pub segmentation: SegmentationType,
     /// Whether a measurement report goes with it.
     #[serde(default)]
-    pub(super) report: bool,
+    pub report: bool,
     /// A result in which a segment has less confidence than this is held for review.
     #[serde(default)]
-    pub(super) hold_below: Option<f64>,
+    pub hold_below: Option<f64>,
     /// Names of the peers that get the result.
-    pub(super) destinations: Vec<String>,
+    pub destinations: Vec<String>,
     /// Why it cannot be done, if so: other rules are done all the same.
     #[serde(default)]
-    pub(super) obstacle: Option<String>,
+    pub obstacle: Option<String>,
+}
+
+/// One line, for a person: `abdominal CT: liver, spleen → pacs (volume 2, with a report)`.
+impl fmt::Display for PlannedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let destinations = match &self.obstacle {
+            None => self.destinations.join(", "),
+            Some(_) => "nowhere".to_owned(),
+        };
+        write!(
+            f,
+            "{}: {} → {destinations}",
+            self.rule,
+            self.tasks.join(", ")
+        )?;
+        let mut said = Vec::new();
+        if self.strategy != Strategy::default() {
+            said.push(self.strategy.name().to_owned());
+        }
+        if self.volume != VolumeChoice::default() {
+            said.push(format!("volume {}", self.volume));
+        }
+        if self.segmentation != SegmentationType::default() {
+            said.push(self.segmentation.name().to_owned());
+        }
+        if self.report {
+            said.push("with a report".to_owned());
+        }
+        if let Some(least) = self.hold_below {
+            said.push(format!("held below {least}"));
+        }
+        match said.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", said.join(", ")),
+        }
+    }
 }
 
 /// The strategy that a rule names.
@@ -95,6 +132,19 @@ mod tests {
         let plan: PlannedRule = serde_json::from_str(old).unwrap();
         assert_eq!((plan.strategy, plan.hold_below), (Strategy::Tuned, None));
         assert_eq!(plan.volume, VolumeChoice::Fullest);
+    }
+
+    #[test]
+    fn a_plan_in_words_says_what_is_not_the_default() {
+        let mut plan: PlannedRule =
+            serde_json::from_str(r#"{"rule": "r", "tasks": ["a", "b"], "destinations": ["d"]}"#)
+                .unwrap();
+        assert_eq!(plan.to_string(), "r: a, b → d");
+        (plan.volume, plan.hold_below, plan.report) = (VolumeChoice::Nth(2), Some(0.5), true);
+        assert_eq!(
+            plan.to_string(),
+            "r: a, b → d (volume 2, with a report, held below 0.5)"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which tasks a rule runs on a series: those that it names, and what was taught where it says so.
 
-use crate::config::{ALL_TAUGHT, Rule};
-use crate::tasks::Task;
+use crate::config::{ALL_TAUGHT, Config, Rule};
+use crate::tasks::{Task, TaskLibrary};
 
 /// Whether a rule runs what was taught over DICOM.
 pub fn wants_taught(rule: &Rule) -> bool {
@@ -26,4 +26,17 @@ pub fn rule_tasks(rule: &Rule, taught: &[Task], modality: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The tasks that were taught over DICOM, where a rule wants them; the error is a sentence. The library is read anew for each series: a task that
+/// was approved a moment ago is used.
+pub async fn taught_tasks(config: &Config) -> Result<Vec<Task>, String> {
+    if !config.rules.iter().any(wants_taught) {
+        return Ok(Vec::new());
+    }
+    let folder = config.node.task_dir.clone();
+    tokio::task::spawn_blocking(move || TaskLibrary::open(folder)?.taught())
+        .await
+        .map_err(|_| "reading the tasks failed; the log says where".to_owned())?
+        .map_err(|error| error.to_string())
 }

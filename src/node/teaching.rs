@@ -7,6 +7,7 @@
 use super::fetching::{Fetched, fetch};
 use super::{Rooms, pace, step};
 use crate::archive::{ArchiveError, Job, Proposal, ProposedPart};
+use crate::config::Config;
 use crate::encode::{DrawnOn, LABEL_CLASSES, drawn_on};
 use crate::tasks::{Rehearsal, TaskError, TaskLibrary};
 use crate::teach::{Finding, Images, LeftOut, Material, Part, assign, find_images, folds, judge};
@@ -49,7 +50,7 @@ impl From<ArchiveError> for Obstacle {
 }
 
 /// A series that was sent to the teaching AE title is complete.
-pub(super) async fn take(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
+pub(super) async fn take(rooms: &Rooms, config: &Config, job: &Job) -> Result<(), ArchiveError> {
     let instances = rooms.archive.instance_classes(job.series).await?;
     let all = instances.len();
     let labels: Vec<String> = instances
@@ -63,7 +64,7 @@ pub(super) async fn take(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
             "kept for labels that refer to it; nothing is segmented that is sent to teach"
                 .to_owned(),
         )
-    } else if !may_teach(rooms, &job.calling_ae) {
+    } else if !may_teach(config, &job.calling_ae) {
         let reason = format!(
             "labels from {}, which is not named in `from` of [teach]: kept, and nothing is proposed",
             job.calling_ae
@@ -88,8 +89,7 @@ pub(super) async fn take(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
 }
 
 /// Whether labels of a sender make proposals.
-fn may_teach(rooms: &Rooms, ae_title: &str) -> bool {
-    let config = &rooms.config;
+fn may_teach(config: &Config, ae_title: &str) -> bool {
     let mut peers = config.peers.iter();
     peers.any(|peer| peer.ae_title == ae_title && config.teach.may_teach(&peer.name))
 }
@@ -225,7 +225,7 @@ async fn propose(
     drawn_on: DrawnOn,
 ) -> Result<Outcome, Obstacle> {
     let wanted = Finding::numbers_of(proposal);
-    let task_dir = rooms.config.node.task_dir.clone();
+    let task_dir = rooms.config().node.task_dir.clone();
     let (material, parts) = files(move || {
         let read = Material::read(&labels, &images, &drawn_on, &wanted);
         let material = read.map_err(|error| error.to_string())?;

@@ -333,13 +333,9 @@ impl Handler {
     /// Writes down a request for storage commitment; the node reports when it has looked.
     async fn ask(&self, asking: Asking) -> Result<(), Refusal> {
         let calling_ae = self.agreed.calling_ae.as_str();
-        if !self
-            .shared
-            .options
-            .callers
-            .iter()
-            .any(|caller| caller.ae_title == calling_ae)
-        {
+        let admission = self.shared.options.admission.borrow().clone();
+        let mut callers = admission.callers.iter();
+        if !callers.any(|caller| caller.ae_title == calling_ae) {
             return Err(Refusal::new(
                 Status::ProcessingFailure,
                 "storage commitment is reported to a [[peer]], and this caller is none",

@@ -13,6 +13,6 @@ mod statement;
 
 pub use commitment_request::{Asked, read_request};
 pub use negotiation::{Agreed, answer, rejection};
-pub use policy::{Caller, Callers, NoEntry, Origin, TeachingTitle};
+pub use policy::{Admission, Caller, Callers, NoEntry, Origin, TeachingTitle};
 pub use server::{MOST_HALF_OPEN, ReceiveError, ReceiveOptions, Server};
 pub use statement::{Statement, statement};

@@ -25,6 +25,17 @@ pub struct TeachingTitle {
     pub callers: Vec<String>,
 }
 
+/// Who may call, as long as nobody changes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Those who may call; the node can call each of them in turn, and reports storage commitment to no other.
+    pub callers: Vec<Caller>,
+    /// Others may call too.
+    pub accept_unknown: bool,
+    /// AE title, on the same port, for labels that teach.
+    pub teaching: Option<TeachingTitle>,
+}
+
 /// Who may call.
 #[derive(Debug, Clone, Copy)]
 pub struct Callers<'c> {

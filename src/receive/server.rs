@@ -2,7 +2,7 @@
 
 use super::association::Handler;
 use super::negotiation::{answer, not_now, rejection};
-use super::policy::{Caller, Callers, Origin, TeachingTitle};
+use super::policy::{Admission, Callers, Origin};
 use crate::archive::Archive;
 use crate::dimse::{UpperLayer, UpperLayerError};
 use crate::tls::{Acceptor, Certificate};
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,12 +31,8 @@ pub struct ReceiveOptions {
     pub tls: Option<Acceptor>,
     /// Where to listen without TLS, beside `listen`.
     pub plain_listen: Option<SocketAddr>,
-    /// Those who may call; the node can call each of them in turn, and reports storage commitment to no other.
-    pub callers: Vec<Caller>,
-    /// Others may call too.
-    pub accept_unknown: bool,
-    /// AE title, on the same port, for labels that teach.
-    pub teaching: Option<TeachingTitle>,
+    /// Who may call; each association is held against what it says at its beginning, and then goes on.
+    pub admission: watch::Receiver<Arc<Admission>>,
     /// Associations at once; more are rejected as transient (local limit exceeded).
     pub max_associations: usize,
     /// A connection that has no association after this long is closed, the TLS handshake included.
@@ -281,11 +277,12 @@ async fn establish(
         Err(UpperLayerError::Closed) => return Err(NotEstablished::Closed),
         Err(error) => return Err(NotEstablished::Failed(error.to_string())),
     };
+    let admission = options.admission.borrow().clone();
     let callers = Callers {
         ae_title: &options.ae_title,
-        teaching: options.teaching.as_ref(),
-        known: &options.callers,
-        accept_unknown: options.accept_unknown,
+        teaching: admission.teaching.as_ref(),
+        known: &admission.callers,
+        accept_unknown: admission.accept_unknown,
     };
     let origin = Origin {
         address: address.ip(),

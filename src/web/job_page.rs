@@ -266,10 +266,11 @@ fn why(shared: &Shared, job: &Job, attributes: &InMemDicomObject) -> Markup {
         calling_ae: &job.calling_ae,
         called_ae: &job.called_ae,
     };
-    let rules = explain(&shared.rules, &series);
+    let config = shared.current.get();
+    let rules = explain(&config.rules, &series);
     html! {
         h2 { "Why" }
-        @if shared.about.teaching_ae.as_ref() == Some(&job.called_ae) {
+        @if config.teach.ae_title.as_ref() == Some(&job.called_ae) {
             p { "It was sent to " (job.called_ae) ": rules are not asked about what teaches." }
         } @else {
             @if rules.is_empty() { p { "The configuration has no rule." } }

@@ -36,10 +36,24 @@ fn whole(title: &str, shared: &Shared, reader: &Reader, main: &Markup, is_live: 
                     span { (ae_title) }
                     @if let Some(person) = &reader.0 { (sections(title, person)) }
                 }
-                main id="live" { (main) }
+                main id="live" { (standing(shared)) (main) }
                 footer {
                     p { "Research software, not a medical device. irisnode " (env!("CARGO_PKG_VERSION")) }
                 }
+            }
+        }
+    }
+}
+
+/// That the configuration on disk is not what runs, where it is so.
+fn standing(shared: &Shared) -> Markup {
+    let refused = shared.current.refused();
+    html! {
+        @if !refused.is_empty() {
+            div role="alert" {
+                p { "The configuration file has changed and is not in force; what ran before goes on. "
+                    code { "irisnode check" } " shows more." }
+                ul { @for reason in refused.iter() { li { (reason) } } }
             }
         }
     }

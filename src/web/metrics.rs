@@ -65,6 +65,14 @@ impl Metrics {
             "irisnode_deliveries",
             "Results that wait to be sent, or for review"
         );
+        describe_counter!(
+            "irisnode_config_reloads_total",
+            "Changes of the configuration file, by outcome"
+        );
+        describe_gauge!(
+            "irisnode_config_in_force",
+            "1 while the configuration on disk is what runs, 0 while it is refused"
+        );
         describe_gauge!("irisnode_data_free_bytes", "Free on the data folder's disk");
         describe_gauge!("irisnode_info", "Always 1; its labels tell what runs");
         Ok(Self { handle })
@@ -86,6 +94,8 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
         let found = counts.jobs.iter().find(|(word, _)| word == state);
         gauge!("irisnode_jobs", "state" => state).set(found.map_or(0.0, |(_, n)| *n as f64));
     }
+    let in_force = shared.current.refused().is_empty();
+    gauge!("irisnode_config_in_force").set(if in_force { 1.0 } else { 0.0 });
     gauge!("irisnode_deliveries", "state" => "waiting").set(counts.deliveries_waiting as f64);
     gauge!("irisnode_deliveries", "state" => "held").set(counts.deliveries_held as f64);
     if let Ok(free) = shared.archive.free_bytes() {

@@ -19,7 +19,7 @@ mod users;
 mod viewed;
 
 use crate::archive::Archive;
-use crate::config::Rule;
+use crate::config::Current;
 use crate::tasks::TaskLibrary;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -53,8 +53,6 @@ pub struct About {
     pub weights: String,
     /// Less than this free on the data folder's disk, bytes, and instances are refused.
     pub min_free_bytes: u64,
-    /// AE title that labels which teach are sent to.
-    pub teaching_ae: Option<String>,
 }
 
 /// What the pages work with.
@@ -68,8 +66,8 @@ pub struct WebOptions {
     pub users: PathBuf,
     /// The task library.
     pub library: TaskLibrary,
-    /// The rules that the node runs by.
-    pub rules: Vec<Rule>,
+    /// What the node runs by.
+    pub current: Current,
 }
 
 /// Why there is no status page.
@@ -88,7 +86,7 @@ struct Shared {
     metrics: Metrics,
     users: PathBuf,
     library: TaskLibrary,
-    rules: Vec<Rule>,
+    current: Current,
     throttle: Throttle,
     /// Held while a password is verified: argon2 takes memory.
     verifying: Mutex<()>,
@@ -151,7 +149,7 @@ impl WebServer {
                 metrics,
                 users: options.users,
                 library: options.library,
-                rules: options.rules,
+                current: options.current,
                 throttle: Throttle::default(),
                 verifying: Mutex::default(),
                 viewed: Viewed::default(),

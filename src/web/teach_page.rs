@@ -22,7 +22,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
         proposals.iter().partition(|one| one.is_decided());
     let main = html! {
         h1 { "Teaching" }
-        @match &shared.about.teaching_ae {
+        @match &shared.current.get().teach.ae_title {
             Some(title) => p { "Segmentations that are sent to " strong { (title) } " wait here for a decision." },
             None => p { "Nobody can teach over DICOM: [teach] has no ae_title in the configuration." },
         }

@@ -27,6 +27,8 @@ mod keeping;
 mod power_loss;
 mod privacy;
 mod raw_association;
+mod reload;
+mod replay;
 mod review;
 mod road;
 mod series;

@@ -230,6 +230,31 @@ impl Node {
         command
     }
 
+    /// Its configuration, as it lies on disk.
+    pub fn configuration(&self) -> String {
+        std::fs::read_to_string(&self.configuration).expect("a configuration file")
+    }
+
+    /// Puts another configuration in its place, as an editor does.
+    pub fn configure(&self, text: &str) {
+        let new = self.configuration.with_extension("new");
+        std::fs::write(&new, text).expect("a configuration file");
+        std::fs::rename(&new, &self.configuration).expect("a configuration file");
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&mut self) {
+        let id = self.process().id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()));
+    }
+
+    /// Waits until it has logged these words.
+    pub fn wait_for_log(&self, words: &str) {
+        let said = wait_until(PATIENCE, || self.log().contains(words));
+        assert!(said, "no `{words}` in\n{}", self.log());
+    }
+
     /// The process.
     pub fn process(&mut self) -> &mut Running {
         self.process.as_mut().expect("a running node")

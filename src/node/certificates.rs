@@ -1,12 +1,24 @@
 //! The certificates, keys and authorities that a configuration names: whether they can be used, and for how long.
 
-use crate::config::{ConfigFile, Problem, Tls};
+use crate::config::{ConfigError, ConfigFile, Problem, Tls};
 use crate::tls::{Certificate, EXPIRES_SOON, Identity, TlsError, check_authorities};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::SystemTime;
 
+/// Reads a configuration and requires what it names to be there, and certificates to be of use: for a node that is to
+/// run by it.
+///
+/// # Errors
+/// Every problem, at its line.
+pub fn read_complete(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let file = ConfigFile::read_complete(path)?;
+    let problems = problems(&file);
+    file.with_findings(problems)
+}
+
 /// What is wrong with them, or doubtful, at the lines that name them.
-pub(super) fn problems(file: &ConfigFile) -> Vec<Problem> {
+fn problems(file: &ConfigFile) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut cannot = |error: &TlsError| {
         let help = "a PEM file, `-----BEGIN ...`: the node's certificate with its issuers' after it, its key without a password, or authorities; a relative path starts at the folder of this file";
@@ -38,7 +50,7 @@ pub(super) fn problems(file: &ConfigFile) -> Vec<Problem> {
 }
 
 /// The node's certificate in words: whose, and until when.
-pub(super) fn in_words(tls: &Tls) -> String {
+pub fn certificate_in_words(tls: &Tls) -> String {
     match identity(tls).check() {
         Ok(certificate) => format!(
             "{}, until {}",
