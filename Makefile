@@ -9,7 +9,7 @@ ifeq ($(shell cmake --version 2>/dev/null),)
 export CMAKE = $(CURDIR)/$(PYTHON_ENV)/bin/cmake
 endif
 
-.PHONY: help deps python libtorch peers viewers build demo test bench chaos conformance fuzz evaluate fmt lint clean-demo
+.PHONY: help deps python libtorch peers viewers build deb try-deb demo test bench chaos conformance fuzz evaluate fmt lint clean-demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -30,6 +30,12 @@ viewers: peers
 
 build: python libtorch ## release build: target/release/irisnode
 	cargo build --release --locked
+
+deb: build ## the Debian package: target/debian/irisnode_VERSION_amd64.deb
+	@packaging/debian/build.sh
+
+try-deb: deb ## install, run, upgrade and remove the package on a fresh Debian that systemd runs (needs root, a few minutes)
+	@packaging/try-deb.sh
 
 demo: deps build ## the main job end to end against a real Orthanc; picture in demo-out/
 	@$(PYTHON_ENV)/bin/python demo/demo.py

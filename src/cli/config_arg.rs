@@ -21,7 +21,7 @@ pub(super) struct ConfigArg {
 }
 
 /// Where the configuration lies when nobody says: in this folder; else where the package puts it.
-fn usual_place() -> PathBuf {
+pub(super) fn usual_place() -> PathBuf {
     let here = PathBuf::from("irisnode.toml");
     let installed = Path::new("/etc/irisnode/irisnode.toml");
     if !here.exists() && installed.exists() {

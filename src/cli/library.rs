@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, miette};
 
+use super::config_arg::usual_place;
 use crate::config::{ConfigFile, Device, NodeConfig, default_weights};
 use crate::iris::{Iris, choose_device};
 use crate::tasks::TaskLibrary;
 
-/// The configuration that is read when it is there and none is named.
-const CONFIG: &str = "irisnode.toml";
-
 /// Where tasks and weights are; a node's configuration says so, or these options do.
 #[derive(Debug, clap::Args)]
 pub struct LibraryArgs {
-    /// A node's configuration, for its tasks, weights and device [default: irisnode.toml when it is there].
+    /// A node's configuration, for its tasks, weights and device. Default, where there is one: irisnode.toml in this
+    /// folder, else /etc/irisnode/irisnode.toml.
     #[arg(long, short, value_name = "FILE", env = "IRISNODE_CONFIG")]
     config: Option<PathBuf>,
     /// Folder of the tasks, instead of the configuration's.
@@ -40,10 +39,10 @@ pub struct Places {
 impl LibraryArgs {
     /// Options first, then the configuration, then defaults.
     pub fn places(&self) -> miette::Result<Places> {
-        let implied = Path::new(CONFIG);
+        let implied = usual_place();
         let config = match &self.config {
             Some(path) => Some(path.as_path()),
-            None => implied.is_file().then_some(implied),
+            None => implied.is_file().then_some(implied.as_path()),
         };
         let node = match config {
             // A task that a rule names may be the very one that is being added: it need not be there yet.
