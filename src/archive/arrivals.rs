@@ -7,6 +7,7 @@ use super::NewInstance;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Series Instance UID, calling and called AE title.
 pub(super) type SeriesKey = (String, String, String);
@@ -41,6 +42,7 @@ struct Series {
 pub(super) struct Arrivals {
     started: Instant,
     series: Arc<Mutex<Series>>,
+    ended: Arc<Notify>,
 }
 
 impl Arrivals {
@@ -48,7 +50,13 @@ impl Arrivals {
         Self {
             started: Instant::now(),
             series: Arc::default(),
+            ended: Arc::default(),
         }
+    }
+
+    /// Waits until an association that brought something has ended.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     pub(super) fn association(&self) -> Bringing {
@@ -84,10 +92,13 @@ impl Arrivals {
         .collect()
     }
 
-    /// How long nothing of a series has come.
-    pub(super) fn quiet(&self, key: &SeriesKey) -> Duration {
-        let last = self.lock().arriving.get(key).map(|arrival| arrival.last);
-        last.unwrap_or(self.started).elapsed()
+    /// How long nothing of a series has come, and whether an association that brings it is open.
+    pub(super) fn quiet(&self, key: &SeriesKey) -> (Duration, bool) {
+        let series = self.lock();
+        match series.arriving.get(key) {
+            Some(arrival) => (arrival.last.elapsed(), !arrival.open.is_empty()),
+            None => (self.started.elapsed(), false),
+        }
     }
 
     /// Forgets series that are complete and that no open association could bring more of.
@@ -153,6 +164,11 @@ impl Drop for Bringing {
                 arrival.open.remove(&self.id);
                 arrival.is_cut_off |= !self.is_released;
             }
+        }
+        drop(series);
+        if !self.brought.is_empty() {
+            // Whoever looks just now looks once more.
+            self.arrivals.ended.notify_one();
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct ArrivingSeries {
     pub instances: u64,
     /// How long nothing of it has come.
     pub quiet: Duration,
+    /// Whether an association that brings it is open.
+    pub is_open: bool,
 }
 
 impl Archive {
@@ -38,17 +40,24 @@ impl Archive {
             .map(
                 |(job, study_uid, series_uid, calling_ae, called_ae, count)| {
                     let key = (series_uid.clone(), calling_ae.clone(), called_ae);
+                    let (quiet, is_open) = self.arrivals.quiet(&key);
                     ArrivingSeries {
                         job,
                         study_uid,
                         series_uid,
                         calling_ae,
                         instances: count.unsigned_abs(),
-                        quiet: self.arrivals.quiet(&key),
+                        quiet,
+                        is_open,
                     }
                 },
             )
             .collect())
+    }
+
+    /// Waits until an association that brought something has ended.
+    pub async fn association_ended(&self) {
+        self.arrivals.ended().await;
     }
 
     /// received → complete, without waiting any longer: all instances are there. Whether it was still arriving.

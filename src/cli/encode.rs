@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, WrapErr, miette};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::images::{ImageArgs, ImageGrid, Labels, read_labels, read_series_grid};
@@ -178,8 +179,13 @@ fn only(mut labels: LabelVolume, chosen: &[Selection]) -> LabelVolume {
 /// What the UIDs follow from besides the series: other labels, or others' words on them, are another object.
 fn content_hash(labels: &LabelVolume, segments: &[Segment], args: &Args) -> String {
     let mut hash = Sha256::new();
+    let [columns, rows, _] = labels.geometry.size;
     for layer in &labels.layers {
-        hash.update(bytemuck::cast_slice(layer));
+        let slices = layer.par_chunks((columns * rows).max(1));
+        let slices: Vec<_> = slices
+            .map(|slice| Sha256::digest(bytemuck::cast_slice(slice)))
+            .collect();
+        slices.iter().for_each(|slice| hash.update(slice));
     }
     hash.update(format!("{segments:?} {}", args.description));
     format!("{:x}", hash.finalize())

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 const PERIOD: Duration = Duration::from_millis(100);
 /// The same while no peer is to be asked.
 const IDLE: Duration = Duration::from_secs(1);
-/// A peer is asked when nothing of its series has come for this long: not between two slices.
+/// A peer is asked once the associations that brought a series have ended, or, while one is open, when nothing of the
+/// series has come for this long: not between two slices.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for its answer; the quiet time goes on meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     // Job, and the number of instances it was asked about at: asked again when there are more.
     let mut asked: HashMap<i64, u64> = HashMap::new();
     let mut period = PERIOD;
-    while pace::sleep(period, &shutdown).await {
+    while next_look(&rooms, period, &shutdown).await {
         while asking.try_join_next().is_some() {}
         let config = rooms.config();
         let asks = config.peers.iter().any(|peer| peer.expected_count);
@@ -45,13 +46,22 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
                 .peers
                 .iter()
                 .find(|peer| peer.expected_count && peer.ae_title == series.calling_ae);
-            let Some(peer) = peer.filter(|_| series.quiet >= PAUSE) else {
+            let pauses = !series.is_open || series.quiet >= PAUSE;
+            let Some(peer) = peer.filter(|_| pauses) else {
                 continue;
             };
             if asked.insert(series.job, series.instances) != Some(series.instances) {
                 asking.spawn(ask(Arc::clone(&rooms), peer.clone(), series));
             }
         }
+    }
+}
+
+/// Waits for the end of an association, at most for a while; `false` when the node shuts down.
+async fn next_look(rooms: &Rooms, period: Duration, shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        () = rooms.archive.association_ended() => true,
+        goes_on = pace::sleep(period, shutdown) => goes_on,
     }
 }
 

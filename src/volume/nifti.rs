@@ -180,7 +180,7 @@ fn nearly_whole(value: f64) -> Result<u16, String> {
 
 /// Reads header and voxels; gives the grid, how many volumes there are along the fourth dimension, and every voxel as
 /// `convert` makes it of its number.
-fn read<T: Copy + Default + Send>(
+fn read<T: Copy + Default + Send + From<u16>>(
     path: &Path,
     convert: impl Fn(f64) -> Result<T, String> + Sync,
 ) -> Result<(Geometry, usize, Vec<T>), NiftiError> {
@@ -353,13 +353,20 @@ impl Layout {
         })
     }
 
-    /// Converts the voxels that some bytes hold.
-    fn convert<T>(
+    /// Converts the voxels that some bytes hold. Whole numbers of 16 bits as they are, which most label maps hold, go the
+    /// short way.
+    fn convert<T: From<u16>>(
         &self,
         bytes: &[u8],
         voxels: &mut [T],
         convert: impl Fn(f64) -> Result<T, String>,
     ) -> Result<(), String> {
+        if self.kind == NiftiType::Uint16 && !self.big_endian && self.is_unscaled() {
+            for (voxel, cell) in voxels.iter_mut().zip(bytes.as_chunks().0) {
+                *voxel = u16::from_le_bytes(*cell).into();
+            }
+            return Ok(());
+        }
         match self.kind {
             NiftiType::Uint8 => self.each(bytes, voxels, convert, |[b]| f64::from(b)),
             NiftiType::Int8 => self.each(bytes, voxels, convert, |[b]| f64::from(b as i8)),
@@ -379,6 +386,10 @@ impl Layout {
             // Others were refused when the layout was read.
             _ => self.each(bytes, voxels, convert, |b| u64::from_le_bytes(b) as f64),
         }
+    }
+
+    fn is_unscaled(&self) -> bool {
+        self.slope == 1.0 && self.intercept == 0.0
     }
 
     fn each<T, const N: usize>(
