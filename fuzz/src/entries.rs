@@ -10,8 +10,10 @@ use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::Pdu;
 use irisnode::config::ConfigFile;
 use irisnode::deliver::{Request, Response};
-use irisnode::dimse::{Command, Fragment, Reassembly, Status, UpperLayer, response};
-use irisnode::receive::{Caller, Callers, Origin, answer, read_request, rejection};
+use irisnode::dimse::{
+    Command, Fragment, Reassembly, Status, UpperLayer, read_report, read_request, response,
+};
+use irisnode::receive::{Caller, Callers, Origin, answer, rejection};
 use irisnode::route::{SeriesContext, destinations, explain};
 use irisnode::volume::{Geometry, LabelVolume, Volume};
 use std::io::Cursor;
@@ -43,7 +45,7 @@ const SYNTAXES: [&str; 5] = [
 ];
 
 /// Everything an association's bytes can do before they are kept: PDUs, negotiation, the reassembly of messages, commands
-/// and their answers, requests for storage commitment; and the responses that a peer of ours sends.
+/// and their answers, requests for and reports of storage commitment; and the responses that a peer of ours sends.
 pub fn association(bytes: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -103,7 +105,10 @@ pub fn association(bytes: &[u8]) {
                 Ok(Fragment::Command { command, .. }) => {
                     let said = response(&command, Status::Success);
                     assert_eq!(said.is_none(), command == Command::Cancel);
-                    acting = matches!(command, Command::Action { .. });
+                    acting = matches!(
+                        command,
+                        Command::Action { .. } | Command::EventReport { .. }
+                    );
                     data_set.clear();
                 }
                 Ok(Fragment::Data { bytes, is_last }) => {
@@ -111,6 +116,7 @@ pub fn association(bytes: &[u8]) {
                     if is_last && acting {
                         for syntax in &SYNTAXES[..2] {
                             let _ = read_request(&data_set, syntax);
+                            let _ = read_report(&data_set, syntax);
                         }
                     }
                 }

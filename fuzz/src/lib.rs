@@ -33,7 +33,7 @@ pub mod volume;
 pub mod archive;
 /// Of delivery, the requests and what peers respond.
 pub mod deliver;
-/// Of receiving, what is answered to a request for an association, and requests for storage commitment.
+/// Of receiving, what is answered to a request for an association.
 pub mod receive;
 
 mod entries;

@@ -1,11 +1,8 @@
-#[path = "../../src/receive/commitment_request.rs"]
-mod commitment_request;
 #[path = "../../src/receive/negotiation.rs"]
 mod negotiation;
 #[path = "../../src/receive/policy.rs"]
 mod policy;
 #[path = "../../src/receive/statement.rs"]
 mod statement;
-pub use commitment_request::read_request;
 pub use negotiation::{answer, rejection};
 pub use policy::{Caller, Callers, Origin};

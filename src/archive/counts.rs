@@ -9,6 +9,8 @@ pub struct Counts {
     pub jobs: Vec<(String, i64)>,
     /// Results that are due or will be tried again.
     pub deliveries_waiting: i64,
+    /// Results that their destination stored and has not committed to yet.
+    pub deliveries_stored: i64,
     /// Results held for review.
     pub deliveries_held: i64,
 }
@@ -22,8 +24,9 @@ impl Archive {
         let jobs = sqlx::query_as("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")
             .fetch_all(&self.pool)
             .await?;
-        let (deliveries_waiting, deliveries_held) = sqlx::query_as(
+        let (deliveries_waiting, deliveries_stored, deliveries_held) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM deliveries WHERE state = 'waiting'),
+                    (SELECT count(*) FROM deliveries WHERE state = 'stored'),
                     (SELECT count(*) FROM deliveries WHERE state = 'held')",
         )
         .fetch_one(&self.pool)
@@ -31,6 +34,7 @@ impl Archive {
         Ok(Counts {
             jobs,
             deliveries_waiting,
+            deliveries_stored,
             deliveries_held,
         })
     }

@@ -1,5 +1,6 @@
-//! Results on their way to their destinations: a row for each result and destination, until it is acknowledged,
-//! refused for good, or discarded by a person.
+//! Results on their way to their destinations: a row for each result and destination, until it is acknowledged (and,
+//! where the destination is asked to, committed to: [`super::confirmations`]), refused for good, or discarded by a
+//! person.
 
 use super::jobs::{later, now};
 use super::{Archive, ArchiveError};
@@ -125,7 +126,7 @@ pub(super) async fn conclude(
              (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'failed' LIMIT 1),
              (SELECT reason FROM deliveries WHERE job = ?2 AND state = 'discarded' LIMIT 1))
          WHERE id = ?2 AND state IN ('segmented', 'held')
-           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'waiting')",
+           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state IN ('waiting', 'stored'))",
     )
     .bind(now())
     .bind(job)

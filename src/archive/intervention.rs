@@ -11,12 +11,14 @@ pub struct DeliveryRecord {
     pub rule: String,
     /// Name of the peer; empty where the rule made no result.
     pub destination: String,
-    /// `waiting`, `held`, `delivered`, `failed` or `discarded`.
+    /// `waiting`, `stored` (not committed to yet), `held`, `delivered`, `failed` or `discarded`.
     pub state: String,
     /// Why, where there is something to say.
     pub reason: Option<String>,
     /// Attempts so far.
     pub attempts: i64,
+    /// When its destination committed to keeping it, milliseconds since 1970; none where it was not asked, or has not.
+    pub committed_at: Option<i64>,
     /// The result's file.
     pub file: String,
     /// What was found in it, as JSON; none where it is no result of segments.
@@ -25,6 +27,14 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
+    /// What became of it, for people: its state, and whether its destination has committed to keeping it.
+    pub fn outcome(&self) -> String {
+        match self.committed_at {
+            Some(_) => format!("{}, committed", self.state),
+            None => self.state.clone(),
+        }
+    }
+
     /// What was found in the result; none where it is no result of segments, or of an irisnode that did not keep it.
     pub fn found(&self) -> Option<Vec<Found>> {
         serde_json::from_str(self.found.as_deref()?).ok()
@@ -46,7 +56,7 @@ impl Archive {
     /// What became of each result of a job.
     pub async fn deliveries(&self, job: i64) -> Result<Vec<DeliveryRecord>, ArchiveError> {
         Ok(sqlx::query_as(
-            "SELECT rule, destination, state, reason, attempts, file, found FROM deliveries WHERE job = ? ORDER BY id",
+            "SELECT rule, destination, state, reason, attempts, committed_at, file, found FROM deliveries WHERE job = ? ORDER BY id",
         )
         .bind(job)
         .fetch_all(&self.pool)
@@ -73,7 +83,8 @@ impl Archive {
             return Ok(Err(Refused::State(state)));
         }
         let again = sqlx::query(
-            "UPDATE deliveries SET state = 'waiting', reason = NULL, attempts = 0, next_at = 0, delivered_at = NULL
+            "UPDATE deliveries SET state = 'waiting', reason = NULL, attempts = 0, next_at = 0, delivered_at = NULL,
+               asked_at = NULL, reported = NULL, refusals = 0
              WHERE job = ? AND state IN ('failed', 'discarded') AND file <> ''",
         )
         .bind(job)
@@ -130,7 +141,17 @@ impl Archive {
                     "UPDATE deliveries SET state = 'discarded', reason = ?, delivered_at = ?
                      WHERE job = ? AND state IN ('waiting', 'held')",
                 )
-                .bind(reason)
+                .bind(&reason)
+                .bind(now())
+                .bind(job)
+                .execute(&mut *transaction)
+                .await?;
+                // What is there is there, whether its destination commits to it or not.
+                sqlx::query(
+                    "UPDATE deliveries SET state = 'delivered', reason = ?, delivered_at = ?
+                     WHERE job = ? AND state = 'stored'",
+                )
+                .bind(&reason)
                 .bind(now())
                 .bind(job)
                 .execute(&mut *transaction)

@@ -216,9 +216,12 @@ async fn supersede(
 
 /// At start: what was being sent when the node stopped is due again.
 pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveError> {
-    sqlx::query("UPDATE deliveries SET next_at = 0 WHERE state = 'waiting'")
-        .execute(pool)
-        .await?;
+    sqlx::query(
+        "UPDATE deliveries SET next_at = 0
+         WHERE state = 'waiting' OR (state = 'stored' AND asked_at IS NULL)",
+    )
+    .execute(pool)
+    .await?;
     sqlx::query("UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')")
         .execute(pool)
         .await?;

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod commitments;
+mod confirmations;
 mod counting;
 mod counts;
 mod deliveries;
@@ -30,6 +31,7 @@ mod spool;
 
 pub use arrivals::{Bringing, Completeness};
 pub use commitments::{Commitment, CommitmentRequest, Held};
+pub use confirmations::{CommitmentOutcome, StoredResult};
 pub use counting::ArrivingSeries;
 pub use counts::Counts;
 pub use deliveries::Delivery;

@@ -103,6 +103,21 @@ const MIGRATIONS: &[&str] = &[
 ",
     // What was found in a result, for the job's page.
     "ALTER TABLE deliveries ADD COLUMN found TEXT;",
+    // What destinations were asked to commit to, and what they said.
+    "
+    ALTER TABLE deliveries ADD COLUMN asked_at INTEGER;
+    ALTER TABLE deliveries ADD COLUMN reported INTEGER;
+    ALTER TABLE deliveries ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deliveries ADD COLUMN committed_at INTEGER;
+    CREATE TABLE asked_commitments (
+        id INTEGER PRIMARY KEY,
+        transaction_uid TEXT NOT NULL,
+        asked_ae TEXT NOT NULL,
+        delivery INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+        UNIQUE (transaction_uid, delivery)
+    );
+    CREATE INDEX asked_commitments_by_delivery ON asked_commitments (delivery);
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

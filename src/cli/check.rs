@@ -7,7 +7,7 @@ use crate::config::{
     Condition, Config, ConfigFile, Delivery, Peer, Rule, Segmentation, Strategy, Volume,
     size_in_words,
 };
-use crate::deliver::echo;
+use crate::deliver::{DeliverError, accepts_commitment, echo};
 use crate::node::certificate_in_words;
 use miette::IntoDiagnostic;
 use std::fmt;
@@ -36,7 +36,8 @@ peer answered; else it is 1. Nothing is written and no port is opened.";
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// Call each peer by C-ECHO, and point at those that do not answer.
+    /// Call each peer by C-ECHO, ask those that are to commit to results whether they do that at all, and point at those
+    /// that do not answer.
     #[arg(long)]
     connect: bool,
 }
@@ -80,7 +81,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             .map(|peer| {
                 let (peer, calling_ae, delivery) =
                     (peer.clone(), node.ae_title.clone(), impatient.clone());
-                tokio::spawn(async move { echo(&peer, &calling_ae, &delivery).await })
+                tokio::spawn(async move { call(&peer, &calling_ae, &delivery).await })
             })
             .collect();
         let mut outcomes = Vec::with_capacity(calls.len());
@@ -122,6 +123,19 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
     } else {
         Err(file.invalid(problems).into())
     }
+}
+
+/// Calls a peer, and asks one that is to commit to results whether it does; gives how long the call took.
+async fn call(
+    peer: &Peer,
+    calling_ae: &str,
+    delivery: &Delivery,
+) -> Result<Duration, DeliverError> {
+    let elapsed = echo(peer, calling_ae, delivery).await?;
+    if peer.storage_commitment {
+        accepts_commitment(peer, calling_ae, delivery).await?;
+    }
+    Ok(elapsed)
 }
 
 /// A configuration in words.
@@ -214,6 +228,7 @@ impl fmt::Display for Summary<'_> {
             port,
             compress,
             tls,
+            storage_commitment,
             ..
         } in peers
         {
@@ -221,8 +236,12 @@ impl fmt::Display for Summary<'_> {
             write!(f, "  {name:name_width$}  {ae_title} at {host}:{port}{by}")?;
             let compress: Vec<&str> = compress.iter().map(|c| c.name()).collect();
             match compress.as_slice() {
-                [] => writeln!(f)?,
-                some => writeln!(f, ", results {} where it takes that", some.join(" or "))?,
+                [] => {}
+                some => write!(f, ", results {} where it takes that", some.join(" or "))?,
+            }
+            match storage_commitment {
+                true => writeln!(f, ", asked to commit to results")?,
+                false => writeln!(f)?,
             }
         }
         if peers.is_empty() {

@@ -193,11 +193,11 @@ async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
     let rows: Vec<Vec<String>> = deliveries
         .into_iter()
         .map(|one| {
-            let tries = one.attempts.to_string();
+            let (tries, outcome) = (one.attempts.to_string(), one.outcome());
             vec![
                 one.rule,
                 one.destination,
-                one.state,
+                outcome,
                 tries,
                 one.reason.unwrap_or_default(),
             ]

@@ -48,6 +48,7 @@ impl PeerArgs {
                     tls: None,
                     only_with: Vec::new(),
                     expected_count: false,
+                    storage_commitment: false,
                 },
                 calling_ae: "IRISNODE".to_owned(),
                 delivery: Delivery::default(),

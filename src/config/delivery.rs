@@ -18,6 +18,10 @@ pub struct Delivery {
     pub longest_pause: Duration,
     /// A result not acknowledged after this long is marked failed.
     pub give_up_after: Duration,
+    /// How long the association on which a peer was asked for storage commitment is held open for its report.
+    pub commitment_linger: Duration,
+    /// A result that its peer has not reported on after this long is marked failed.
+    pub commitment_within: Duration,
 }
 
 impl Default for Delivery {
@@ -29,6 +33,8 @@ impl Default for Delivery {
             first_retry: Duration::from_secs(5),
             longest_pause: Duration::from_secs(10 * 60),
             give_up_after: Duration::from_secs(3 * 24 * 60 * 60),
+            commitment_linger: Duration::from_secs(2),
+            commitment_within: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -45,6 +51,16 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Delivery {
         first_retry: section.or("first_retry", default.first_retry, value::duration),
         longest_pause: section.or("longest_pause", default.longest_pause, value::duration),
         give_up_after: section.or("give_up_after", default.give_up_after, value::duration),
+        commitment_linger: section.or(
+            "commitment_linger",
+            default.commitment_linger,
+            value::duration,
+        ),
+        commitment_within: section.or(
+            "commitment_within",
+            default.commitment_within,
+            value::duration,
+        ),
     };
     if delivery.longest_pause < delivery.first_retry {
         let span = section.span();

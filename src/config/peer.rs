@@ -31,6 +31,8 @@ pub struct Peer {
     pub only_with: Vec<String>,
     /// Ask it by C-FIND how many instances a series it sends has, and wait no longer than until all are there.
     pub expected_count: bool,
+    /// Ask it, once it has stored a result, whether it commits to keeping it (Storage Commitment Push Model).
+    pub storage_commitment: bool,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -77,6 +79,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
         );
     }
     let expected_count = section.or("expected_count", false, value::boolean);
+    let storage_commitment = section.or("storage_commitment", false, value::boolean);
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -89,6 +92,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
             tls,
             only_with: only_with.map_or_else(Vec::new, |placed| placed.value),
             expected_count,
+            storage_commitment,
         }),
         _ => None,
     };

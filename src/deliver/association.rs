@@ -130,6 +130,16 @@ impl Association {
         Ok(message_id)
     }
 
+    /// Answers a request of the peer's.
+    pub(super) async fn respond(
+        &mut self,
+        context: u8,
+        response: &[u8],
+    ) -> Result<(), DeliverError> {
+        self.send_fragments(context, PDataValueType::Command, response)
+            .await
+    }
+
     /// Ends the association in good order; nothing depends on the peer's answer any more.
     pub(super) async fn release(self) {
         self.upper_layer.release(Duration::from_secs(5)).await;
@@ -253,7 +263,8 @@ impl Association {
         }
     }
 
-    async fn receive_value(&mut self) -> Result<PDataValue, DeliverError> {
+    /// The next fragment. May be dropped half-way and called again: nothing is lost.
+    pub(super) async fn receive_value(&mut self) -> Result<PDataValue, DeliverError> {
         loop {
             if let Some(value) = self.received.pop_front() {
                 return Ok(value);

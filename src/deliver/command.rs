@@ -11,6 +11,7 @@ const C_FIND_RQ: u16 = 0x0020;
 const C_MOVE_RQ: u16 = 0x0021;
 const C_ECHO_RQ: u16 = 0x0030;
 const N_EVENT_REPORT_RQ: u16 = 0x0100;
+const N_ACTION_RQ: u16 = 0x0130;
 const RESPONSE: u16 = 0x8000;
 const PRIORITY_MEDIUM: u16 = 0x0000;
 const NO_DATA_SET: u16 = 0x0101;
@@ -49,6 +50,15 @@ pub enum Request<'a> {
         /// Event Type ID.
         event_type: u16,
     },
+    /// N-ACTION-RQ.
+    Action {
+        /// Requested SOP Class UID.
+        sop_class: &'a str,
+        /// Requested SOP Instance UID.
+        sop_instance: &'a str,
+        /// Action Type ID.
+        action_type: u16,
+    },
 }
 
 impl Request<'_> {
@@ -59,6 +69,7 @@ impl Request<'_> {
             Self::Find { .. } => C_FIND_RQ,
             Self::Move { .. } => C_MOVE_RQ,
             Self::EventReport { .. } => N_EVENT_REPORT_RQ,
+            Self::Action { .. } => N_ACTION_RQ,
         }
     }
 
@@ -110,6 +121,16 @@ impl Request<'_> {
                 ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance),
                 us(tags::EVENT_TYPE_ID, event_type),
+                us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
+            ]),
+            Self::Action {
+                sop_class,
+                sop_instance,
+                action_type,
+            } => elements.extend([
+                ui(tags::REQUESTED_SOP_CLASS_UID, sop_class),
+                ui(tags::REQUESTED_SOP_INSTANCE_UID, sop_instance),
+                us(tags::ACTION_TYPE_ID, action_type),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
         }

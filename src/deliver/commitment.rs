@@ -3,29 +3,13 @@
 use super::command::Request;
 use super::error::{DeliverError, describe};
 use super::service::{Role, Service};
-use super::status::StoreStatus;
+use super::status::CommitmentFailure;
 use crate::config::{Delivery, Peer};
+use crate::dimse::{ALL_COMMITTED, COMMITMENT_INSTANCE, Committed, FAILURES_EXIST};
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
-
-/// SOP Instance UID of the one instance there is (PS3.4 section J.3.5).
-const WELL_KNOWN_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
-/// Event types (PS3.4 table J.3-2): all are committed to, or not all.
-const ALL_SAFE: u16 = 1;
-const FAILURES_EXIST: u16 = 2;
-
-/// What is said of one instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// SOP Class UID.
-    pub sop_class: String,
-    /// SOP Instance UID.
-    pub sop_instance: String,
-    /// Failure Reason (0008,1197), PS3.3 section C.14.1.1; `None` when the instance is safe.
-    pub failure: Option<u16>,
-}
 
 /// Reports a transaction to a peer.
 ///
@@ -42,9 +26,9 @@ pub async fn report_commitment(
     let mut commitment = Service::open(peer, calling_ae, class, Role::Provider, delivery).await?;
     let request = Request::EventReport {
         sop_class: class,
-        sop_instance: WELL_KNOWN_INSTANCE,
+        sop_instance: COMMITMENT_INSTANCE,
         event_type: match instances.iter().all(|instance| instance.failure.is_none()) {
-            true => ALL_SAFE,
+            true => ALL_COMMITTED,
             false => FAILURES_EXIST,
         },
     };
@@ -60,10 +44,10 @@ pub async fn report_commitment(
     let response = commitment.end(answer).await?;
     match response.status {
         0 => Ok(()),
-        status => Err(DeliverError::Failed {
+        status => Err(DeliverError::Commitment {
             peer: describe(peer),
-            status: StoreStatus(status),
-            offending_elements: response.offending_elements,
+            what: "report",
+            status: CommitmentFailure(status),
         }),
     }
 }

@@ -1,6 +1,6 @@
 //! Why a peer did not take what was sent, in an administrator's words.
 
-use super::status::{MoveStatus, StoreStatus};
+use super::status::{CommitmentFailure, MoveStatus, StoreStatus};
 use crate::config::Peer;
 use crate::dimse::UpperLayerError;
 use dicom_ul::pdu::{
@@ -94,6 +94,27 @@ pub enum DeliverError {
         /// The status.
         status: MoveStatus,
     },
+    /// The peer does not provide storage commitment.
+    #[error(
+        "{peer} does not accept Storage Commitment Push Model ({}); switch it on there, or leave out storage_commitment for this peer",
+        dicom_dictionary_std::uids::STORAGE_COMMITMENT_PUSH_MODEL
+    )]
+    NoCommitment {
+        /// The peer.
+        peer: String,
+    },
+    /// The peer did not take a request for storage commitment, or the report on one of its own.
+    #[error(
+        "{peer} did not take the {what} of storage commitment: status {status}; the peer's log says more"
+    )]
+    Commitment {
+        /// The peer.
+        peer: String,
+        /// `request` or `report`.
+        what: &'static str,
+        /// The status.
+        status: CommitmentFailure,
+    },
     /// The association ended in the middle of the exchange.
     #[error(
         "{peer} ended the association before it acknowledged: {reason}; the peer's log says more"
@@ -142,7 +163,9 @@ impl DeliverError {
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
             Self::NotMoved { status, .. } => status.is_transient(),
+            Self::Commitment { status, .. } => status.is_transient(),
             Self::SopClassRefused { .. }
+            | Self::NoCommitment { .. }
             | Self::QueryFailed { .. }
             | Self::Protocol { .. }
             | Self::Unreadable { .. } => false,

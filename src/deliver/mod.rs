@@ -1,4 +1,4 @@
-//! C-STORE, C-ECHO, C-FIND and C-MOVE as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
+//! C-STORE, C-ECHO, C-FIND, C-MOVE and storage commitment as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
 //!
 //! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
 //! what failed for a passing reason ([`DeliverError::is_transient`]) as
@@ -8,6 +8,7 @@
 mod association;
 mod command;
 mod commitment;
+mod commitment_request;
 mod compression;
 mod contexts;
 mod echo;
@@ -23,11 +24,12 @@ mod status;
 mod store;
 
 pub use command::{Request, Response};
-pub use commitment::{Committed, report_commitment};
+pub use commitment::report_commitment;
+pub use commitment_request::{accepts_commitment, instance_of, request_commitment};
 pub use echo::echo;
 pub use error::DeliverError;
 pub use find::count_instances;
 pub use retrieve::{MOVE_CLASS, Moved, move_series};
 pub use retry::{RetryPolicy, store_patiently};
-pub use status::{MoveStatus, StoreStatus};
+pub use status::{CommitmentFailure, MoveStatus, StoreStatus};
 pub use store::{FileOutcome, Stored, store};

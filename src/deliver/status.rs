@@ -90,6 +90,40 @@ impl fmt::Display for MoveStatus {
     }
 }
 
+/// Why a peer does not commit to an instance (Failure Reason, PS3.3 section C.14.1.1), or did not take a message about
+/// that (status, PS3.7 annex C); their numbers mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitmentFailure(pub u16);
+
+impl CommitmentFailure {
+    /// Asking again, or sending the instance again first, may help.
+    pub fn is_transient(self) -> bool {
+        // Processing failure; no such object instance; duplicate transaction; resource limitation.
+        matches!(self.0, 0x0110 | 0x0112 | 0x0131 | 0x0213)
+    }
+}
+
+impl fmt::Display for CommitmentFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self.0 {
+            0x0110 => "processing failure",
+            0x0112 => "no such object instance",
+            0x0115 => "invalid argument",
+            0x0117 => "invalid object instance",
+            0x0118 | 0x0122 => "SOP class not supported",
+            0x0119 => "class and instance contradict each other",
+            0x0123 => "no such action",
+            0x0124 => "not authorized",
+            0x0131 => "duplicate transaction UID",
+            0x0211 => "not recognized",
+            0x0212 => "mistyped argument",
+            0x0213 => "resource limitation",
+            _ => "failure",
+        };
+        write!(f, "{:04X}H, {meaning}", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

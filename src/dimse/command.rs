@@ -7,6 +7,7 @@ use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
 const C_ECHO_RQ: u16 = 0x0030;
+const N_EVENT_REPORT_RQ: u16 = 0x0100;
 const N_ACTION_RQ: u16 = 0x0130;
 const C_CANCEL_RQ: u16 = 0x0FFF;
 const RESPONSE: u16 = 0x8000;
@@ -39,6 +40,17 @@ pub enum Command {
         sop_instance_uid: String,
         /// Action Type ID (0000,1008).
         action_type: u16,
+    },
+    /// N-EVENT-REPORT-RQ; its event information follows as a data set.
+    EventReport {
+        /// Message ID (0000,0110).
+        message_id: u16,
+        /// Affected SOP Class UID (0000,0002).
+        sop_class_uid: String,
+        /// Affected SOP Instance UID (0000,1000).
+        sop_instance_uid: String,
+        /// Event Type ID (0000,1002).
+        event_type: u16,
     },
     /// C-CANCEL-RQ: nothing here takes long enough to cancel, and it has no response.
     Cancel,
@@ -74,9 +86,11 @@ pub enum Status {
     Success,
     /// 0110H: the instance was whole, but could not be kept.
     ProcessingFailure,
+    /// 0113H: the event is none of the SOP class.
+    NoSuchEventType,
     /// 0123H: the action is none of the SOP class.
     NoSuchAction,
-    /// 0115H: the action information is wrong.
+    /// 0115H: the action or event information is wrong.
     InvalidArgument,
     /// 0122H: the SOP class was not negotiated on this presentation context.
     SopClassNotSupported,
@@ -92,12 +106,13 @@ pub enum Status {
 
 impl Status {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Success,
         Self::OutOfResources,
         Self::DataSetDoesNotMatchSopClass,
         Self::CannotUnderstand,
         Self::ProcessingFailure,
+        Self::NoSuchEventType,
         Self::InvalidArgument,
         Self::SopClassNotSupported,
         Self::NoSuchAction,
@@ -108,7 +123,7 @@ impl Status {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Success => {
-                "the instance and all that its row in the index says are on disk, synced; a request for commitment is written down"
+                "the instance and all that its row in the index says are on disk, synced; a request for commitment, or the report on one, is written down"
             }
             Self::ProcessingFailure => {
                 "the request could not be carried out; for storage commitment also when the caller is no configured peer"
@@ -116,7 +131,10 @@ impl Status {
             Self::SopClassNotSupported => {
                 "the SOP class of the command is not the one of its presentation context"
             }
-            Self::InvalidArgument => "the information of a request for commitment cannot be read",
+            Self::InvalidArgument => {
+                "the information of a request for commitment, or of a report, cannot be read; or a report on what this caller was not asked for"
+            }
+            Self::NoSuchEventType => "an event that Storage Commitment Push Model does not have",
             Self::NoSuchAction => "an action that Storage Commitment Push Model does not have",
             Self::UnrecognizedOperation => "a DIMSE service that is not provided",
             Self::OutOfResources => {
@@ -134,6 +152,7 @@ impl Status {
         match self {
             Self::Success => 0x0000,
             Self::ProcessingFailure => 0x0110,
+            Self::NoSuchEventType => 0x0113,
             Self::InvalidArgument => 0x0115,
             Self::SopClassNotSupported => 0x0122,
             Self::NoSuchAction => 0x0123,
@@ -189,6 +208,15 @@ impl Command {
                 )?,
                 action_type: number(tags::ACTION_TYPE_ID, "Action Type ID")?,
             }),
+            N_EVENT_REPORT_RQ if has_data => Ok(Self::EventReport {
+                message_id,
+                sop_class_uid: uid(tags::AFFECTED_SOP_CLASS_UID, "Affected SOP Class UID")?,
+                sop_instance_uid: uid(
+                    tags::AFFECTED_SOP_INSTANCE_UID,
+                    "Affected SOP Instance UID",
+                )?,
+                event_type: number(tags::EVENT_TYPE_ID, "Event Type ID")?,
+            }),
             C_STORE_RQ => Err(CommandError::Missing("a data set")),
             _ => Ok(Self::Other {
                 field,
@@ -202,7 +230,7 @@ impl Command {
     pub fn has_data(&self) -> bool {
         match self {
             Self::Echo { .. } | Self::Cancel => false,
-            Self::Store { .. } | Self::Action { .. } => true,
+            Self::Store { .. } | Self::Action { .. } | Self::EventReport { .. } => true,
             Self::Other { has_data, .. } => *has_data,
         }
     }
@@ -244,6 +272,7 @@ pub fn response(request: &Command, status: Status) -> Option<Vec<u8>> {
         Command::Echo { message_id } => (C_ECHO_RQ, *message_id),
         Command::Store { message_id, .. } => (C_STORE_RQ, *message_id),
         Command::Action { message_id, .. } => (N_ACTION_RQ, *message_id),
+        Command::EventReport { message_id, .. } => (N_EVENT_REPORT_RQ, *message_id),
         Command::Other {
             field, message_id, ..
         } => (*field, *message_id),
@@ -280,6 +309,16 @@ pub fn response(request: &Command, status: Status) -> Option<Vec<u8>> {
             ui(tags::AFFECTED_SOP_CLASS_UID, sop_class_uid),
             ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
             us(tags::ACTION_TYPE_ID, *action_type),
+        ]),
+        Command::EventReport {
+            sop_class_uid,
+            sop_instance_uid,
+            event_type,
+            ..
+        } => elements.extend([
+            ui(tags::AFFECTED_SOP_CLASS_UID, sop_class_uid),
+            ui(tags::AFFECTED_SOP_INSTANCE_UID, sop_instance_uid),
+            us(tags::EVENT_TYPE_ID, *event_type),
         ]),
         _ => {}
     }

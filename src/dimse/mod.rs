@@ -1,11 +1,16 @@
 //! DIMSE messages (PS3.7) and the upper layer that carries them (PS3.8): command sets, the reassembly of P-DATA
-//! fragments into messages, PDUs over a byte stream.
+//! fragments into messages, PDUs over a byte stream; and what is said of storage commitment in both directions.
 
 mod command;
+mod commitment;
 mod reassembly;
 mod upper_layer;
 
 pub use command::{Command, CommandError, Status, read_command_set, response};
+pub use commitment::{
+    ALL_COMMITTED, Asked, COMMITMENT_INSTANCE, CommitmentReport, Committed, FAILURES_EXIST,
+    LARGEST_COMMITMENT, REQUEST_COMMITMENT, check_commitment, read_report, read_request,
+};
 pub use reassembly::{Fragment, Reassembly, ReassemblyError};
 pub use upper_layer::{ByteStream, MAX_PDU_LENGTH, UpperLayer, UpperLayerError};
 

@@ -2,7 +2,8 @@
 
 use super::{Rooms, pace};
 use crate::archive::{ArchiveError, Commitment, Held};
-use crate::deliver::{Committed, RetryPolicy, report_commitment};
+use crate::deliver::{RetryPolicy, report_commitment};
+use crate::dimse::Committed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -2,43 +2,21 @@
 //!
 //! Each destination has a lane of its own, so that one that is down or slow holds up no other.
 
-use super::{Rooms, pace, step};
-use crate::archive::{ArchiveError, Delivery};
+use super::{Rooms, confirming, lanes, pace, step};
+use crate::archive::{Archive, ArchiveError, Delivery};
 use crate::config::Config;
 use crate::deliver::{RetryPolicy, store};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long a delivery under way may go on after shutdown was asked for; one that is cut off is made again at the next start.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let mut lanes = JoinSet::new();
-    let mut busy: HashMap<Id, String> = HashMap::new();
-    while !shutdown.is_cancelled() {
-        while let Some(ended) = lanes.try_join_next_with_id() {
-            busy.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-        }
-        let due = match rooms.archive.due_destinations().await {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::error!(%error, "the index cannot be read; trying again");
-                Vec::new()
-            }
-        };
-        for destination in due {
-            if !busy.values().any(|name| *name == destination) {
-                let lane = lane(Arc::clone(&rooms), destination.clone(), shutdown.clone());
-                busy.insert(lanes.spawn(lane).id(), destination);
-            }
-        }
-        pace::change(&rooms.archive, &shutdown).await;
-    }
-    while lanes.join_next().await.is_some() {}
+    let due = |archive: Arc<Archive>| async move { archive.due_destinations().await };
+    lanes::run(rooms, shutdown, due, lane).await;
 }
 
 /// Delivers what is due to one destination, one result after the other.
@@ -91,7 +69,13 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
         Some(Ok(_)) => {
             count(delivery, "delivered");
             tracing::info!(job, destination = delivery.destination, "delivered");
-            rooms.archive.delivered(delivery).await
+            match peer.storage_commitment {
+                true => {
+                    let reason = confirming::to_be_asked(&peer.name);
+                    rooms.archive.stored(delivery, &reason).await
+                }
+                false => rooms.archive.delivered(delivery).await,
+            }
         }
         Some(Err(error)) if error.is_transient() => {
             count(delivery, "postponed");

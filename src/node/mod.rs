@@ -11,11 +11,13 @@
 
 mod certificates;
 mod committing;
+mod confirming;
 mod counting;
 mod decision;
 mod delivering;
 mod encoding;
 mod fetching;
+mod lanes;
 mod network_thread;
 mod pace;
 mod plan;
@@ -148,6 +150,7 @@ pub async fn run(
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(confirming::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(teaching::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(reloading.run(reload, shutdown.clone()));
     if let Some(web) = web {

@@ -1,14 +1,13 @@
 //! One association as its acceptor: a small state machine, one handler for each command.
 
-use super::commitment::{Asking, REQUEST, WELL_KNOWN_INSTANCE};
+use super::commitment::{Information, not_asked};
 use super::instance::{Arrived, Arriving, Refusal};
 use super::negotiation::Agreed;
 use super::server::Shared;
-use crate::archive::{Bringing, NewInstance};
+use crate::archive::{ArchiveError, Bringing, NewInstance};
 use crate::dimse::{
     Command, Fragment, Reassembly, ReassemblyError, Status, UpperLayer, UpperLayerError, response,
 };
-use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -39,8 +38,8 @@ pub(super) enum AssociationError {
 /// The data set that is under way: being kept, or read past because it was refused at its command.
 enum Incoming {
     Keeping(Box<Arriving>),
-    /// A request for storage commitment.
-    Asking(Asking),
+    /// A request for storage commitment, or the report on one of ours.
+    Commitment(Information),
     Refused(Refusal),
     /// A data set of a service we do not provide.
     Ignored,
@@ -138,7 +137,7 @@ impl Handler {
                 if let Some(pending) = &mut self.pending {
                     let written = match &mut pending.incoming {
                         Incoming::Keeping(arriving) => arriving.write(bytes),
-                        Incoming::Asking(asking) => asking.write(bytes),
+                        Incoming::Commitment(information) => information.write(bytes),
                         Incoming::Refused(_) | Incoming::Ignored => Ok(()),
                     };
                     if let Err(refusal) = written {
@@ -194,17 +193,11 @@ impl Handler {
                 });
                 Ok(())
             }
-            Command::Action {
-                sop_class_uid,
-                sop_instance_uid,
-                action_type,
-                ..
-            } => {
-                let incoming =
-                    match begin_action(&accepted, sop_class_uid, sop_instance_uid, *action_type) {
-                        Ok(asking) => Incoming::Asking(asking),
-                        Err(refusal) => Incoming::Refused(refusal),
-                    };
+            Command::Action { .. } | Command::EventReport { .. } => {
+                let incoming = match Information::of(&command, &accepted) {
+                    Ok(information) => Incoming::Commitment(information),
+                    Err(refusal) => Incoming::Refused(refusal),
+                };
                 self.pending = Some(Pending {
                     context,
                     request: command,
@@ -276,7 +269,10 @@ impl Handler {
                 }
                 kept
             }
-            Incoming::Asking(asking) => self.ask(asking).await,
+            Incoming::Commitment(information) => match pending.request {
+                Command::EventReport { .. } => self.hear(information).await,
+                _ => self.ask(information).await,
+            },
             Incoming::Refused(refusal) => Err(refusal),
             Incoming::Ignored => {
                 return self
@@ -331,7 +327,7 @@ impl Handler {
     }
 
     /// Writes down a request for storage commitment; the node reports when it has looked.
-    async fn ask(&self, asking: Asking) -> Result<(), Refusal> {
+    async fn ask(&self, asked: Information) -> Result<(), Refusal> {
         let calling_ae = self.agreed.calling_ae.as_str();
         let admission = self.shared.options.admission.borrow().clone();
         let mut callers = admission.callers.iter();
@@ -341,9 +337,19 @@ impl Handler {
                 "storage commitment is reported to a [[peer]], and this caller is none",
             ));
         }
-        let request = asking.finish(calling_ae)?;
+        let request = asked.request(calling_ae)?;
         let written = self.shared.archive.request_commitment(&request).await;
-        written.map_err(|error| Refusal::of_commitment(&error))
+        written.map_err(|error| not_written(&error))
+    }
+
+    /// Writes down the report on a storage commitment that this node asked for; the node sees to what follows.
+    async fn hear(&self, reported: Information) -> Result<(), Refusal> {
+        let report = reported.report(&self.agreed.calling_ae)?;
+        match self.shared.archive.commitment_reported(&report).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(not_asked()),
+            Err(error) => Err(not_written(&error)),
+        }
     }
 
     async fn respond(
@@ -367,26 +373,7 @@ impl Handler {
     }
 }
 
-fn begin_action(
-    context: &PresentationContextNegotiated,
-    sop_class_uid: &str,
-    sop_instance_uid: &str,
-    action_type: u16,
-) -> Result<Asking, Refusal> {
-    let refusal = |status, reason: &str| Err(Refusal::new(status, reason));
-    if sop_class_uid != uids::STORAGE_COMMITMENT_PUSH_MODEL
-        || context.abstract_syntax != sop_class_uid
-    {
-        return refusal(
-            Status::SopClassNotSupported,
-            "an action on a SOP class other than Storage Commitment Push Model",
-        );
-    }
-    if sop_instance_uid != WELL_KNOWN_INSTANCE || action_type != REQUEST {
-        return refusal(
-            Status::NoSuchAction,
-            "an action that storage commitment lacks",
-        );
-    }
-    Ok(Asking::begin(&context.transfer_syntax))
+/// The answer to a message on storage commitment that could not be written down.
+fn not_written(error: &ArchiveError) -> Refusal {
+    Refusal::new(Status::ProcessingFailure, error.to_string())
 }

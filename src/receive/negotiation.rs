@@ -76,6 +76,12 @@ pub fn answer(
         .into_iter()
         .map(negotiated)
         .collect();
+    let mut user_variables = vec![
+        UserVariableItem::MaxLength(MAX_PDU_LENGTH),
+        UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS_UID.to_owned()),
+        UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
+    ];
+    user_variables.extend(request.user_variables.into_iter().filter_map(role));
     let accepted = Pdu::AssociationAC(AssociationAC {
         protocol_version: PROTOCOL_VERSION,
         // Returned as they came (PS3.8 table 9-17).
@@ -90,11 +96,7 @@ pub fn answer(
                 transfer_syntax: context.transfer_syntax.clone(),
             })
             .collect(),
-        user_variables: vec![
-            UserVariableItem::MaxLength(MAX_PDU_LENGTH),
-            UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS_UID.to_owned()),
-            UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
-        ],
+        user_variables,
     });
     let agreed = Agreed {
         calling_ae,
@@ -132,6 +134,20 @@ fn negotiated(proposed: PresentationContextProposed) -> PresentationContextNegot
             .unwrap_or(uids::IMPLICIT_VR_LITTLE_ENDIAN)
             .to_owned(),
         abstract_syntax: abstract_syntax.to_owned(),
+    }
+}
+
+/// The answer to a proposal of roles (PS3.7 annex D.3.3.4): of storage commitment the requestor may be the provider,
+/// who reports on what this node asked, and either role is accepted as proposed. Any other class has the roles it has
+/// without an answer.
+fn role(proposed: UserVariableItem) -> Option<UserVariableItem> {
+    match proposed {
+        UserVariableItem::ScuScpRoleSelectionSubItem(class, roles)
+            if uid(&class) == uids::STORAGE_COMMITMENT_PUSH_MODEL =>
+        {
+            Some(UserVariableItem::ScuScpRoleSelectionSubItem(class, roles))
+        }
+        _ => None,
     }
 }
 

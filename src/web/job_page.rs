@@ -249,7 +249,7 @@ fn sent(deliveries: &[DeliveryRecord]) -> Markup {
                     tr {
                         th scope="row" data-title="Rule" { (one.rule) }
                         td data-title="To" { (one.destination) }
-                        td data-title="State" { span class=(format!("state {}", one.state)) { (one.state) } }
+                        td data-title="State" { span class=(format!("state {}", one.state)) { (one.outcome()) } }
                         td.number data-title="Attempts" { (one.attempts) }
                         td data-title="Reason" { @if let Some(reason) = &one.reason { (reason) } }
                     }

@@ -44,6 +44,10 @@ fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
         @if counts.deliveries_waiting > 0 {
             p { (counts.deliveries_waiting) " " (plural(counts.deliveries_waiting, "result waits", "results wait")) " to be sent." }
         }
+        @if counts.deliveries_stored > 0 {
+            p { (counts.deliveries_stored) " " (plural(counts.deliveries_stored, "result waits", "results wait"))
+                " for its destination to commit to it." }
+        }
         @if counts.deliveries_held > 0 {
             p { (counts.deliveries_held) " " (plural(counts.deliveries_held, "result waits", "results wait"))
                 " for review: open the job, or " code { "irisnode jobs release" } " or " code { "discard" } "." }

@@ -52,6 +52,10 @@ impl Metrics {
             "irisnode_deliveries_total",
             "Attempts to send a result, by outcome"
         );
+        describe_counter!(
+            "irisnode_commitments_total",
+            "Results asked about by storage commitment, by outcome"
+        );
         describe_histogram!(
             "irisnode_segmenting_seconds",
             "From the start of reading a series to its results on disk"
@@ -63,7 +67,7 @@ impl Metrics {
         describe_gauge!("irisnode_jobs", "Jobs in the index, by state");
         describe_gauge!(
             "irisnode_deliveries",
-            "Results that wait to be sent, or for review"
+            "Results that wait to be sent, to be committed to, or for review"
         );
         describe_counter!(
             "irisnode_config_reloads_total",
@@ -97,6 +101,7 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
     let in_force = shared.current.refused().is_empty();
     gauge!("irisnode_config_in_force").set(if in_force { 1.0 } else { 0.0 });
     gauge!("irisnode_deliveries", "state" => "waiting").set(counts.deliveries_waiting as f64);
+    gauge!("irisnode_deliveries", "state" => "stored").set(counts.deliveries_stored as f64);
     gauge!("irisnode_deliveries", "state" => "held").set(counts.deliveries_held as f64);
     if let Ok(free) = shared.archive.free_bytes() {
         gauge!("irisnode_data_free_bytes").set(free as f64);

@@ -24,6 +24,7 @@ fn impatient() -> Delivery {
         first_retry: Duration::from_millis(300),
         longest_pause: Duration::from_secs(2),
         give_up_after: Duration::from_secs(30),
+        ..Delivery::default()
     }
 }
 
@@ -38,6 +39,7 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         tls: None,
         only_with: Vec::new(),
         expected_count: false,
+        storage_commitment: false,
     }
 }
 

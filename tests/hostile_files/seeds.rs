@@ -235,6 +235,22 @@ fn association() -> Seeds {
         ),
         us(tags::ACTION_TYPE_ID, 1),
     ]);
+    let event = command(vec![
+        text(
+            tags::AFFECTED_SOP_CLASS_UID,
+            VR::UI,
+            uids::STORAGE_COMMITMENT_PUSH_MODEL,
+        ),
+        us(tags::COMMAND_FIELD, 0x100),
+        us(tags::MESSAGE_ID, 4),
+        us(tags::COMMAND_DATA_SET_TYPE, 1),
+        text(
+            tags::AFFECTED_SOP_INSTANCE_UID,
+            VR::UI,
+            "1.2.840.10008.1.20.1.1",
+        ),
+        us(tags::EVENT_TYPE_ID, 2),
+    ]);
     let asked = InMemDicomObject::from_element_iter([
         text(tags::TRANSACTION_UID, VR::UI, "1.9"),
         sequence(
@@ -249,6 +265,21 @@ fn association() -> Seeds {
             ])],
         ),
     ]);
+    let mut reported = asked.clone();
+    let mut failed = InMemDicomObject::from_element_iter([
+        text(
+            tags::REFERENCED_SOP_CLASS_UID,
+            VR::UI,
+            uids::CT_IMAGE_STORAGE,
+        ),
+        text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.4"),
+    ]);
+    failed.put(us(tags::FAILURE_REASON, 0x112));
+    reported.put(sequence(tags::FAILED_SOP_SEQUENCE, vec![failed]));
+    let reported = value(
+        PDataValueType::Data,
+        data_set(&reported, uids::IMPLICIT_VR_LITTLE_ENDIAN),
+    );
     let asked = value(
         PDataValueType::Data,
         data_set(&asked, uids::IMPLICIT_VR_LITTLE_ENDIAN),
@@ -274,6 +305,7 @@ fn association() -> Seeds {
         ("echo", said(&[&request, &echo, &Pdu::ReleaseRQ])),
         ("store", said(&[&request, &store, &data, &Pdu::ReleaseRQ])),
         ("commitment", said(&[&request, &action, &asked])),
+        ("report", said(&[&request, &event, &reported])),
         ("response", said(&[&response])),
     ]
 }

@@ -16,6 +16,7 @@ mod support;
 mod associations;
 mod chaos;
 mod commitment;
+mod confirming;
 mod conformance;
 mod counting;
 mod dashboard;
@@ -65,6 +66,7 @@ fn as_peer(node: &Node) -> Peer {
         tls: None,
         only_with: Vec::new(),
         expected_count: false,
+        storage_commitment: false,
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
         tls: None,
         only_with: Vec::new(),
         expected_count: false,
+        storage_commitment: false,
     };
     let outcomes = tokio::runtime::Builder::new_current_thread()
         .enable_all()
