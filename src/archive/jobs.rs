@@ -393,35 +393,6 @@ impl Archive {
         Ok(())
     }
 
-    /// Counts a step of a job before it is tried, so that the count survives whatever the step does to the process.
-    pub async fn trying(&self, job: i64) -> Result<(), ArchiveError> {
-        sqlx::query("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?")
-            .bind(job)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Leaves a job in its state and tries it again after `wait`; the job is not at fault, so this try does not count.
-    pub async fn try_later(
-        &self,
-        job: i64,
-        reason: &str,
-        wait: Duration,
-    ) -> Result<(), ArchiveError> {
-        sqlx::query(
-            "UPDATE jobs SET attempts = max(attempts - 1, 0), reason = ?, next_at = ?, updated_at = ?
-             WHERE id = ? AND state IN ('complete', 'routed')",
-        )
-        .bind(reason)
-        .bind(later(wait))
-        .bind(now())
-        .bind(job)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
     /// The latest jobs, newest first.
     pub async fn jobs(&self, most: i64) -> Result<Vec<JobSummary>, ArchiveError> {
         let query = format!("{SUMMARIES} ORDER BY jobs.id DESC LIMIT ?");

@@ -28,6 +28,7 @@ mod schema;
 mod seal;
 mod slots;
 mod spool;
+mod tries;
 
 pub use arrivals::{Bringing, Completeness};
 pub use commitments::{Commitment, CommitmentRequest, Held};

@@ -49,6 +49,12 @@ pub enum AssembleError {
         /// What it is and what to do.
         reason: String,
     },
+    /// The system gives no memory for the voxels.
+    #[error("there is not enough memory to hold its {} MiB of voxels", (*voxels * size_of::<f32>()) >> 20)]
+    NoMemory {
+        /// How many there are.
+        voxels: usize,
+    },
     /// Too few slices to tell whether one is missing between them.
     #[error(
         "the series has {found} {}, and at least {needed} are needed: with fewer nobody can tell whether one is missing between them",

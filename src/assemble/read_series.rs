@@ -166,7 +166,12 @@ impl LaidOut {
     fn decode(&self, files: &[PathBuf]) -> Result<Vec<f32>, AssembleError> {
         let [columns, rows, slices] = self.geometry.size;
         let per_slice = columns * rows;
-        let mut voxels = vec![0.0; per_slice * slices];
+        // The largest allocation there is: where it cannot be had the series is refused, and the node does not end for it.
+        let mut voxels = Vec::new();
+        let count = per_slice * slices;
+        let had = voxels.try_reserve_exact(count);
+        had.map_err(|_| AssembleError::NoMemory { voxels: count })?;
+        voxels.resize(count, 0.0);
         let mut of_file: Vec<Vec<(&SliceHeader, &mut [f32])>> = Vec::new();
         of_file.resize_with(files.len(), Vec::new);
         for (slice, voxels) in self.slices.iter().zip(voxels.chunks_exact_mut(per_slice)) {

@@ -18,6 +18,7 @@ mod delivering;
 mod encoding;
 mod fetching;
 mod lanes;
+mod memory;
 mod network_thread;
 mod pace;
 mod plan;

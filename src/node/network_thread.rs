@@ -1,5 +1,6 @@
 //! The one thread that owns the network and every tensor; requests reach it over a bounded channel.
 
+use super::memory::is_want_of_memory;
 use crate::config::{Device, NodeConfig};
 use crate::iris::{Iris, choose_device};
 use crate::segment::{SegmentOptions, Segmented, Strategy, segment_volume};
@@ -39,6 +40,9 @@ pub(super) enum NetworkError {
     /// The series, the tasks or the weights are at fault: trying again would not help.
     #[error("{0}")]
     Refused(String),
+    /// There is not enough memory, now at least.
+    #[error("there is not enough memory for the network")]
+    NoMemory,
     /// The thread has ended.
     #[error("the network's thread has ended")]
     Gone,
@@ -49,6 +53,7 @@ pub(super) enum NetworkError {
 pub(super) struct NetworkThread {
     work: mpsc::Sender<Work>,
     weights: String,
+    spacing_mm: [f64; 3],
 }
 
 impl NetworkThread {
@@ -61,7 +66,8 @@ impl NetworkThread {
             .name("network".into())
             .spawn(move || match load(&weights, folder, device) {
                 Ok((iris, library)) => {
-                    let _ = started.send(Ok(iris.weights_hash().to_owned()));
+                    let spacing_mm = iris.config().spacing_mm;
+                    let _ = started.send(Ok((iris.weights_hash().to_owned(), spacing_mm)));
                     serve(&iris, &library, waiting);
                 }
                 Err(reason) => {
@@ -69,15 +75,24 @@ impl NetworkThread {
                 }
             })
             .map_err(|error| format!("its thread cannot be started: {error}"))?;
-        let weights = start
+        let (weights, spacing_mm) = start
             .await
             .unwrap_or_else(|_| Err("its thread ended at once".into()))?;
-        Ok(Self { work, weights })
+        Ok(Self {
+            work,
+            weights,
+            spacing_mm,
+        })
     }
 
     /// SHA-256 of the weights it loaded, in hexadecimal.
     pub(super) fn weights(&self) -> &str {
         &self.weights
+    }
+
+    /// Distance between the voxels of the grid it works on, along each axis, mm.
+    pub(super) fn spacing_mm(&self) -> [f64; 3] {
+        self.spacing_mm
     }
 
     /// Segments a volume by tasks, whose references meet it by a strategy.
@@ -110,8 +125,8 @@ impl NetworkThread {
             // libtorch reports some failures by exceptions that tch turns into
             // panics: one poisonous series must not end the node.
             let done = catch_unwind(AssertUnwindSafe(|| work(iris, library)))
-                .unwrap_or_else(|_| Err("the network failed on this series".into()));
-            let _ = reply.send(done.map_err(NetworkError::Refused));
+                .unwrap_or_else(|panic| Err(of_panic(&*panic)));
+            let _ = reply.send(done.map_err(|error| of_sentence(&error)));
         });
         self.work.send(work).await.map_err(|_| NetworkError::Gone)?;
         answer.await.map_err(|_| NetworkError::Gone)?
@@ -170,7 +185,7 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
             last = Some(now);
         },
     )
-    .map_err(|error| without_frames(&error.to_string()))?;
+    .map_err(|error| error.to_string())?;
     let network = first.zip(last).map(|(first, last)| last - first);
     Ok(Answer {
         segmented,
@@ -179,12 +194,32 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
     })
 }
 
+/// What a panic was about: of libtorch's failures only want of memory is told from the others.
+fn of_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.filter(|words| is_want_of_memory(words));
+    words.unwrap_or("the network failed on this series").into()
+}
+
+fn of_sentence(error: &str) -> NetworkError {
+    match is_want_of_memory(error) {
+        true => {
+            tracing::warn!(error = without_frames(error), "memory could not be had");
+            NetworkError::NoMemory
+        }
+        false => NetworkError::Refused(without_frames(error)),
+    }
+}
+
 /// libtorch's errors end with its own call stack: the log and the job's record are for administrators.
 fn without_frames(error: &str) -> String {
-    let end = ["\\nException raised from", "\nException raised from"]
-        .iter()
-        .filter_map(|mark| error.find(mark))
-        .min();
+    let marks = [
+        "\\nException raised from",
+        "\nException raised from",
+        "\\nframe #",
+        "\nframe #",
+    ];
+    let end = marks.iter().filter_map(|mark| error.find(mark)).min();
     error[..end.unwrap_or(error.len())].to_owned()
 }
 
@@ -196,6 +231,22 @@ mod tests {
     fn a_call_stack_is_left_out() {
         let error = "failed: Torch(\"no memory\\nException raised from here\\nframe #0: x\")";
         assert_eq!(without_frames(error), "failed: Torch(\"no memory");
+        let error = "Torch(\"can't allocate memory\\nframe #0: c10::alloc_cpu\")";
+        assert_eq!(without_frames(error), "Torch(\"can't allocate memory");
         assert_eq!(without_frames("no segment\nfits"), "no segment\nfits");
+    }
+
+    #[test]
+    fn a_panic_for_want_of_memory_is_told_from_others() {
+        let said = |words: &str| {
+            let panic: Box<dyn std::any::Any + Send> = Box::new(words.to_owned());
+            of_sentence(&of_panic(&*panic))
+        };
+        let short =
+            said("called `Result::unwrap()` on an `Err` value: Torch(\"can't allocate memory\")");
+        assert!(matches!(short, NetworkError::NoMemory), "{short}");
+        // Nothing of what a panic says is shown: it may hold anything.
+        let other = said("index 5 out of range");
+        assert_eq!(other.to_string(), "the network failed on this series");
     }
 }

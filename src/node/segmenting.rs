@@ -1,6 +1,7 @@
 //! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
 
 use super::encoding::{encode_report, encode_result};
+use super::memory::{Fit, is_want_of_memory};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A series that took the node down this often is set aside, or it would do so for ever.
 const MOST_ATTEMPTS: i64 = 3;
+/// Pause after memory could not be had: others may give theirs back.
+const SHORTAGE: Duration = Duration::from_secs(10);
 /// Pause after the node's own trouble, such as a full disk: segmenting is dear, so it is not tried all the time.
 const TROUBLE: Duration = Duration::from_secs(30);
 
@@ -32,6 +35,8 @@ enum Obstacle {
     Failed(String),
     /// Nothing was found: an answer, not a failure.
     NothingFound(String),
+    /// There was not enough memory; the job is tried again, though not for ever. With what is known of it.
+    NoMemory(String),
     /// The node's own trouble; the job is tried again.
     Archive(ArchiveError),
     /// The network is gone, and no job can be done before the node is started again.
@@ -76,8 +81,13 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
     let id = job.id;
     if job.attempts >= MOST_ATTEMPTS {
+        let known = rooms.archive.job(id).await?.and_then(|(job, _)| job.reason);
+        // What was noted of the try that the node did not survive.
+        let known = known.unwrap_or_else(|| {
+            "the system's log tells whether it was for want of memory".to_owned()
+        });
         let reason = format!(
-            "the node ended {} times while it worked on this series, so it is set aside; `irisnode jobs retry {id}`, or the series sent again, tries once more",
+            "the node ended {} times while it worked on this series ({known}), so it is set aside; `irisnode jobs retry {id}`, or the series sent again, tries once more",
             job.attempts
         );
         tracing::error!(job = id, reason, "failed");
@@ -124,6 +134,7 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
             tracing::info!(job = job.id, reason, "nothing to send");
             return rooms.archive.skipped(job.id, &reason).await;
         }
+        Err(Obstacle::NoMemory(known)) => return no_memory(rooms, job, &known).await,
         Err(Obstacle::Archive(error)) => error.to_string(),
         Err(Obstacle::NetworkGone) => {
             "the network's thread has ended; restart irisnode to go on".to_owned()
@@ -131,6 +142,21 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     };
     tracing::error!(job = job.id, reason = trouble, pause = ?TROUBLE, "not segmented; trying again");
     rooms.archive.try_later(job.id, &trouble, TROUBLE).await
+}
+
+/// A job for which there was not enough memory: tried again, and set aside when that does not help.
+async fn no_memory(rooms: &Rooms, job: &Job, known: &str) -> Result<(), ArchiveError> {
+    let (id, tries) = (job.id, job.attempts + 1);
+    let reason = format!("there is not enough memory for this series: {known}");
+    if tries < MOST_ATTEMPTS {
+        tracing::warn!(job = id, reason, pause = ?SHORTAGE, "not segmented; trying again");
+        return rooms.archive.try_again(id, &reason, SHORTAGE).await;
+    }
+    let reason = format!(
+        "{reason}; it was tried {tries} times; give irisnode more memory, then `irisnode jobs retry {id}` tries again"
+    );
+    tracing::error!(job = id, reason, "failed");
+    rooms.archive.failed(id, &reason).await
 }
 
 /// What a job's rules made.
@@ -174,7 +200,8 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
             }
         };
         let made = match &read[at].1 {
-            Ok(series) => one_rule(rooms, &rule, series).await,
+            Ok(series) => one_rule(rooms, job, &rule, series).await,
+            Err(reason) if is_want_of_memory(reason) => Err(Obstacle::NoMemory(reason.clone())),
             Err(reason) => Err(Obstacle::Failed(reason.clone())),
         };
         match made {
@@ -214,11 +241,17 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
 /// A rule's result for each of its destinations, and how long the network ran for it.
 async fn one_rule(
     rooms: &Rooms,
+    job: &Job,
     rule: &PlannedRule,
     series: &Read,
 ) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
+    }
+    let fit = Fit::of(&series.volume.geometry, rooms.network.spacing_mm());
+    if fit.is_short() {
+        tracing::warn!(job = job.id, %fit, "there may not be enough memory");
+        rooms.archive.working(job.id, &fit.to_string()).await?;
     }
     let answer = rooms
         .network
@@ -232,6 +265,7 @@ async fn one_rule(
         .await
         .map_err(|error| match error {
             NetworkError::Refused(reason) => Obstacle::Failed(reason),
+            NetworkError::NoMemory => Obstacle::NoMemory(fit.to_string()),
             NetworkError::Gone => Obstacle::NetworkGone,
         })?;
     let network = answer.network;

@@ -25,6 +25,7 @@ mod durability;
 mod hostile;
 mod jobs;
 mod keeping;
+mod memory;
 mod power_loss;
 mod privacy;
 mod raw_association;

@@ -40,6 +40,63 @@ impl DrawnSeries {
         }
     }
 
+    /// The same body on a grid of so many times the columns, rows and slices: as large as one likes, and quickly drawn.
+    pub fn finer(self, times: usize) -> Self {
+        let of = |slice: &FileDicomObject<InMemDicomObject>, tag| -> usize {
+            slice
+                .element(tag)
+                .expect("a size")
+                .to_int()
+                .expect("a number")
+        };
+        let first = &self.slices[0];
+        let (rows, columns) = (of(first, tags::ROWS), of(first, tags::COLUMNS));
+        let uid = first.element(tags::SERIES_INSTANCE_UID).expect("a UID");
+        let uid = uid.to_str().expect("a UID").into_owned();
+        let mut slices = Vec::new();
+        for (at, slice) in self.slices.iter().enumerate() {
+            let pixels = slice.element(tags::PIXEL_DATA).expect("pixels");
+            let pixels = pixels.to_multi_int::<u16>().expect("16 bits");
+            let mut fine: Vec<u16> = Vec::with_capacity(pixels.len() * times * times);
+            for row in 0..rows * times {
+                let row = &pixels[row / times * columns..][..columns];
+                fine.extend(
+                    row.iter()
+                        .flat_map(|value| std::iter::repeat_n(*value, times)),
+                );
+            }
+            for nth in 0..times {
+                let number = at * times + nth;
+                let mut one = slice.clone();
+                let spacing = |mm: f64| mm / times as f64;
+                put(
+                    &mut one,
+                    tags::SOP_INSTANCE_UID,
+                    VR::UI,
+                    &format!("{uid}.{number}"),
+                );
+                let position = format!("-190.5\\-166.5\\{}", spacing(4.0) * number as f64);
+                put(&mut one, tags::IMAGE_POSITION_PATIENT, VR::DS, &position);
+                let pixel = format!("{0}\\{0}", spacing(3.0));
+                put(&mut one, tags::PIXEL_SPACING, VR::DS, &pixel);
+                put(
+                    &mut one,
+                    tags::SLICE_THICKNESS,
+                    VR::DS,
+                    &spacing(4.0).to_string(),
+                );
+                for (tag, value) in [(tags::ROWS, rows), (tags::COLUMNS, columns)] {
+                    let value = u16::try_from(value * times).expect("a size");
+                    one.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+                }
+                let pixels = PrimitiveValue::U16(fine.clone().into());
+                one.put(DataElement::new(tags::PIXEL_DATA, VR::OW, pixels));
+                slices.push(one);
+            }
+        }
+        Self { slices }
+    }
+
     /// Puts an attribute into one slice.
     pub fn set(&mut self, slice: usize, tag: Tag, vr: VR, value: &str) {
         put(&mut self.slices[slice], tag, vr, value);

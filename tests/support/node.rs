@@ -186,6 +186,18 @@ impl Node {
         self.process = Some(Running::start_listening(&mut command, self.port, log));
     }
 
+    /// Starts it with at most so many bytes of memory of its own (RLIMIT_DATA), and waits for nothing: it may not get far.
+    pub fn start_within(&mut self, bytes: u64) {
+        let log = self.next_log();
+        let serve = self.command("serve");
+        let mut command = super::tool("prlimit");
+        command
+            .arg(format!("--data={bytes}"))
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        self.process = Some(Running::start(&mut command, log));
+    }
+
     /// Starts it with its data on a file system of its own, of this size (as mount takes it), in a user namespace;
     /// `false` where the system allows none.
     pub fn start_on_disk_of(&mut self, size: &str) -> bool {
@@ -293,11 +305,16 @@ impl Node {
 
     /// The most memory it ever held, MiB.
     pub fn peak_memory(&mut self) -> u64 {
+        self.memory("VmHWM:").expect("a running node")
+    }
+
+    /// A line of its /proc/…/status, MiB; none when it has ended.
+    pub fn memory(&mut self, line: &str) -> Option<u64> {
         let status = format!("/proc/{}/status", self.process().id());
-        let status = std::fs::read_to_string(status).expect("a running node");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        peak.expect("a peak") / 1024
+        let status = std::fs::read_to_string(status).ok()?;
+        let value = status.lines().find_map(|found| found.strip_prefix(line))?;
+        let value = value.trim().strip_suffix("kB")?.trim();
+        Some(value.parse::<u64>().ok()? / 1024)
     }
 
     /// `irisnode jobs --json`, newest first.
