@@ -8,7 +8,7 @@ use crate::config::{
     size_in_words,
 };
 use crate::deliver::{DeliverError, accepts_commitment, echo};
-use crate::node::certificate_in_words;
+use crate::node::{certificate_in_words, revoked_in_words};
 use miette::IntoDiagnostic;
 use std::fmt;
 use std::time::Duration;
@@ -174,6 +174,9 @@ impl fmt::Display for Summary<'_> {
                         None => "no certificate is asked of callers",
                     }
                 )?;
+                if let Some(words) = revoked_in_words(tls) {
+                    writeln!(f, "          revoked certificates: {words}")?;
+                }
                 if let Some(address) = tls.plain_listen {
                     writeln!(f, "          also without TLS on {address}")?;
                 }

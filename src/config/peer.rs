@@ -140,6 +140,7 @@ fn peer_tls(
     };
     let tls = PeerTls {
         authorities: trusted.clone(),
+        revoked: node.and_then(|tls| tls.revoked.clone()),
         identity: node.map(|tls| tls.identity.clone()),
     };
     (Some(tls), authorities)

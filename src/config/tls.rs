@@ -13,6 +13,8 @@ pub struct Tls {
     pub identity: TlsIdentity,
     /// PEM file of the authorities; with it, every caller must show a certificate of one of them.
     pub client_authorities: Option<PathBuf>,
+    /// File of the lists of revoked certificates, which no caller and no peer may show.
+    pub revoked: Option<PathBuf>,
     /// Address of a listener without TLS, beside `listen` of `[node]`, which speaks TLS.
     pub plain_listen: Option<SocketAddr>,
 }
@@ -31,6 +33,8 @@ pub struct TlsIdentity {
 pub struct PeerTls {
     /// PEM file of the authorities that its certificate may be of.
     pub authorities: PathBuf,
+    /// File of the lists of revoked certificates that it may not show.
+    pub revoked: Option<PathBuf>,
     /// What it is shown, where the node has a certificate.
     pub identity: Option<TlsIdentity>,
 }
@@ -46,9 +50,10 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> PlacedTls {
     let certificate = section.required("certificate", "\"node.pem\"", value::path(base));
     let key = section.required("key", "\"node.key\"", value::path(base));
     let client_authorities = section.optional("client_authorities", value::path(base));
+    let revoked = section.optional("revoked", value::path(base));
     let plain_listen = section.optional("plain_listen", value::socket_address);
     section.finish();
-    let files = [&certificate, &key, &client_authorities];
+    let files = [&certificate, &key, &client_authorities, &revoked];
     PlacedTls {
         files: files.into_iter().flatten().cloned().collect(),
         tls: match (certificate, key) {
@@ -58,6 +63,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> PlacedTls {
                     key: key.value,
                 },
                 client_authorities: client_authorities.map(|placed| placed.value),
+                revoked: revoked.map(|placed| placed.value),
                 plain_listen: plain_listen.map(|placed| placed.value),
             }),
             _ => None,

@@ -49,6 +49,7 @@ pub(super) async fn connect(peer: &Peer, delivery: &Delivery) -> Result<UpperLay
     };
     let trust = Trust {
         authorities: tls.authorities.clone(),
+        revoked: tls.revoked.clone(),
         only_with: peer.only_with.clone(),
         identity: tls.identity.as_ref().map(|own| Identity {
             certificate: own.certificate.clone(),

@@ -1,7 +1,10 @@
 //! The certificates, keys and authorities that a configuration names: whether they can be used, and for how long.
 
 use crate::config::{ConfigError, ConfigFile, Problem, Tls};
-use crate::tls::{Certificate, EXPIRES_SOON, Identity, TlsError, check_authorities};
+use crate::tls::{
+    Certificate, EXPIRES_SOON, Identity, RevocationList, TlsError, check_authorities,
+    check_revocation_lists,
+};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -21,7 +24,7 @@ pub fn read_complete(path: &Path) -> Result<ConfigFile, ConfigError> {
 fn problems(file: &ConfigFile) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut cannot = |error: &TlsError| {
-        let help = "a PEM file, `-----BEGIN ...`: the node's certificate with its issuers' after it, its key without a password, or authorities; a relative path starts at the folder of this file";
+        let help = "a PEM file, `-----BEGIN ...`: the node's certificate with its issuers' after it, its key without a password, authorities, or lists of revoked certificates; a relative path starts at the folder of this file";
         problems.extend(file.problems_with_tls_file(error.path(), &error.to_string(), help));
     };
     for authorities in file.authorities() {
@@ -32,9 +35,17 @@ fn problems(file: &ConfigFile) -> Vec<Problem> {
     let Some(tls) = &file.config().tls else {
         return problems;
     };
+    let revoked = tls.revoked.as_ref();
+    let revoked = revoked.map(|path| (path, check_revocation_lists(path)));
+    if let Some((_, Err(error))) = &revoked {
+        cannot(error);
+    }
     match identity(tls).check() {
         Err(error) => cannot(&error),
         Ok(certificate) => problems.extend(validity(file, tls, &certificate)),
+    }
+    if let Some((path, Ok(lists))) = &revoked {
+        problems.extend(lists.iter().flat_map(|list| overdue(file, path, list)));
     }
     let key = &tls.identity.key;
     let mode = std::fs::metadata(key).map(|file| file.permissions().mode());
@@ -59,6 +70,26 @@ pub fn certificate_in_words(tls: &Tls) -> String {
         ),
         Err(error) => error.to_string(),
     }
+}
+
+/// The lists of revoked certificates in words, where there are any.
+pub fn revoked_in_words(tls: &Tls) -> Option<String> {
+    let lists = match check_revocation_lists(tls.revoked.as_ref()?) {
+        Ok(lists) => lists,
+        Err(error) => return Some(error.to_string()),
+    };
+    let words = lists.iter().map(|list| {
+        let until = list
+            .next_update
+            .map(|next| format!(", until {}", day(next)));
+        format!(
+            "{} of {}{}",
+            list.revoked,
+            list.issuer,
+            until.unwrap_or_default()
+        )
+    });
+    Some(words.collect::<Vec<_>>().join("; "))
 }
 
 fn identity(tls: &Tls) -> Identity {
@@ -86,6 +117,21 @@ fn validity(file: &ConfigFile, tls: &Tls, certificate: &Certificate) -> Vec<Prob
     } else {
         Vec::new()
     }
+}
+
+/// What is doubtful of a list of revoked certificates: its time may be over.
+fn overdue(file: &ConfigFile, path: &Path, list: &RevocationList) -> Vec<Problem> {
+    let Some(next) = list.next_update.filter(|_| list.is_over()) else {
+        return Vec::new();
+    };
+    let message = format!(
+        "the list of revoked certificates of {} should have been replaced on {}",
+        list.issuer,
+        day(next)
+    );
+    let help = "put the authority's newest list in its place; a running node takes it without a restart, and until then this one stays in force";
+    let said = file.problems_with_tls_file(path, &message, help);
+    said.into_iter().map(warning).collect()
 }
 
 fn warning(problem: Problem) -> Problem {

@@ -37,7 +37,7 @@ use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server};
 use crate::tasks::{TaskError, TaskLibrary};
 use crate::tls::{Acceptor, Identity, TlsError};
 use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
-pub use certificates::{certificate_in_words, read_complete};
+pub use certificates::{certificate_in_words, read_complete, revoked_in_words};
 pub use decision::{Decision, decision, first_attributes};
 pub use encoding::{encode_report, encode_result};
 use network_thread::NetworkThread;
@@ -205,7 +205,11 @@ fn receive_options(
             certificate: tls.identity.certificate.clone(),
             key: tls.identity.key.clone(),
         };
-        Acceptor::new(identity, tls.client_authorities.clone())
+        Acceptor::new(
+            identity,
+            tls.client_authorities.clone(),
+            tls.revoked.clone(),
+        )
     });
     Ok(ReceiveOptions {
         ae_title: node.ae_title.clone(),

@@ -5,6 +5,7 @@ use super::error::{HandshakeError, TlsError};
 use super::files::{Identity, authorities};
 use super::provider;
 use super::reload::Reloading;
+use super::revocation::Revoked;
 use super::verify::Callers;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -22,15 +23,21 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// With `callers_of` every caller must show a certificate of one of the authorities in that file.
+    /// With `callers_of` every caller must show a certificate of one of the authorities in that file, and none that the
+    /// lists in `revoked` name.
     ///
     /// # Errors
     /// A file cannot be used.
-    pub fn new(identity: Identity, callers_of: Option<PathBuf>) -> Result<Self, TlsError> {
+    pub fn new(
+        identity: Identity,
+        callers_of: Option<PathBuf>,
+        revoked: Option<PathBuf>,
+    ) -> Result<Self, TlsError> {
         let mut paths = vec![identity.certificate.clone(), identity.key.clone()];
         paths.extend(callers_of.clone());
+        paths.extend(revoked.clone());
         let config = Reloading::new(paths, move || {
-            server_config(&identity, callers_of.as_deref())
+            server_config(&identity, callers_of.as_deref(), revoked.as_deref())
         })?;
         Ok(Self { config })
     }
@@ -54,14 +61,20 @@ impl Acceptor {
     }
 }
 
-fn server_config(identity: &Identity, callers_of: Option<&Path>) -> Result<ServerConfig, TlsError> {
+fn server_config(
+    identity: &Identity,
+    callers_of: Option<&Path>,
+    revoked: Option<&Path>,
+) -> Result<ServerConfig, TlsError> {
     let key = identity.load()?;
     let callers = match callers_of {
         None => WebPkiClientVerifier::no_client_auth(),
         Some(path) => {
-            let callers = Callers::new(authorities(path)?);
+            let lists = Revoked::read(revoked)?;
+            lists.remind();
+            let callers = Callers::new(authorities(path)?, lists);
             Arc::new(callers.map_err(|reason| TlsError::Unusable {
-                path: path.to_owned(),
+                path: revoked.unwrap_or(path).to_owned(),
                 reason,
             })?)
         }

@@ -4,6 +4,7 @@ use super::error::{HandshakeError, TlsError};
 use super::files::{Identity, authorities};
 use super::provider;
 use super::reload::Reloading;
+use super::revocation::Revoked;
 use super::verify::Called;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -22,6 +23,8 @@ pub struct Trust {
     pub authorities: PathBuf,
     /// Fingerprints (`sha256:...`) or names of the certificates it may show; empty for any that is for its host.
     pub only_with: Vec<String>,
+    /// File of the lists of revoked certificates that it may not show.
+    pub revoked: Option<PathBuf>,
     /// What this side shows when asked.
     pub identity: Option<Identity>,
 }
@@ -54,6 +57,7 @@ fn known(trust: &Trust) -> Result<Arc<Reloading<ClientConfig>>, TlsError> {
         return Ok(Arc::clone(config));
     }
     let mut paths = vec![trust.authorities.clone()];
+    paths.extend(trust.revoked.clone());
     if let Some(identity) = &trust.identity {
         paths.extend([identity.certificate.clone(), identity.key.clone()]);
     }
@@ -64,10 +68,16 @@ fn known(trust: &Trust) -> Result<Arc<Reloading<ClientConfig>>, TlsError> {
 }
 
 fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
-    let verifier = Called {
-        authorities: authorities(&trust.authorities)?,
-        only_with: trust.only_with.clone(),
-    };
+    let revoked = Revoked::read(trust.revoked.as_deref())?;
+    let known = authorities(&trust.authorities)?;
+    let verifier = Called::new(known, revoked, trust.only_with.clone());
+    let verifier = verifier.map_err(|reason| TlsError::Unusable {
+        path: trust
+            .revoked
+            .clone()
+            .unwrap_or_else(|| trust.authorities.clone()),
+        reason,
+    })?;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Unusable {

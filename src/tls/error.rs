@@ -86,6 +86,7 @@ fn in_words(error: &Error) -> String {
         Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => {
             "the other side's certificate is not valid yet; compare the clocks"
         }
+        Error::InvalidCertificate(Bad::Revoked) => "the other side's certificate has been revoked",
         Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
             "the other side's certificate is for another name"
         }

@@ -9,6 +9,7 @@ mod connector;
 mod error;
 mod files;
 mod reload;
+mod revocation;
 mod verify;
 
 pub use acceptor::Acceptor;
@@ -16,6 +17,7 @@ pub use certificate::{Certificate, EXPIRES_SOON};
 pub use connector::{Trust, connect};
 pub use error::{HandshakeError, TlsError, reason};
 pub use files::{Identity, check_authorities};
+pub use revocation::{RevocationList, check_revocation_lists};
 
 use rustls::crypto::CryptoProvider;
 use std::sync::{Arc, LazyLock};

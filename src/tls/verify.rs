@@ -3,6 +3,8 @@
 use super::certificate::Certificate;
 use super::files::Authorities;
 use super::provider;
+use super::revocation::Revoked;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -15,9 +17,17 @@ use std::time::{Duration, SystemTime};
 impl Authorities {
     /// Whether the certificate is itself among the authorities, and valid now: two systems that know each other's
     /// self-signed certificate need no authority above them.
-    fn names_itself(&self, shown: &CertificateDer<'_>, now: UnixTime) -> Result<bool, Error> {
+    fn names_itself(
+        &self,
+        shown: &CertificateDer<'_>,
+        revoked: &Revoked,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
         if !self.certificates.iter().any(|own| own == shown) {
             return Ok(false);
+        }
+        if revoked.names(shown) {
+            return Err(Error::InvalidCertificate(CertificateError::Revoked));
         }
         let read = Certificate::read(shown)
             .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
@@ -61,17 +71,24 @@ fn schemes() -> Vec<SignatureScheme> {
 #[derive(Debug)]
 pub(super) struct Callers {
     authorities: Authorities,
+    revoked: Revoked,
     chain: Arc<dyn ClientCertVerifier>,
 }
 
 impl Callers {
     /// The error is why no certificate could ever be held against these authorities.
-    pub(super) fn new(authorities: Authorities) -> Result<Self, String> {
-        let chain =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.roots), provider())
-                .build()
-                .map_err(|error| error.to_string())?;
-        Ok(Self { authorities, chain })
+    pub(super) fn new(authorities: Authorities, revoked: Revoked) -> Result<Self, String> {
+        let roots = Arc::clone(&authorities.roots);
+        let chain = WebPkiClientVerifier::builder_with_provider(roots, provider())
+            .with_crls(revoked.encoded.iter().cloned())
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            authorities,
+            revoked,
+            chain,
+        })
     }
 }
 
@@ -86,7 +103,8 @@ impl ClientCertVerifier for Callers {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.authorities.names_itself(shown, now)? {
+        let (authorities, revoked) = (&self.authorities, &self.revoked);
+        if authorities.names_itself(shown, revoked, now)? {
             return Ok(ClientCertVerified::assertion());
         }
         self.chain.verify_client_cert(shown, intermediates, now)
@@ -119,8 +137,32 @@ impl ClientCertVerifier for Callers {
 /// for the host it is called at.
 #[derive(Debug)]
 pub(super) struct Called {
-    pub(super) authorities: Authorities,
-    pub(super) only_with: Vec<String>,
+    authorities: Authorities,
+    revoked: Revoked,
+    only_with: Vec<String>,
+    chain: Arc<WebPkiServerVerifier>,
+}
+
+impl Called {
+    /// The error is why no certificate could ever be held against these authorities.
+    pub(super) fn new(
+        authorities: Authorities,
+        revoked: Revoked,
+        only_with: Vec<String>,
+    ) -> Result<Self, String> {
+        let roots = Arc::clone(&authorities.roots);
+        let chain = WebPkiServerVerifier::builder_with_provider(roots, provider())
+            .with_crls(revoked.encoded.iter().cloned())
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            authorities,
+            revoked,
+            only_with,
+            chain,
+        })
+    }
 }
 
 impl ServerCertVerifier for Called {
@@ -132,14 +174,18 @@ impl ServerCertVerifier for Called {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if !self.authorities.names_itself(shown, now)? {
-            rustls::client::verify_server_cert_signed_by_trust_anchor(
-                &ParsedCertificate::try_from(shown)?,
-                &self.authorities.roots,
-                intermediates,
-                now,
-                provider().signature_verification_algorithms.all,
-            )?;
+        if !self.authorities.names_itself(shown, &self.revoked, now)? {
+            use CertificateError::{NotValidForName, NotValidForNameContext};
+            match self
+                .chain
+                .verify_server_cert(shown, intermediates, host, &[], now)
+            {
+                Ok(_) => {}
+                // The name is looked at last, when all else is well; and here by `only_with`, where there is one.
+                Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+                    if !self.only_with.is_empty() => {}
+                Err(error) => return Err(error),
+            }
         }
         if self.only_with.is_empty() {
             rustls::client::verify_server_name(&ParsedCertificate::try_from(shown)?, host)?;

@@ -32,6 +32,7 @@ mod raw_association;
 mod reload;
 mod replay;
 mod review;
+mod revocation;
 mod road;
 mod series;
 mod service;

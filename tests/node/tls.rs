@@ -13,7 +13,7 @@ use std::process::Output;
 const UID: &str = "1.2.826.0.1.3680043.10.543.60";
 
 /// `[tls]` of a node that asks its callers for a certificate.
-fn tls(own: &Holder, callers_of: &Authority) -> String {
+pub fn tls(own: &Holder, callers_of: &Authority) -> String {
     format!(
         "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\nclient_authorities = \"{}\"\n",
         own.certificate.display(),
@@ -23,14 +23,14 @@ fn tls(own: &Holder, callers_of: &Authority) -> String {
 }
 
 /// A peer; `lines` are what is special.
-fn peer(name: &str, ae_title: &str, port: u16, lines: &str) -> String {
+pub fn peer(name: &str, ae_title: &str, port: u16, lines: &str) -> String {
     format!(
         "[[peer]]\nname = \"{name}\"\nae_title = \"{ae_title}\"\nhost = \"127.0.0.1\"\nport = {port}\n{lines}\n"
     )
 }
 
 /// A program of DCMTK that calls the node by TLS, shows what `own` holds, and believes `authority`.
-fn by_tls(node: &Node, program: &str, own: &Holder, authority: &Authority) -> Output {
+pub fn by_tls(node: &Node, program: &str, own: &Holder, authority: &Authority) -> Output {
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let (key, certificate) = (path(&own.key), path(&own.certificate));
     let authority = path(&authority.file());
@@ -45,7 +45,7 @@ fn by_tls(node: &Node, program: &str, own: &Holder, authority: &Authority) -> Ou
 }
 
 /// The node's log comes to say this.
-fn assert_logged(node: &Node, words: &str) {
+pub fn assert_logged(node: &Node, words: &str) {
     let logged = wait_until(PATIENCE, || node.log().contains(words));
     assert!(logged, "{words:?} is not in the log:\n{}", node.log());
 }
@@ -382,6 +382,7 @@ fn a_check_looks_into_the_files_and_points_at_what_is_wrong() {
         key: hospital.certify("another").key,
         certificate: own.certificate.clone(),
         fingerprint: String::new(),
+        serial: Vec::new(),
     };
     let (valid, text) = check(&tls(&mixed, &hospital));
     assert!(
