@@ -28,7 +28,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "archive", "assemble", "config", "encode", "picture", "route", "tasks", "teach",
+            "archive", "assemble", "config", "deliver", "encode", "picture", "route", "tasks",
+            "teach",
         ],
     ),
     // Beside the road.

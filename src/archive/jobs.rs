@@ -135,6 +135,9 @@ pub struct JobSummary {
     pub modality: String,
     /// AE title that sent it.
     pub calling_ae: String,
+    /// Names of the rules that matched, one a line; none before routing.
+    #[serde(serialize_with = "as_list")]
+    pub rules: Option<String>,
     /// Instances held of the series.
     pub instances: i64,
     /// Results acknowledged by their destination.
@@ -143,8 +146,26 @@ pub struct JobSummary {
     pub held: i64,
     /// Results in all.
     pub results: i64,
+    /// When the first instance of the series came for it, milliseconds since 1970.
+    pub created_at: i64,
     /// When it last moved, milliseconds since 1970.
     pub updated_at: i64,
+}
+
+impl JobSummary {
+    /// Whether nothing more happens to it by itself, nor by a review.
+    pub fn has_ended(&self) -> bool {
+        is_over(&self.state)
+    }
+}
+
+/// Whether a job of this state has ended.
+pub(super) fn is_over(state: &str) -> bool {
+    matches!(state, "delivered" | "failed" | "skipped" | "discarded")
+}
+
+fn as_list<S: serde::Serializer>(lines: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(lines.iter().flat_map(|lines| lines.lines()))
 }
 
 /// A job works on the series as it is now; an older one that has made no result yet gives way.
@@ -421,7 +442,9 @@ impl Archive {
 }
 
 /// Jobs as [`JobSummary`] has them.
-const SUMMARIES: &str = "SELECT jobs.id, state, reason, note, modality, calling_ae, updated_at,
+const SUMMARIES: &str = "SELECT jobs.id, state, reason, note, modality, calling_ae, created_at, updated_at,
+   CASE WHEN json_valid(plan) THEN
+     (SELECT group_concat(value ->> 'rule', char(10)) FROM json_each(plan)) END AS rules,
    (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
    (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
    (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,

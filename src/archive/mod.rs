@@ -4,6 +4,7 @@
 //! everything that its row says, so that one sync makes both durable. Rows and places follow together, many at a
 //! time ([`indexing`]), and after a crash from what lies sealed in the spool ([`recovery`]).
 
+mod activity;
 mod arrivals;
 mod commitments;
 mod confirmations;
@@ -30,6 +31,7 @@ mod slots;
 mod spool;
 mod tries;
 
+pub use activity::{Span, Traffic};
 pub use arrivals::{Bringing, Completeness};
 pub use commitments::{Commitment, CommitmentRequest, Held};
 pub use confirmations::{CommitmentOutcome, StoredResult};
@@ -210,6 +212,17 @@ impl Archive {
             .into_iter()
             .map(|(name,)| self.files.instance(&name))
             .collect())
+    }
+
+    /// The file of one instance of a job's series; nothing when there is no such job.
+    pub async fn instance_of(&self, job: i64) -> Result<Option<PathBuf>, ArchiveError> {
+        let name: Option<String> = sqlx::query_scalar(
+            "SELECT file FROM instances JOIN jobs ON jobs.series = instances.series WHERE jobs.id = ? LIMIT 1",
+        )
+        .bind(job)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(name.map(|name| self.files.instance(&name)))
     }
 
     /// How many instances are held.

@@ -6,8 +6,9 @@ use crate::archive::{Counts, JobSummary};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, Local, Utc};
 use maud::{Markup, html};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Jobs shown, the newest.
@@ -21,7 +22,14 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> R
         Ok::<_, crate::archive::ArchiveError>((counts, jobs))
     };
     let (status, main) = match read.await {
-        Ok((counts, jobs)) => (StatusCode::OK, content(&counts, &jobs)),
+        Ok((counts, jobs)) => {
+            // What a series is called may name its patient: for those who may see patients.
+            let described = match &reader.0 {
+                Some(_) => Some(shared.described.of(&shared.archive, &jobs).await),
+                None => None,
+            };
+            (StatusCode::OK, content(&counts, &jobs, described.as_ref()))
+        }
         Err(error) => {
             tracing::warn!(%error, "no status page: the index cannot be read");
             let why = html! { p role="alert" { "The index cannot be read; the log says why." } };
@@ -31,7 +39,12 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> R
     (status, layout::live_page("Jobs", &shared, &reader, &main)).into_response()
 }
 
-fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
+fn content(
+    counts: &Counts,
+    jobs: &[JobSummary],
+    described: Option<&HashMap<i64, String>>,
+) -> Markup {
+    let now = Utc::now().timestamp_millis();
     let all: i64 = counts.jobs.iter().map(|(_, count)| count).sum();
     html! {
         h1 { "Jobs" }
@@ -57,11 +70,11 @@ fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
                 table {
                     caption { "The latest series, newest first" }
                     thead { tr {
-                        @for title in ["Job", "Moved", "From", "Modality", "Instances", "Sent", "State", "Reason"] {
+                        @for title in ["Job", "From", "Series", "Rules", "State", "Age", "Took", "Sent", "Reason"] {
                             th scope="col" { (title) }
                         }
                     } }
-                    tbody { @for job in jobs { (row(job)) } }
+                    tbody { @for job in jobs { (row(job, now, described)) } }
                 }
             }
             @if all > jobs.len() as i64 {
@@ -71,24 +84,37 @@ fn content(counts: &Counts, jobs: &[JobSummary]) -> Markup {
     }
 }
 
-fn row(job: &JobSummary) -> Markup {
-    let moved = DateTime::from_timestamp_millis(job.updated_at).unwrap_or_default();
-    let here = moved.with_timezone(&Local).format("%F %T").to_string();
+fn row(job: &JobSummary, now: i64, described: Option<&HashMap<i64, String>>) -> Markup {
+    let description = described.and_then(|described| described.get(&job.id));
     html! {
         tr {
             th scope="row" data-title="Job" { a href=(format!("/jobs/{}", job.id)) { (job.id) } }
-            td data-title="Moved" { time datetime=(moved.to_rfc3339_opts(SecondsFormat::Secs, true)) { (here) } }
             td data-title="From" { (job.calling_ae) }
-            td data-title="Modality" { (job.modality) }
-            td.number data-title="Instances" { (job.instances) }
+            td data-title="Series" {
+                span {
+                    (job.modality) ", " (job.instances) " " (plural(job.instances, "instance", "instances"))
+                    @if let Some(description) = description { br; span.soft { (description) } }
+                }
+            }
+            td data-title="Rules" { span { @for (number, rule) in job.rules.iter().flat_map(|rules| rules.lines()).enumerate() {
+                @if number > 0 { br; }
+                (rule)
+            } } }
+            td data-title="State" { span class=(format!("state {}", job.state)) { (job.state) } }
+            td.number data-title="Age" title=(moment(job.created_at)) { (layout::length(now - job.created_at)) }
+            td.number data-title="Took" { @if job.has_ended() { (layout::length(job.updated_at - job.created_at)) } }
             td.number data-title="Sent" {
-                (job.delivered) "/" (job.results)
+                @if job.results > 0 { (job.delivered) "/" (job.results) }
                 @if job.held > 0 { ", " (job.held) " held" }
             }
-            td data-title="State" { span class=(format!("state {}", job.state)) { (job.state) } }
             td data-title="Reason" { @if let Some(reason) = &job.reason { (reason) } }
         }
     }
+}
+
+fn moment(at: i64) -> String {
+    let at = DateTime::from_timestamp_millis(at).unwrap_or_default();
+    at.with_timezone(&Local).format("%F %T").to_string()
 }
 
 fn plural(count: i64, one: &'static str, many: &'static str) -> &'static str {

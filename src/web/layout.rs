@@ -5,6 +5,7 @@ use super::access::{Person, Reader};
 use crate::archive::ArchiveError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Local, SecondsFormat};
 use maud::{DOCTYPE, Markup, html};
 
 /// A page that stays as it is.
@@ -34,7 +35,8 @@ fn whole(title: &str, shared: &Shared, reader: &Reader, main: &Markup, is_live: 
                 header {
                     a.name href="/" { "irisnode" }
                     span { (ae_title) }
-                    @if let Some(person) = &reader.0 { (sections(title, person)) }
+                    (sections(title, reader.0.as_ref()))
+                    @if let Some(person) = &reader.0 { (who(person)) }
                 }
                 main id="live" { (standing(shared)) (main) }
                 footer {
@@ -68,19 +70,64 @@ pub(super) fn swatch([r, g, b]: [u8; 3]) -> Markup {
     }
 }
 
-/// Where a user can go.
-fn sections(title: &str, person: &Person) -> Markup {
+/// Where one can go: some pages are for users only.
+fn sections(title: &str, person: Option<&Person>) -> Markup {
+    let sections = [
+        ("Jobs", "/", true),
+        ("Activity", "/activity", true),
+        ("Peers", "/peers", false),
+        ("Teaching", "/teach", false),
+        ("Tasks", "/tasks", false),
+    ];
     html! {
         nav aria-label="Pages" {
-            @for (name, address) in [("Jobs", "/"), ("Teaching", "/teach"), ("Tasks", "/tasks")] {
-                a href=(address) aria-current=[(name == title).then_some("page")] { (name) }
+            @for (name, address, for_all) in sections {
+                @if for_all || person.is_some() {
+                    a href=(address) aria-current=[(name == title).then_some("page")] { (name) }
+                }
             }
         }
+    }
+}
+
+fn who(person: &Person) -> Markup {
+    html! {
         form.who method="post" action="/logout" {
             span { (person.name) " (" (person.role.name()) ")" }
             button { "Sign out" }
         }
     }
+}
+
+/// A moment, in milliseconds since 1970, by the clock on the wall.
+pub(super) fn time(at: i64) -> Markup {
+    let at = DateTime::from_timestamp_millis(at).unwrap_or_default();
+    let here = at.with_timezone(&Local).format("%F %T").to_string();
+    html! { time datetime=(at.to_rfc3339_opts(SecondsFormat::Secs, true)) { (here) } }
+}
+
+/// A length of time, as people say it.
+pub(super) fn length(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A name as a part of an address.
+pub(super) fn in_path(name: &str) -> String {
+    let mut path = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
 }
 
 /// The index cannot be read.
@@ -111,4 +158,29 @@ pub(super) async fn slices_script() -> impl IntoResponse {
 /// There is no such page.
 pub(super) async fn not_found() -> impl IntoResponse {
     (StatusCode::NOT_FOUND, "there is no such page\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_the_unit_that_people_use() {
+        for (milliseconds, words) in [
+            (-5, "0 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (3_600_000, "1 h"),
+            (47 * 3_600_000, "47 h"),
+            (48 * 3_600_000, "2 days"),
+        ] {
+            assert_eq!(length(milliseconds), words);
+        }
+    }
+
+    #[test]
+    fn any_name_can_stand_in_an_address() {
+        assert_eq!(in_path("pacs-1"), "pacs-1");
+        assert_eq!(in_path("my/pacs ä?"), "my%2Fpacs%20%C3%A4%3F");
+    }
 }

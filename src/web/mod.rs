@@ -5,6 +5,8 @@
 
 mod access;
 mod actions;
+mod activity_page;
+mod described;
 mod guard;
 mod health;
 mod job_page;
@@ -12,6 +14,8 @@ mod jobs_page;
 mod layout;
 mod login;
 mod metrics;
+mod peers_page;
+mod plot;
 mod tasks_page;
 mod teach_page;
 mod throttle;
@@ -24,6 +28,8 @@ use crate::tasks::TaskLibrary;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use described::Described;
+use peers_page::Echoes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +93,8 @@ struct Shared {
     users: PathBuf,
     library: TaskLibrary,
     current: Current,
+    echoes: Echoes,
+    described: Described,
     throttle: Throttle,
     /// Held while a password is verified: argon2 takes memory.
     verifying: Mutex<()>,
@@ -131,6 +139,9 @@ impl WebServer {
             .route("/teach", get(teach_page::page))
             .route("/teach/{id}/picture.png", get(teach_page::sheet))
             .route("/teach/{id}/{act}", post(actions::proposal))
+            .route("/activity", get(activity_page::page))
+            .route("/peers", get(peers_page::page))
+            .route("/peers/{name}/echo", post(peers_page::call))
             .route("/login", get(login::form).post(login::enter))
             .route("/logout", post(login::leave))
             .layer(sessions)
@@ -150,6 +161,8 @@ impl WebServer {
                 users: options.users,
                 library: options.library,
                 current: options.current,
+                echoes: Echoes::default(),
+                described: Described::default(),
                 throttle: Throttle::default(),
                 verifying: Mutex::default(),
                 viewed: Viewed::default(),

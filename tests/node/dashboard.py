@@ -1,6 +1,6 @@
 """Goes through the pages of a node as people do, in Debian's Chromium, and looks at what they see.
 
-usage: dashboard.py PORT PASSWORD PICTURES anonymous|teach|job
+usage: dashboard.py PORT PASSWORD PICTURES anonymous|teach|job|around
 
 Ends with an error at the first thing that is not as it should be. PICTURES gets screenshots.
 """
@@ -50,9 +50,12 @@ def anonymous(browser):
     page = context(browser).new_page()
     page.goto(home)
     check(page.get_by_role("heading", name="Jobs").is_visible(), "the jobs are open")
-    for path in ["/teach", "/tasks", "/jobs/1/slice.png"]:
+    for path in ["/teach", "/tasks", "/peers", "/jobs/1/slice.png"]:
         answer = page.request.get(home + path)
         check(answer.status == 403 and "web user add" in answer.text(), f"{path}: {answer.status}")
+    check("Portal venous" not in page.locator("main").inner_text(), "what a series is called is for users")
+    page.get_by_role("link", name="Activity").click()
+    check(page.get_by_role("img", name="series arrived").is_visible(), "the activity is open")
     page.goto(home + "/jobs/1")
     text = page.locator("body").inner_text()
     check("Job 1" in text and "Nobody" not in text and page.locator("img").count() == 0, text)
@@ -162,9 +165,64 @@ def job(browser):
         page.screenshot(path=pictures / f"{name}.png", full_page=True)
 
 
+def around(browser):
+    """The list of jobs, the peers and an echo, and what the node did today."""
+    page = context(browser, viewport={"width": 1100, "height": 900}).new_page()
+    sign_in(page, "ada")
+    row = page.get_by_role("row", name="delivered").inner_text()
+    for word in ["SCANNER", "CT, 8 instances", "Portal venous", "every CT", "1/1"]:
+        check(word in row, f"{word} in {row}")
+    page.screenshot(path=pictures / "jobs.png", full_page=True)
+
+    page.get_by_role("link", name="Peers").click()
+    pacs = page.locator("article", has_text="PACS")
+    text = pacs.inner_text()
+    for word in ["127.0.0.1:", "gets results of: every CT", "its labels teach", "1 in all"]:
+        check(word in text, f"{word} in {text}")
+    check("answered" not in text, "nobody is called before a person asks")
+    pacs.get_by_role("button", name="Echo pacs").click()
+    check("answered in" in pacs.get_by_role("status").inner_text(), pacs.inner_text())
+    away = page.locator("article", has_text="SCANNER")
+    away.get_by_role("button", name="Echo scanner").click()
+    check("connect" in away.get_by_role("status").inner_text().lower(), away.inner_text())
+    page.screenshot(path=pictures / "peers.png", full_page=True)
+
+    other = context(browser)
+    looking = other.new_page()
+    sign_in(looking, "vic")
+    looking.get_by_role("link", name="Peers").click()
+    check(looking.get_by_role("heading", name="pacs").is_visible(), "a viewer sees the peers")
+    check(looking.get_by_role("button", name="Echo").count() == 0, "and calls none")
+    answer = other.request.post(home + "/peers/pacs/echo", form={"token": ""})
+    check(answer.status == 403, f"an echo by a viewer: {answer.status}")
+    answer = page.context.request.post(home + "/peers/pacs/echo", form={"token": "guess"})
+    check(answer.status == 403, f"a forged echo: {answer.status}")
+
+    cookies = page.context.cookies()
+    for scheme, width in [("light", 1100), ("dark", 375)]:
+        made = context(browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
+        made.add_cookies(cookies)
+        page = made.new_page()
+        for last, words in [("day", "24 hours"), ("week", "7 days")]:
+            page.goto(home + "/activity")
+            page.get_by_role("link", name=words).click()
+            done = page.get_by_role("img", name="Series done").get_attribute("aria-label")
+            check("1 were delivered" in done or "2 were delivered" in done, done)
+            check("at most" in page.get_by_role("img", name="Queue").get_attribute("aria-label"), "the queue")
+            bar = page.locator(".plot rect.good").first
+            check(bar.bounding_box()["height"] > 10, f"a bar to see: {bar.bounding_box()}")
+            check(bar.evaluate("bar => getComputedStyle(bar).fill") != "rgb(0, 0, 0)", "a bar of the page's colours")
+            check(fits(page), f"the activity sticks out at {width}")
+            page.screenshot(path=pictures / f"activity-{last}-{scheme}.png", full_page=True)
+        page.get_by_text("The same as a table").click()
+        check(page.get_by_role("table").is_visible(), "the numbers as a table")
+        page.goto(home + "/peers")
+        check(fits(page), f"the peers stick out at {width}")
+
+
 with sync_playwright() as playwright:
     chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-    {"anonymous": anonymous, "teach": teach, "job": job}[part](chromium)
+    {"anonymous": anonymous, "teach": teach, "job": job, "around": around}[part](chromium)
     chromium.close()
 policy = [text for text in complaints if "Content Security Policy" in text or "Error" in text and "status of 4" not in text]
 check(not policy, "a page complains")

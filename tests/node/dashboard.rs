@@ -64,6 +64,7 @@ fn pictures_and_buttons_are_for_those_who_may() {
     let named = |uid: &str, place: &Path| {
         let mut series = DrawnSeries::new(uid, WITH_ORGANS);
         series.set_all(tags::PATIENT_NAME, VR::PN, "Drawn^Nobody");
+        series.set_all(tags::SERIES_DESCRIPTION, VR::LO, "Portal venous");
         series.write(place)
     };
     let place = folder.path().join("taught");
@@ -87,5 +88,6 @@ fn pictures_and_buttons_are_for_those_who_may() {
     let job = node.ended_jobs(3).remove(0);
     assert_eq!(job["state"], "delivered", "{job:#}\n{}", node.log());
     browse(web, &pictures, "job");
+    browse(web, &pictures, "around");
     assert!(!node.log().contains("Nobody") && !node.log().contains(PASSWORD));
 }
