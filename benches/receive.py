@@ -1,4 +1,6 @@
-"""Receiving a CT series: irisnode against DCMTK storescp and Orthanc.
+"""Receiving: irisnode against DCMTK storescp, Orthanc, pynetdicom and dicom-rs.
+
+Two loads: a CT series of 300 slices, and 5,000 small instances.
 
 One sender for all (DCMTK dcmsend), the same files, a fresh provider with an
 empty folder each time (Orthanc passes over instances that it holds). Timed:
@@ -6,6 +8,8 @@ from the start of the senders until the last has ended. The disk is synced
 before each, so that nobody pays for what another left in the cache; and after
 each it is synced once more, which tells when a provider that answers before
 its files are durable has them on disk.
+
+dicom-rs's storescp is built once from its crate, into .deps/dicom-rs.
 
 Debian builds DCMTK, and so dcmsend, storescp and Orthanc, with Nagle's
 algorithm left on: messages then wait 40 ms for a delayed acknowledgement, and
@@ -18,18 +22,22 @@ import shutil
 import subprocess
 import time
 
+import pydicom
 from drawn_series import drawn_series, files
 from processes import Processes
+from places import OUT
 from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
-from storage_providers import irisnode, orthanc, storescp
+from storage_providers import dicom_rs, irisnode, orthanc, pynetdicom, storescp
 
-TITLE = "Receiving a CT series"
+TITLE = "Receiving"
 OURS = "irisnode"
 PROVIDERS = {
     OURS: irisnode,
     "Orthanc": orthanc,
     "Orthanc, SyncStorageArea off": lambda p, f, **more: orthanc(p, f, {"SyncStorageArea": False}, **more),
     "storescp": storescp,
+    "dicom-rs storescp": dicom_rs,
+    "pynetdicom storescp": pynetdicom,
     "storescp --ignore (keeps nothing)": lambda p, f, **more: storescp(p, f, ["--ignore"], **more),
 }
 # ext4 passes over inodes freed in the last five seconds, one by one: the files that one provider left would be paid
@@ -40,34 +48,66 @@ SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync"
 
 def measure(quick, folder):
     os.environ["TCP_NODELAY"] = "1"
-    slices, rounds = (40, 2) if quick else (300, 5)
-    instances = files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0)))
-    size = sum(file.stat().st_size for file in instances) / 2**20
-    figures, rows = {}, []
-    for associations in (1, 8):
-        runs = interleave(
-            {name: lambda start=start: one_run(start, folder, instances, associations)
-             for name, start in PROVIDERS.items()},
-            rounds,
-        )
-        acknowledged = {name: [run[0] for run in taken] for name, taken in runs.items()}
-        durable = {name: [run[1] for run in taken] for name, taken in runs.items()}
-        for name in PROVIDERS:
-            faster = times_as_fast(acknowledged[name], acknowledged[OURS])
-            faster_durable = times_as_fast(durable[name], durable[OURS])
-            rate = len(instances) / spread(acknowledged[name])["median"]
-            rows.append([associations, name, seconds(acknowledged[name]), digits(rate),
-                         *(("", "") if name == OURS else (ratio(faster), ratio(faster_durable)))])
-            figures[f"{associations} associations, {name}"] = {
-                "acknowledged_s": acknowledged[name], "durable_s": durable[name], "instances_per_s": rate,
-                "irisnode_times_as_fast": faster, "irisnode_times_as_fast_durable": faster_durable,
-            }
+    slices, small, rounds = (40, 200, 2) if quick else (300, 5000, 5)
+    loads = {
+        f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
+        f"{small} instances of 64 × 64": small_instances(small),
+    }
+    figures, rows, notes = {}, [], []
+    for load, instances in loads.items():
+        for associations in (1, 8):
+            rows += compare(load, instances, associations, rounds, folder, figures)
+        size = sum(file.stat().st_size for file in instances) / 2**20
+        notes.append(f"{load} are {size:.0f} MiB.")
+    instances = next(iter(loads.values()))
     syncs = {name: count_syncs(start, folder, instances) for name, start in PROVIDERS.items()}
-    heading = ["associations", "provider", "all acknowledged", "instances/s", "irisnode is", "irisnode is, until on disk"]
-    notes = [f"{len(instances)} instances of 512 × 512, {size:.0f} MiB, {rounds} rounds.",
-             "Calls that sync to disk while it is received over one association: "
-             + ", ".join(f"{name} {'not counted (no strace)' if n is None else n}" for name, n in syncs.items()) + "."]
+    heading = ["load", "associations", "provider", "all acknowledged", "instances/s", "irisnode is",
+               "irisnode is, until on disk"]
+    notes += [f"{rounds} rounds.",
+              f"Calls that sync to disk while {next(iter(loads))} are received over one association: "
+              + ", ".join(f"{name} {'not counted (no strace)' if n is None else n}" for name, n in syncs.items()) + "."]
     return {"figures": figures | {"syncs": syncs}, "table": table(heading, rows), "notes": notes}
+
+
+def compare(load, instances, associations, rounds, folder, figures):
+    """The rows of a load over so many associations; every measurement goes to `figures`."""
+    runs = interleave(
+        {name: lambda start=start: one_run(start, folder, instances, associations)
+         for name, start in PROVIDERS.items()},
+        rounds,
+    )
+    acknowledged = {name: [run[0] for run in taken] for name, taken in runs.items()}
+    durable = {name: [run[1] for run in taken] for name, taken in runs.items()}
+    rows = []
+    for name in PROVIDERS:
+        faster = times_as_fast(acknowledged[name], acknowledged[OURS])
+        faster_durable = times_as_fast(durable[name], durable[OURS])
+        rate = len(instances) / spread(acknowledged[name])["median"]
+        rows.append([load, associations, name, seconds(acknowledged[name]), digits(rate),
+                     *(("", "") if name == OURS else (ratio(faster), ratio(faster_durable)))])
+        figures[f"{load}, {associations} associations, {name}"] = {
+            "acknowledged_s": acknowledged[name], "durable_s": durable[name], "instances_per_s": rate,
+            "irisnode_times_as_fast": faster, "irisnode_times_as_fast_durable": faster_durable,
+        }
+    return rows
+
+
+def small_instances(count):
+    """Slices of 64 × 64 under UIDs of their own, in series of a hundred; made once."""
+    folder = OUT / "series" / f"small-{count}"
+    if not folder.exists():
+        source = pydicom.dcmread(files(drawn_series(3, (64, 64, 20), (6.0, 6.0, 10.0)))[0])
+        unfinished = OUT / "series" / f"small-{count}.{os.getpid()}"
+        unfinished.mkdir(parents=True)
+        study = pydicom.uid.generate_uid()
+        for number in range(count):
+            if number % 100 == 0:
+                source.StudyInstanceUID, source.SeriesInstanceUID = study, pydicom.uid.generate_uid()
+            source.SOPInstanceUID = source.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+            source.InstanceNumber = number % 100 + 1
+            source.save_as(unfinished / f"{number:05}.dcm")
+        unfinished.rename(folder)
+    return sorted(folder.glob("*.dcm"))
 
 
 def one_run(start, folder, instances, associations):

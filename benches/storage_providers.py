@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 
-from places import IRISNODE, WEIGHTS
+from places import IRISNODE, ROOT, WEIGHTS
 from processes import free_port, http, wait_for
 
 ORTHANC = "/usr/sbin/Orthanc"
+DICOM_RS = "0.10.1"
 
 
 @dataclass
@@ -20,16 +22,16 @@ class Provider:
     log: object
 
 
-def irisnode(processes, folder, wrap=(), quiet_time="1h", settings="", sections=""):
+def irisnode(processes, folder, wrap=(), quiet_time="1h", settings="", sections="", data=None, port=None):
     """irisnode serve; without rules in `sections` it keeps what comes and segments nothing."""
     folder.mkdir(parents=True)
-    port, log, configuration = free_port(), folder / "log", folder / "irisnode.toml"
+    port, log, configuration = port or free_port(), folder / "log", folder / "irisnode.toml"
     configuration.write_text(
         f"""\
 [node]
 ae_title = "IRISNODE"
 listen = "127.0.0.1:{port}"
-data_dir = "{folder / 'data'}"
+data_dir = "{data or folder / 'data'}"
 weights = "{WEIGHTS}"
 quiet_time = "{quiet_time}"
 accept_unknown_callers = true
@@ -47,6 +49,36 @@ def storescp(processes, folder, options=(), wrap=()):
     port, log = free_port(), folder / "log"
     command = [*wrap, "storescp", "--fork", *options, "--aetitle", "STORESCP", "--output-directory", storage, port]
     return started(processes, command, "STORESCP", port, log)
+
+
+def pynetdicom(processes, folder, wrap=()):
+    """pynetdicom's storescp, a thread for each association."""
+    storage = folder / "storage"
+    storage.mkdir(parents=True)
+    port, log = free_port(), folder / "log"
+    command = [*wrap, sys.executable, "-m", "pynetdicom", "storescp", "--quiet", "--ae-title", "PYNETDICOM",
+               "--output-directory", storage, port]
+    return started(processes, command, "PYNETDICOM", port, log)
+
+
+def dicom_rs(processes, folder, wrap=()):
+    """The storescp of dicom-rs, its concurrent form."""
+    storage = folder / "storage"
+    storage.mkdir(parents=True)
+    port, log = free_port(), folder / "log"
+    command = [*wrap, dicom_rs_storescp(), "--non-blocking", "--calling-ae-title", "DICOMRS", "-o", storage, "-p", port]
+    return started(processes, command, "DICOMRS", port, log)
+
+
+def dicom_rs_storescp():
+    """The program, built from its crate the first time."""
+    place = ROOT / ".deps/dicom-rs"
+    program = place / "bin/dicom-storescp"
+    if not program.exists():
+        print(f"building dicom-storescp {DICOM_RS}", flush=True)
+        subprocess.run(["cargo", "install", "--quiet", "--locked", "--root", place, f"dicom-storescp@{DICOM_RS}"],
+                       check=True, timeout=1800)
+    return program
 
 
 def orthanc(processes, folder, changes=None, wrap=()):

@@ -1,9 +1,12 @@
 """Turnaround, and the share of it that is not the network.
 
 A CT series goes to irisnode; from the acknowledgement of its last instance
-until the DICOM-SEG lies at its destination (DCMTK storescp), less the quiet
-time an administrator chose to wait. The network's own time is what irisnode's
-log says. Each round sends the same pixels under new UIDs.
+until Orthanc has acknowledged the DICOM-SEG, less the quiet time an
+administrator chose to wait, or, where the sender is a peer with
+`expected_count`, without any: irisnode asks Orthanc, which has the series
+already, how many instances there are. The network's own time is what
+irisnode's log says. Each round sends the same pixels under new UIDs, by turns
+in either way.
 """
 
 import datetime
@@ -15,10 +18,10 @@ import time
 import pydicom
 from drawn_series import drawn_series, files
 from places import IRISNODE, WEIGHTS
-from processes import Processes, wait_for
+from processes import Processes, free_port, wait_for
 from pynetdicom import AE
-from rounds import digits, seconds, spread, table
-from storage_providers import irisnode, storescp
+from rounds import digits, interleave, seconds, spread, table
+from storage_providers import irisnode, orthanc
 
 TITLE = "Turnaround"
 QUIET = 1.0
@@ -30,18 +33,29 @@ def measure(quick, folder):
     size, spacing = ((256, 256, slices), (1.6, 1.6, 8.0)) if quick else ((512, 512, slices), (0.8, 0.8, 3.0))
     instances = [pydicom.dcmread(file) for file in files(drawn_series(3, size, spacing))]
     with Processes() as processes:
-        destination = storescp(processes, folder / "destination")
-        node = start_node(processes, folder, destination)
-        # The first, unmeasured, warms it.
-        runs = [one_run(node, folder / "destination/storage", instances) for _ in range(rounds + 1)][1:]
-    columns = {step: [run[step] for run in runs] for step in runs[0]}
-    share = [100 * (1 - run["network"] / run["turnaround"]) for run in runs]
-    rows = [[step, seconds(values), percent([100 * v / run["turnaround"] for v, run in zip(values, runs, strict=True)])]
-            for step, values in columns.items()]
-    rows.append(["all but the network", seconds([run["turnaround"] - run["network"] for run in runs]), percent(share)])
-    notes = [f"{' × '.join(map(str, size))} CT, a task of {len(TASK)} segments, {rounds} rounds; quiet time {QUIET:.0f} s taken off."]
-    return {"figures": columns | {"share_not_network_percent": share},
-            "table": table(["", "time", "share of turnaround"], rows), "notes": notes}
+        port = free_port()
+        pacs = orthanc(processes, folder / "pacs", {"DicomModalities": {"irisnode": ["IRISNODE", "127.0.0.1", port]},
+                                                    "DicomAlwaysAllowFind": True})
+        node = start_node(processes, folder, pacs, port)
+        ways = {
+            "after the quiet time": lambda: one_run(node, "SCANNER", instances, QUIET),
+            "counted": lambda: (send(pacs, "SCANNER", renamed(instances)), one_run(node, "ORTHANC", instances, 0))[1],
+        }
+        # The first of each, unmeasured, warms them.
+        runs = {way: taken[1:] for way, taken in interleave(ways, rounds + 1).items()}
+    rows, figures = [], {}
+    for way, taken in runs.items():
+        columns = {step: [run[step] for run in taken] for step in taken[0]}
+        for step, values in columns.items():
+            share = [100 * v / run["turnaround"] for v, run in zip(values, taken, strict=True)]
+            rows.append([way, step, seconds(values), percent(share)])
+        beside = [run["turnaround"] - run["network"] for run in taken]
+        share = [100 * v / run["turnaround"] for v, run in zip(beside, taken, strict=True)]
+        rows.append([way, "all but the network", seconds(beside), percent(share)])
+        figures[way] = columns | {"all_but_the_network": beside}
+    notes = [f"{' × '.join(map(str, size))} CT, a task of {len(TASK)} segments, {rounds} rounds; of the first way the quiet "
+             f"time of {QUIET:.0f} s is taken off."]
+    return {"figures": figures, "table": table(["complete", "", "time", "share of turnaround"], rows), "notes": notes}
 
 
 def percent(values):
@@ -49,26 +63,28 @@ def percent(values):
     return f"{digits(s['median'])} % ({digits(s['least'])}–{digits(s['greatest'])})"
 
 
-def start_node(processes, folder, destination):
-    """An irisnode that knows one task and sends its results to the destination."""
+def start_node(processes, folder, pacs, port):
+    """An irisnode that knows one task and sends its results to the PACS; a sender that it counts by is that PACS."""
     tasks = folder / "tasks"
     teach(folder, tasks)
     return irisnode(
         processes,
         folder / "irisnode",
+        port=port,
         quiet_time=f"{QUIET:.0f}s",
         settings=f'task_dir = "{tasks}"',
         sections=f"""\
 [[peer]]
-name = "destination"
-ae_title = "{destination.ae_title}"
+name = "pacs"
+ae_title = "{pacs.ae_title}"
 host = "127.0.0.1"
-port = {destination.port}
+port = {pacs.port}
+expected_count = true
 
 [[rule]]
 name = "CT"
 tasks = ["organs"]
-destinations = ["destination"]
+destinations = ["pacs"]
 when = {{ Modality = "CT" }}
 """,
     )
@@ -88,42 +104,46 @@ def teach(folder, tasks):
         raise SystemExit(f"the task was not taught\n{done.stderr}")
 
 
-def one_run(node, arrivals, instances):
-    """Sends the series under new UIDs; where the time until its result went, seconds."""
+def one_run(node, sender, instances, waits):
+    """Sends the series; where the time until the PACS has its result went, seconds, less what is waited by intent."""
     logged = len(log_lines(node))
-    before = set(arrivals.iterdir())
-    acknowledged = send(node, instances)
-    arrived = wait_for("the DICOM-SEG at its destination", 500,
-                       lambda: delivered(node, logged) and set(arrivals.iterdir()) - before, node.process, node.log)
-    at_destination = max(file.stat().st_mtime for file in arrived)
+    acknowledged = send(node, sender, renamed(instances) if sender == "SCANNER" else instances)
+    wait_for("the DICOM-SEG in the PACS", 500, lambda: delivered(node, logged), node.process, node.log)
     events = {line["fields"]["message"]: line for line in log_lines(node)[logged:]}
     segmented = events["segmented"]
     times = {name: moment(line) for name, line in events.items()}
     network, elapsed = duration(segmented["fields"]["network"]), duration(segmented["fields"]["elapsed"])
-    complete = times["series complete"] - acknowledged - QUIET
+    turnaround = times["delivered"] - acknowledged - waits
+    sending = times["delivered"] - times["segmented"]
     return {
-        "turnaround": at_destination - acknowledged - QUIET,
-        "until the series counts as complete": complete,
+        "turnaround": turnaround,
+        "until segmenting begins": turnaround - sending - elapsed,
         "network": network,
         "rest of segmenting: reading, resampling, encoding": elapsed - network,
-        "sending": at_destination - times["segmented"],
+        "sending": sending,
     }
 
 
-def send(node, instances):
-    """C-STOREs the instances as a new series; the time at which the last was acknowledged."""
+def renamed(instances):
+    """The same instances as a new series."""
     study, series = pydicom.uid.generate_uid(), pydicom.uid.generate_uid()
-    scanner = AE("SCANNER")
-    scanner.add_requested_context(instances[0].SOPClassUID, pydicom.uid.ExplicitVRLittleEndian)
-    association = scanner.associate("127.0.0.1", node.port, ae_title=node.ae_title)
-    if not association.is_established:
-        raise SystemExit("irisnode took no association")
     for instance in instances:
         instance.StudyInstanceUID, instance.SeriesInstanceUID = study, series
         instance.SOPInstanceUID = instance.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    return instances
+
+
+def send(provider, sender, instances):
+    """C-STOREs instances; the time at which the last was acknowledged."""
+    scanner = AE(sender)
+    scanner.add_requested_context(instances[0].SOPClassUID, pydicom.uid.ExplicitVRLittleEndian)
+    association = scanner.associate("127.0.0.1", provider.port, ae_title=provider.ae_title)
+    if not association.is_established:
+        raise SystemExit(f"{provider.ae_title} took no association")
+    for instance in instances:
         status = association.send_c_store(instance)
         if status.get("Status") != 0:
-            raise SystemExit(f"irisnode refused an instance: {status}")
+            raise SystemExit(f"{provider.ae_title} refused an instance: {status}")
     acknowledged = time.time()
     association.release()
     return acknowledged
