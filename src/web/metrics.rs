@@ -75,7 +75,7 @@ impl Metrics {
         );
         describe_gauge!(
             "irisnode_config_in_force",
-            "1 while the configuration on disk is what runs, 0 while it is refused"
+            "Whether the configuration on disk is what runs (1) or is refused (0)"
         );
         describe_gauge!("irisnode_data_free_bytes", "Free on the data folder's disk");
         describe_gauge!("irisnode_info", "Always 1; its labels tell what runs");

@@ -33,7 +33,7 @@ fn new_rules_are_asked_about_what_came_and_do_only_what_they_would_do_otherwise(
     let _pacs = storescp(folder.path(), port);
     let node = receiver()
         .peer("pacs", "PACS", port)
-        .rule("head", &format!("when = {{ Modality = \"CT\", SeriesInstanceUID = \"{UID}.2\" }}\ndestinations = [\"pacs\"]"))
+        .rule("head", &format!("when = {{ Modality = \"CT\", SeriesInstanceUID = \"{UID}.9\" }}\ndestinations = [\"pacs\"]"))
         .start();
     let drawn = tempfile::tempdir().unwrap();
     send(
@@ -42,7 +42,7 @@ fn new_rules_are_asked_about_what_came_and_do_only_what_they_would_do_otherwise(
     );
     node.ended_jobs(1);
     let two = tempfile::tempdir().unwrap();
-    send(&node, &small_slices(two.path(), &format!("{UID}.2"), 2));
+    send(&node, &small_slices(two.path(), &format!("{UID}.9"), 2));
     let jobs = node.ended_jobs(2);
     assert_eq!(
         (&jobs[1]["state"], &jobs[0]["state"]),
@@ -50,7 +50,7 @@ fn new_rules_are_asked_about_what_came_and_do_only_what_they_would_do_otherwise(
     );
     // What the first series is missed by: a rule for it alone.
     let only = format!(
-        "when = {{ SeriesInstanceUID = \"{UID}\" }}\ndestinations = [\"pacs\"]\nreport = true"
+        "when = {{ SeriesInstanceUID = \"{UID}.2\" }}\ndestinations = [\"pacs\"]\nreport = true"
     );
     let new = with_rule(&node, &only);
 
