@@ -1,7 +1,7 @@
 //! `/activity`: how many series came and were done over a day or a week, and how long the queue was.
 
 use super::access::Reader;
-use super::plot::{Bar, plot};
+use super::plot::{Bar, Part, plot};
 use super::{Shared, layout};
 use crate::archive::Span;
 use axum::extract::{Query, State};
@@ -109,9 +109,6 @@ pub(super) async fn page(
     layout::page("Activity", &shared, &reader, &main).into_response()
 }
 
-/// What a span's bar is called, and what it is made of.
-type Parts = (String, Vec<(&'static str, u32)>);
-
 fn figures(stretch: &Stretch, spans: &[Span]) -> Markup {
     let sum = |of: fn(&Span) -> u32| spans.iter().map(of).sum::<u32>();
     let (arrived, delivered, failed) = (
@@ -125,7 +122,7 @@ fn figures(stretch: &Stretch, spans: &[Span]) -> Markup {
         "{arrived} series arrived, {delivered} were delivered, {failed} failed, {other} had nothing to send"
     );
     let queue = format!("at most {most} series were open at once");
-    let bars = |part: &dyn Fn(&Span) -> Parts| -> Vec<Bar> {
+    let bars = |part: &dyn Fn(&Span) -> (String, Vec<Part>)| -> Vec<Bar> {
         let numbered = spans.iter().enumerate();
         let bar = |(number, span): (usize, &Span)| {
             let (words, parts) = part(span);

@@ -10,14 +10,17 @@ const LEFT: f64 = 44.0;
 const BELOW: f64 = 24.0;
 const ABOVE: f64 = 10.0;
 
+/// Class of the style, and height.
+pub(super) type Part = (&'static str, u32);
+
 /// A bar of parts that stand on one another.
 pub(super) struct Bar {
     /// Its time, as it stands below the axis; empty where none is to stand.
     pub(super) tick: String,
     /// What a reader hears, and sees under the pointer.
     pub(super) words: String,
-    /// Class of the style, and height.
-    pub(super) parts: Vec<(&'static str, u32)>,
+    /// From below.
+    pub(super) parts: Vec<Part>,
 }
 
 impl Bar {
