@@ -7,8 +7,8 @@
 //! ```
 //!
 //! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
-//! [`config`], [`terminology`], [`dimse`] and [`tls`] are the ground floor and import
-//! nothing of ours. CONTRIBUTING.md draws the map.
+//! [`config`], [`terminology`], [`dimse`], [`post`] and [`tls`] are the ground floor and
+//! import nothing of ours. CONTRIBUTING.md draws the map.
 
 pub mod archive;
 pub mod assemble;
@@ -20,8 +20,10 @@ pub mod encode;
 pub mod evaluate;
 pub mod iris;
 pub mod node;
+pub mod notify;
 pub mod phantom;
 pub mod picture;
+pub mod post;
 pub mod preprocess;
 pub mod receive;
 pub mod route;

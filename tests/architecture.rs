@@ -10,6 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("dimse", &[]),
     ("iris", &[]),
+    ("post", &[]),
     ("terminology", &[]),
     ("tls", &[]),
     ("volume", &[]),
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside the road.
+    ("notify", &["config", "post"]),
     (
         "evaluate",
         &[

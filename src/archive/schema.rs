@@ -118,6 +118,54 @@ const MIGRATIONS: &[&str] = &[
     );
     CREATE INDEX asked_commitments_by_delivery ON asked_commitments (delivery);
 ",
+    // What people are to be told. A job that fails for its deliveries has told so by them.
+    "
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        event TEXT NOT NULL,
+        job INTEGER,
+        proposal INTEGER,
+        rule TEXT,
+        destination TEXT,
+        reason TEXT,
+        at INTEGER NOT NULL
+    );
+    CREATE TABLE told (
+        target TEXT PRIMARY KEY,
+        up_to INTEGER NOT NULL,
+        last_at INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TRIGGER job_failed AFTER UPDATE OF state ON jobs
+    WHEN NEW.state = 'failed' AND OLD.state <> 'failed'
+      AND (OLD.state NOT IN ('segmented', 'held')
+        OR EXISTS (SELECT 1 FROM deliveries WHERE job = NEW.id AND state = 'failed' AND destination = ''))
+    BEGIN
+        INSERT INTO notices (event, job, reason, at) VALUES ('failed', NEW.id, NEW.reason, NEW.updated_at);
+    END;
+    CREATE TRIGGER job_held AFTER UPDATE OF state ON jobs
+    WHEN NEW.state = 'held' AND OLD.state <> 'held'
+    BEGIN
+        INSERT INTO notices (event, job, reason, at) VALUES ('held', NEW.id, NEW.reason, NEW.updated_at);
+    END;
+    CREATE TRIGGER delivery_failed AFTER UPDATE OF state ON deliveries
+    WHEN NEW.state = 'failed' AND OLD.state <> 'failed' AND NEW.destination <> ''
+    BEGIN
+        INSERT INTO notices (event, job, rule, destination, reason, at)
+        VALUES ('undelivered', NEW.job, NEW.rule, NEW.destination, NEW.reason,
+          coalesce(NEW.delivered_at, (SELECT updated_at FROM jobs WHERE id = NEW.job)));
+    END;
+    CREATE TRIGGER proposal_made AFTER INSERT ON proposals WHEN NEW.state = 'proposed'
+    BEGIN
+        INSERT INTO notices (event, proposal, at) VALUES ('proposed', NEW.id, NEW.updated_at);
+    END;
+    CREATE TRIGGER proposal_understood AFTER UPDATE OF state ON proposals
+    WHEN NEW.state = 'proposed' AND OLD.state <> 'proposed'
+    BEGIN
+        INSERT INTO notices (event, proposal, at) VALUES ('proposed', NEW.id, NEW.updated_at);
+    END;
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

@@ -4,11 +4,12 @@ use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
 use crate::config::{
-    Condition, Config, ConfigFile, Delivery, Peer, Rule, Segmentation, Strategy, Volume,
-    size_in_words,
+    Condition, Config, ConfigFile, Delivery, Notify, NotifyBy, Peer, Rule, Segmentation, Strategy,
+    Volume, size_in_words,
 };
 use crate::deliver::{DeliverError, accepts_commitment, echo};
 use crate::node::{certificate_in_words, revoked_in_words};
+use crate::post::host;
 use miette::IntoDiagnostic;
 use std::fmt;
 use std::time::Duration;
@@ -151,6 +152,7 @@ impl fmt::Display for Summary<'_> {
             tls,
             peers,
             rules,
+            notify,
         } = self.0;
         let callers = if node.accept_unknown_callers {
             "anyone may send"
@@ -217,6 +219,14 @@ impl fmt::Display for Summary<'_> {
         match web.listen {
             Some(address) => writeln!(f, "status    on http://{address}/, this machine only")?,
             None => writeln!(f, "status    no page: [web] has no listen")?,
+        }
+        for Notify { name, on, by, .. } in notify {
+            let events: Vec<&str> = on.iter().map(|event| event.name()).collect();
+            let how = match by {
+                NotifyBy::Webhook(webhook) => host(&webhook.url),
+                NotifyBy::Email(email) => email.to.join(", "),
+            };
+            writeln!(f, "tells     {name} ({how}) of: {}", events.join(", "))?;
         }
         writeln!(f, "\npeers")?;
         let name_width = peers

@@ -17,6 +17,7 @@ mod library;
 mod man;
 mod mark;
 mod moment;
+mod notify;
 mod overlay;
 mod pairs;
 mod peer_args;
@@ -73,6 +74,7 @@ enum Command {
     Task(task::Args),
     Teach(teach::Args),
     Web(web::Args),
+    Notify(notify::Args),
     Segment(segment::Args),
     Encode(encode::Args),
     Overlay(overlay::Args),
@@ -99,6 +101,7 @@ impl Cli {
             Command::Task(args) => task::run(args),
             Command::Teach(args) => teach::run(args),
             Command::Web(args) => web::run(args),
+            Command::Notify(args) => notify::run(args),
             Command::Segment(args) => segment::run(args),
             Command::Encode(args) => encode::run(args),
             Command::Overlay(args) => overlay::run(args),

@@ -1,6 +1,6 @@
 //! What has changed from one configuration to the next, and which of it a running node can take.
 
-use super::{Config, Peer, Rule};
+use super::{Config, Notify, Peer, Rule};
 use std::fmt;
 
 /// What has changed.
@@ -46,6 +46,11 @@ impl Config {
         };
         by_name("rule", &rules(self), &rules(next), &mut taken);
         by_name("peer", &peers(self), &peers(next), &mut taken);
+        let told = |config: &Self| -> Vec<(String, Notify)> {
+            let named = config.notify.iter();
+            named.map(|one| (one.name.clone(), one.clone())).collect()
+        };
+        by_name("notification", &told(self), &told(next), &mut taken);
         let (was, is) = (&self.node, &next.node);
         let options = [
             ("[delivery]", self.delivery != next.delivery),

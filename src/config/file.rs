@@ -3,6 +3,7 @@
 use super::condition::{Condition, Subject, Test};
 use super::delivery::{self, Delivery};
 use super::node::{self, NodeConfig};
+use super::notify::{self, Notify};
 use super::peer::{self, Peer, PlacedPeer};
 use super::problem::{ConfigError, Findings, Problem};
 use super::rule::{self, ALL_TAUGHT, PlacedRule, Rule};
@@ -35,6 +36,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Rules in the order of the file.
     pub rules: Vec<Rule>,
+    /// Who is told when something needs a person.
+    pub notify: Vec<Notify>,
 }
 
 impl Config {
@@ -69,6 +72,8 @@ struct Places {
     peers: Vec<Range<usize>>,
     /// Certificates, keys, authorities.
     tls_files: Vec<Placed<PathBuf>>,
+    /// Secrets and authorities of `[[notify]]`.
+    secret_files: Vec<Placed<PathBuf>>,
 }
 
 impl ConfigFile {
@@ -188,6 +193,17 @@ impl ConfigFile {
                 "set weights under [node] to the network's .safetensors file; a relative path starts at the folder of this file",
             ));
         }
+        let absent = self
+            .places
+            .secret_files
+            .iter()
+            .filter(|file| !file.value.is_file());
+        problems.extend(absent.map(|file| {
+            let message = format!("there is no file {}", file.value.display());
+            Problem::error(file.span.clone(), message, "no such file").with_help(
+                "a secret is the first line of its file, authorities are PEM; a relative path starts at the folder of this file",
+            )
+        }));
         let known = task_names(&node.task_dir);
         for task in self
             .places
@@ -322,14 +338,16 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 7] = ["node", "tls", "delivery", "teach", "web", "peer", "rule"];
+    const KNOWN: [&str; 8] = [
+        "node", "tls", "delivery", "teach", "web", "peer", "rule", "notify",
+    ];
     let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
     for key in root
         .keys()
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
         let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
-            "known here: [node], [tls], [delivery], [teach], [web], [[peer]], [[rule]]".to_owned()
+            "known here: [node], [tls], [delivery], [teach], [web], [[peer]], [[rule]], [[notify]]".to_owned()
         });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
@@ -377,6 +395,17 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         places.tls_files.extend(placed.authorities.clone());
         peers.push(placed);
     }
+    let mut notify = Vec::new();
+    for (table, span) in tables("[[notify]]", root.get("notify"), problems) {
+        let placed = notify::read(Section::new("[[notify]]", span, table, problems), base);
+        places.secret_files.extend(placed.files.clone());
+        notify.push(placed);
+    }
+    no_name_twice(
+        "[[notify]] with the name",
+        notify.iter().filter_map(|placed| placed.name.as_ref()),
+        problems,
+    );
     let mut rules = Vec::new();
     for (table, span) in tables("[[rule]]", root.get("rule"), problems) {
         rules.extend(rule::read(Section::new("[[rule]]", span, table, problems)));
@@ -401,6 +430,10 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         tls,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
         rules: rules.into_iter().map(|placed| placed.rule).collect(),
+        notify: notify
+            .into_iter()
+            .filter_map(|placed| placed.notify)
+            .collect(),
     };
     (config, places)
 }

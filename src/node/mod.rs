@@ -20,6 +20,7 @@ mod fetching;
 mod lanes;
 mod memory;
 mod network_thread;
+mod notifying;
 mod pace;
 mod plan;
 mod reloading;
@@ -153,6 +154,7 @@ pub async fn run(
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(confirming::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(teaching::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(notifying::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(reloading.run(reload, shutdown.clone()));
     if let Some(web) = web {
         tracing::info!(address = %web.local_addr()?, "status page");

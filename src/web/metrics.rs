@@ -73,6 +73,10 @@ impl Metrics {
             "irisnode_config_reloads_total",
             "Changes of the configuration file, by outcome"
         );
+        describe_counter!(
+            "irisnode_notifications_total",
+            "Messages to people, by outcome"
+        );
         describe_gauge!(
             "irisnode_config_in_force",
             "Whether the configuration on disk is what runs (1) or is refused (0)"

@@ -26,6 +26,7 @@ mod hostile;
 mod jobs;
 mod keeping;
 mod memory;
+mod notify;
 mod power_loss;
 mod privacy;
 mod raw_association;
