@@ -30,6 +30,7 @@ pub mod route;
 pub mod segment;
 pub mod tasks;
 pub mod teach;
+pub mod telemetry;
 pub mod terminology;
 pub mod tls;
 pub mod volume;

@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     // Beside the road.
     ("notify", &["config", "post"]),
+    ("telemetry", &["config", "post"]),
     (
         "evaluate",
         &[

@@ -149,6 +149,7 @@ impl fmt::Display for Summary<'_> {
             delivery,
             teach,
             web,
+            telemetry,
             tls,
             peers,
             rules,
@@ -219,6 +220,9 @@ impl fmt::Display for Summary<'_> {
         match web.listen {
             Some(address) => writeln!(f, "status    on http://{address}/, this machine only")?,
             None => writeln!(f, "status    no page: [web] has no listen")?,
+        }
+        if let Some(telemetry) = telemetry {
+            writeln!(f, "traces    to {} by OTLP", host(&telemetry.otlp))?;
         }
         for Notify { name, on, by, .. } in notify {
             let events: Vec<&str> = on.iter().map(|event| event.name()).collect();

@@ -10,6 +10,7 @@ use super::rule::{self, ALL_TAUGHT, PlacedRule, Rule};
 use super::section::{Placed, Section};
 use super::suggest::did_you_mean;
 use super::teach::{self, PlacedTeach, Teach};
+use super::telemetry::{self, Telemetry};
 use super::tls::{self, Tls};
 use super::value;
 use super::web::{self, Web};
@@ -30,6 +31,8 @@ pub struct Config {
     pub teach: Teach,
     /// The status page.
     pub web: Web,
+    /// Where traces go; `None` for nowhere.
+    pub telemetry: Option<Telemetry>,
     /// DICOM TLS; `None` where the node has no certificate.
     pub tls: Option<Tls>,
     /// Application entities the node talks to.
@@ -72,7 +75,7 @@ struct Places {
     peers: Vec<Range<usize>>,
     /// Certificates, keys, authorities.
     tls_files: Vec<Placed<PathBuf>>,
-    /// Secrets and authorities of `[[notify]]`.
+    /// Secrets and authorities of `[[notify]]` and `[telemetry]`.
     secret_files: Vec<Placed<PathBuf>>,
 }
 
@@ -338,8 +341,16 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 8] = [
-        "node", "tls", "delivery", "teach", "web", "peer", "rule", "notify",
+    const KNOWN: [&str; 9] = [
+        "node",
+        "tls",
+        "delivery",
+        "teach",
+        "web",
+        "peer",
+        "rule",
+        "notify",
+        "telemetry",
     ];
     let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
     for key in root
@@ -347,7 +358,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
         let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
-            "known here: [node], [tls], [delivery], [teach], [web], [[peer]], [[rule]], [[notify]]".to_owned()
+            "known here: [node], [tls], [delivery], [teach], [web], [telemetry], [[peer]], [[rule]], [[notify]]".to_owned()
         });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
@@ -395,6 +406,13 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         places.tls_files.extend(placed.authorities.clone());
         peers.push(placed);
     }
+    let mut telemetry = None;
+    if let Some(value) = root.get("telemetry")
+        && let Some((table, span)) = one_table("[telemetry]", value, problems)
+    {
+        let section = Section::new("[telemetry]", span, table, problems);
+        telemetry = telemetry::read(section, base, &mut places.secret_files);
+    }
     let mut notify = Vec::new();
     for (table, span) in tables("[[notify]]", root.get("notify"), problems) {
         let placed = notify::read(Section::new("[[notify]]", span, table, problems), base);
@@ -427,6 +445,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         delivery,
         teach: teach.teach,
         web,
+        telemetry,
         tls,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
         rules: rules.into_iter().map(|placed| placed.rule).collect(),

@@ -325,7 +325,7 @@ fn default_port(security: Security) -> u16 {
 }
 
 /// A secret in a file, or in a variable.
-fn secret(
+pub(super) fn secret(
     section: &mut Section<'_, '_>,
     base: &Path,
     [file, variable]: [&'static str; 2],
@@ -388,7 +388,7 @@ fn events(value: &DeValue<'_>) -> Result<Vec<Event>, Complaint> {
     named.collect()
 }
 
-fn url(value: &DeValue<'_>) -> Result<String, Complaint> {
+pub(super) fn url(value: &DeValue<'_>) -> Result<String, Complaint> {
     let text = value::text(value)?;
     let rest = text
         .strip_prefix("https://")

@@ -9,6 +9,7 @@ use crate::archive::{Archive, ArchiveError, CommitmentOutcome, StoredResult};
 use crate::config::{Config, Peer};
 use crate::deliver::{CommitmentFailure, RetryPolicy, instance_of, request_commitment};
 use crate::dimse::{CommitmentReport, Status};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,7 @@ async fn see_to(
     let mut peers = at.config.peers.iter();
     let peer = peers.find(|peer| peer.name == destination);
     let mut to_ask = Vec::new();
+    let jobs: BTreeSet<i64> = due.iter().map(|result| result.job).collect();
     for result in due {
         match (result.reported, peer) {
             (Some(reported), _) => at.decide(&result, reported).await?,
@@ -76,10 +78,14 @@ async fn see_to(
             }
         }
     }
-    match peer {
+    let asked = match peer {
         Some(peer) if !to_ask.is_empty() => at.ask(peer, to_ask).await,
         _ => Ok(()),
+    };
+    for job in jobs {
+        rooms.tell_end(job).await;
     }
+    asked
 }
 
 /// A destination, and what is at hand to see to its results.

@@ -6,9 +6,10 @@ use super::{Rooms, confirming, lanes, pace, step};
 use crate::archive::{Archive, ArchiveError, Delivery};
 use crate::config::Config;
 use crate::deliver::{RetryPolicy, store};
+use crate::telemetry::Step;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 /// How long a delivery under way may go on after shutdown was asked for; one that is cut off is made again at the next start.
@@ -40,14 +41,16 @@ async fn lane(rooms: Arc<Rooms>, destination: String, shutdown: CancellationToke
 
 async fn deliver(rooms: &Arc<Rooms>, delivery: Delivery) -> Result<(), ArchiveError> {
     let (at_work, sent) = (Arc::clone(rooms), delivery.clone());
-    match step::guarded(async move { attempt(&at_work, &sent).await }).await {
+    let done = match step::guarded(async move { attempt(&at_work, &sent).await }).await {
         Some(done) => done,
         None => {
             let reason = "sending the result failed; the log says where";
             let pause = rooms.config().delivery.longest_pause;
             rooms.archive.deliver_later(&delivery, reason, pause).await
         }
-    }
+    };
+    rooms.tell_end(delivery.job).await;
+    done
 }
 
 async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError> {
@@ -62,9 +65,18 @@ async fn attempt(rooms: &Rooms, delivery: &Delivery) -> Result<(), ArchiveError>
         return postpone(rooms, &config, delivery, &reason).await;
     };
     let file = [PathBuf::from(&delivery.file)];
+    let start = SystemTime::now();
     let outcomes = store(peer, &config.node.ae_title, &file, &config.delivery, |_| {}).await;
     let result = outcomes.into_iter().next().map(|outcome| outcome.result);
     let job = delivery.job;
+    let reason = match &result {
+        Some(Err(error)) => Some(error.to_string()),
+        Some(Ok(_)) | None => None,
+    };
+    let step = Step::since("deliver", start)
+        .with("irisnode.destination", delivery.destination.clone())
+        .with("irisnode.attempt", delivery.attempts + 1);
+    rooms.tell_step(job, step.failed(reason.as_deref())).await;
     match result {
         Some(Ok(_)) => {
             count(delivery, "delivered");

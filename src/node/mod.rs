@@ -18,6 +18,7 @@ mod delivering;
 mod encoding;
 mod fetching;
 mod lanes;
+mod lives;
 mod memory;
 mod network_thread;
 mod notifying;
@@ -36,6 +37,7 @@ use crate::archive::{Archive, ArchiveError, Completeness, Retention};
 use crate::config::{Config, ConfigFile, Current, Keeper};
 use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server};
 use crate::tasks::{TaskError, TaskLibrary};
+use crate::telemetry::Traces;
 use crate::tls::{Acceptor, Identity, TlsError};
 use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
 pub use certificates::{certificate_in_words, read_complete, revoked_in_words};
@@ -80,6 +82,9 @@ pub enum NodeError {
     /// What the node does cannot be counted.
     #[error("the metrics cannot be kept: {0}")]
     Metrics(String),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent: {0}")]
+    Telemetry(String),
     /// The listener's address is not known.
     #[error("the listener failed: {0}")]
     Listener(#[from] std::io::Error),
@@ -91,6 +96,8 @@ struct Rooms {
     current: Current,
     archive: Arc<Archive>,
     network: NetworkThread,
+    /// Where steps of jobs are told, if anywhere.
+    traces: Option<Arc<Traces>>,
 }
 
 impl Rooms {
@@ -127,6 +134,12 @@ pub async fn run(
     let network = NetworkThread::start(&config.node)
         .await
         .map_err(NodeError::Network)?;
+    let told = config.telemetry.as_ref();
+    let traces = told.map(|told| Traces::start(told, &config.node.ae_title));
+    let traces = traces
+        .transpose()
+        .map_err(NodeError::Telemetry)?
+        .map(Arc::new);
     let (admit, admitted) = watch::channel(Arc::new(admission(&config)));
     let options = receive_options(&config, admitted)?;
     let server = Server::bind(options, Arc::clone(&archive)).await?;
@@ -143,6 +156,7 @@ pub async fn run(
         current,
         archive: Arc::clone(&archive),
         network,
+        traces: traces.clone(),
     });
     let loops = TaskTracker::new();
     loops.spawn(complete_quiet_series(Arc::clone(&rooms), shutdown.clone()));
@@ -164,6 +178,9 @@ pub async fn run(
     ready(address);
     server.run(shutdown.clone()).await;
     loops.wait().await;
+    if let Some(traces) = traces {
+        let _ = tokio::task::spawn_blocking(move || traces.shut_down()).await;
+    }
     // Not needed for what was acknowledged to be kept, but for the next start to be quick.
     let _ = tokio::time::timeout(Duration::from_secs(5), archive.flush()).await;
     Ok(())

@@ -4,7 +4,9 @@ use super::decision::{Decision, decision, first_attributes};
 use super::rule_tasks::taught_tasks;
 use super::{Rooms, pace, step, teaching};
 use crate::archive::{ArchiveError, Job, JobState};
+use crate::telemetry::Step;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
@@ -26,16 +28,20 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 
 async fn do_job(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
     let (id, at_work) = (job.id, Arc::clone(rooms));
-    match step::guarded(async move { route(&at_work, &job).await }).await {
+    let done = match step::guarded(async move { route(&at_work, &job).await }).await {
         Some(done) => done,
         None => {
             let reason = "matching the series with the rules failed; the log says where";
             rooms.archive.failed(id, reason).await
         }
-    }
+    };
+    rooms.tell_end(id).await;
+    done
 }
 
 async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
+    let start = SystemTime::now();
+    rooms.tell_arrival(job.id).await;
     rooms.archive.images_came(job.series).await?;
     let config = rooms.config();
     if config.teach.ae_title.as_ref() == Some(&job.called_ae) {
@@ -48,6 +54,16 @@ async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
         (Ok(attributes), Ok(taught)) => decision(&config, &taught, titles, &attributes),
         (Err(reason), _) | (_, Err(reason)) => Decision::Failed(reason),
     };
+    let step = Step::since("route", start);
+    let step = match &outcome {
+        Decision::Routed { plan, .. } => {
+            let rules: Vec<&str> = plan.iter().map(|rule| rule.rule.as_str()).collect();
+            step.with("irisnode.rules", rules.join(", "))
+        }
+        Decision::Skipped(_) => step,
+        Decision::Failed(reason) => step.failed(Some(reason)),
+    };
+    rooms.tell_step(job.id, step).await;
     match outcome {
         Decision::Routed { plan, priority } => {
             let rules: Vec<&str> = plan.iter().map(|rule| rule.rule.as_str()).collect();

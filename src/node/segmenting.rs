@@ -12,11 +12,12 @@ use crate::archive::{
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
 use crate::segment::ResultSegment;
+use crate::telemetry::Step;
 use crate::volume::Volume;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 /// A series that took the node down this often is set aside, or it would do so for ever.
@@ -41,6 +42,19 @@ enum Obstacle {
     Archive(ArchiveError),
     /// The network is gone, and no job can be done before the node is started again.
     NetworkGone,
+}
+
+impl Obstacle {
+    /// What a trace says of it, where it is a failure.
+    fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed(reason) => Some(reason),
+            Self::NothingFound(_) => None,
+            Self::Archive(_) => Some("the archive failed; tried again"),
+            Self::NoMemory(_) => Some("there was not enough memory"),
+            Self::NetworkGone => Some("the network's thread has ended"),
+        }
+    }
 }
 
 impl From<ArchiveError> for Obstacle {
@@ -95,18 +109,29 @@ async fn attempt(rooms: &Arc<Rooms>, job: Job) -> Result<(), ArchiveError> {
     }
     rooms.archive.trying(id).await?;
     let at_work = Arc::clone(rooms);
-    match step::guarded(async move { do_job(&at_work, &job).await }).await {
+    let done = match step::guarded(async move { do_job(&at_work, &job).await }).await {
         Some(done) => done,
         None => {
             let reason = "segmenting the series failed; the log says where";
             rooms.archive.failed(id, reason).await
         }
-    }
+    };
+    rooms.tell_end(id).await;
+    done
 }
 
 async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
-    let start = Instant::now();
-    let trouble = match results(rooms, job).await {
+    let (start, began) = (Instant::now(), SystemTime::now());
+    let mut parts = Vec::new();
+    let results = results(rooms, job, &mut parts).await;
+    let step = Step::since("segment", began).of_parts(parts);
+    rooms
+        .tell_step(
+            job.id,
+            step.failed(results.as_ref().err().and_then(Obstacle::failure)),
+        )
+        .await;
+    let trouble = match results {
         Ok(Results {
             made,
             without,
@@ -171,7 +196,9 @@ struct Results {
 
 /// Does what the plan says, rule by rule: what a rule's result says must not depend on which other
 /// rules happened to match, and a rule that cannot be done must not cost the others theirs.
-async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
+///
+/// `parts` hears how long each part of it took.
+async fn results(rooms: &Rooms, job: &Job, parts: &mut Vec<Step>) -> Result<Results, Obstacle> {
     let plan: Vec<PlannedRule> = job
         .plan
         .as_deref()
@@ -191,7 +218,10 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
         let at = match read.iter().position(|(choice, _)| *choice == rule.volume) {
             Some(at) => at,
             None => {
+                let began = SystemTime::now();
                 let series = Read::of(&files, &rule.volume).await;
+                let reason = series.as_ref().err().map(String::as_str);
+                parts.push(Step::since("assemble", began).failed(reason));
                 if let Ok(series) = &series {
                     notes.extend(series.notes.iter().cloned());
                 }
@@ -200,7 +230,7 @@ async fn results(rooms: &Rooms, job: &Job) -> Result<Results, Obstacle> {
             }
         };
         let made = match &read[at].1 {
-            Ok(series) => one_rule(rooms, job, &rule, series).await,
+            Ok(series) => one_rule(rooms, job, &rule, series, parts).await,
             Err(reason) if is_want_of_memory(reason) => Err(Obstacle::NoMemory(reason.clone())),
             Err(reason) => Err(Obstacle::Failed(reason.clone())),
         };
@@ -244,6 +274,7 @@ async fn one_rule(
     job: &Job,
     rule: &PlannedRule,
     series: &Read,
+    parts: &mut Vec<Step>,
 ) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
@@ -253,6 +284,8 @@ async fn one_rule(
         tracing::warn!(job = job.id, %fit, "there may not be enough memory");
         rooms.archive.working(job.id, &fit.to_string()).await?;
     }
+    let part = |name, began| Step::since(name, began).with("irisnode.rule", rule.rule.clone());
+    let began = SystemTime::now();
     let answer = rooms
         .network
         .segment(
@@ -267,13 +300,24 @@ async fn one_rule(
             NetworkError::Refused(reason) => Obstacle::Failed(reason),
             NetworkError::NoMemory => Obstacle::NoMemory(fit.to_string()),
             NetworkError::Gone => Obstacle::NetworkGone,
-        })?;
+        });
+    let reason = answer.as_ref().err().and_then(Obstacle::failure);
+    parts.push(
+        part("network", began)
+            .with("irisnode.tasks", rule.tasks.join(", "))
+            .failed(reason),
+    );
+    let answer = answer?;
     let network = answer.network;
     let found: Vec<Found> = answer.segmented.segments.iter().map(found).collect();
     let held = rule
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
-    let (file, (seg, report)) = encode(rooms, answer, Arc::clone(&series.source), rule).await?;
+    let began = SystemTime::now();
+    let encoded = encode(rooms, answer, Arc::clone(&series.source), rule).await;
+    let reason = encoded.as_ref().err().and_then(Obstacle::failure);
+    parts.push(part("encode", began).failed(reason));
+    let (file, (seg, report)) = encoded?;
     if seg.segmentation_type != rule.segmentation {
         tracing::warn!(rule = rule.rule, asked = %rule.segmentation, written = %seg.segmentation_type, "segments overlap, which a label map cannot hold");
     }

@@ -41,6 +41,7 @@ mod status_page;
 mod syntaxes;
 mod teaching;
 mod tls;
+mod traces;
 
 use irisnode::config::{Delivery, Peer};
 use irisnode::deliver::{FileOutcome, store};
