@@ -1,6 +1,6 @@
 //! `--config FILE`, the same for every command that reads the node's configuration.
 
-use crate::config::{ConfigError, ConfigFile};
+use crate::config::{ConfigError, ConfigFile, NodeConfig};
 use crate::node::read_complete;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,11 @@ impl ConfigArg {
     /// Reads it; what it names (weights, tasks) may be absent.
     pub(super) fn read(&self) -> Result<ConfigFile, ConfigError> {
         ConfigFile::read(&self.config)
+    }
+
+    /// Reads what it says of the node; mistakes elsewhere are no hindrance.
+    pub(super) fn read_node(&self) -> Result<NodeConfig, ConfigError> {
+        ConfigFile::read_node(&self.config)
     }
 
     /// Reads it and requires what it names to be there, and certificates to be of use.

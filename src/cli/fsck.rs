@@ -21,9 +21,9 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let config = args.config.read()?.into_config();
+    let node = args.config.read_node()?;
     let found = runtime()?
-        .block_on(examine(&config.node.data_dir))
+        .block_on(examine(&node.data_dir))
         .into_diagnostic()?;
     println!("{} instances are whole.", found.whole);
     if let Some(old) = &found.old_index {

@@ -97,8 +97,8 @@ struct HeldArgs {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let config = args.config.read()?.into_config();
-    let data = &config.node.data_dir;
+    let node = args.config.read_node()?;
+    let data = &node.data_dir;
     match args.decision {
         None | Some(Decision::List) => {}
         Some(Decision::Show(one)) => return runtime()?.block_on(show(data, one.job, args.json)),
@@ -128,12 +128,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         }
     }
     let jobs = runtime()?
-        .block_on(async {
-            Archive::open_index(&config.node.data_dir)
-                .await?
-                .jobs(args.most)
-                .await
-        })
+        .block_on(async { Archive::open_index(data).await?.jobs(args.most).await })
         .into_diagnostic()?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&jobs).into_diagnostic()?);

@@ -88,6 +88,34 @@ impl ConfigFile {
         Self::parse(path, &read_text(path)?)
     }
 
+    /// Reads what a file says of the node alone: what is wrong elsewhere in it is no reason not to look at what the node
+    /// has, as long as it is known where that is.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or every problem of its `[node]`, at its line.
+    pub fn read_node(path: &Path) -> Result<NodeConfig, ConfigError> {
+        let text = read_text(path)?;
+        if let Some(error) = ConfigError::long_line(path, &text) {
+            return Err(error);
+        }
+        let (root, syntax) = DeTable::parse_recoverable(&text);
+        let mut problems: Vec<Problem> = syntax
+            .iter()
+            .map(|error| syntax_problem(error, &text))
+            .collect();
+        let base = path.parent().unwrap_or(Path::new(""));
+        let empty = Spanned::new(0..0, DeValue::Table(DeTable::new()));
+        let value = root.get_ref().get("node").unwrap_or(&empty);
+        let mut found = NodeConfig::default();
+        if let Some((table, span)) = one_table("[node]", value, &mut problems) {
+            (found, _) = node::read(Section::new("[node]", span, table, &mut problems), base);
+        }
+        match problems.iter().any(|problem| !problem.is_warning) {
+            true => Err(invalid(path, &text, problems)),
+            false => Ok(found),
+        }
+    }
+
     /// Reads a file and requires what it names to be there: the weights, and a folder for each task of each rule.
     ///
     /// # Errors
