@@ -83,6 +83,9 @@ inside systemd-analyze security irisnode.service --no-pager | tail -1
 pid=$(inside systemctl show -p MainPID --value irisnode)
 inside grep -E '^(Seccomp|NoNewPrivs|CapBnd|Uid):?' "/proc/$pid/status"
 
+say "The page answers, on this machine"
+inside bash -c "exec 3<>/dev/tcp/127.0.0.1/8044 && printf 'GET /readyz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -1 <&3"
+
 say "Without a peer it lets nobody in"
 peer echoscu -aec IRISNODE 127.0.0.1 11112 2>&1 | tail -1 || true
 peer echoscu -aec IRISNODE 127.0.0.1 11112 >/dev/null 2>&1 && fail "it lets an unknown caller in"
