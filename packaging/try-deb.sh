@@ -110,7 +110,8 @@ segments=$(sed 's/\([0-9]*\)\t\(.*\)/--segment \1=\2/' dicom-fixtures/segments.t
 # shellcheck disable=SC2086 # a list of words
 as_irisnode task add drawn-organs --image /tmp/reference/image.nii.gz --label /tmp/reference/labels.nii.gz $segments |
     tail -3
-peer storescp --aetitle PACS --output-directory "$out" --verbose 4242 > "$out/storescp.log" 2>&1 &
+nsenter --target "$leader" --net -- storescp --aetitle PACS --output-directory "$out" --verbose 4242 \
+    > "$out/storescp.log" 2>&1 &
 storescp=$!
 until_true 20 peer echoscu -aec PACS 127.0.0.1 4242 || fail "storescp does not answer"
 as_irisnode check --connect
