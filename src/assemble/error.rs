@@ -50,7 +50,7 @@ pub enum AssembleError {
         reason: String,
     },
     /// The system gives no memory for the voxels.
-    #[error("there is not enough memory to hold its {} MiB of voxels", (*voxels * size_of::<f32>()) >> 20)]
+    #[error("no memory could be had for its {} MiB of voxels", (*voxels * size_of::<f32>()) >> 20)]
     NoMemory {
         /// How many there are.
         voxels: usize,

@@ -63,9 +63,16 @@ pub(super) fn is_want_of_memory(error: &str) -> bool {
         "not enough memory",
         "out of memory",
         "bad_alloc",
+        "no memory could be had",
     ]
     .iter()
     .any(|words| error.contains(words))
+}
+
+/// Whether an error may say so: oneDNN has these words for all that goes wrong where its code is made, and memory is what
+/// is wanting there as a rule.
+pub(super) fn may_be_want_of_memory(error: &str) -> bool {
+    error.contains("could not create a primitive")
 }
 
 /// The least that the system, the control group (version 2) and the process's own limits leave, bytes.

@@ -1,4 +1,5 @@
-//! The one thread that owns the network and every tensor; requests reach it over a bounded channel.
+//! The one thread that owns the network and every tensor; requests reach it over a bounded channel. After a failure it
+//! gives way to another.
 
 use super::memory::is_want_of_memory;
 use crate::config::{Device, NodeConfig};
@@ -8,12 +9,19 @@ use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
 use crate::volume::Volume;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Something to be done with the network and the tasks.
-type Work = Box<dyn FnOnce(&Iris, &TaskLibrary) + Send>;
+type Work = Box<dyn FnOnce(&Iris, &TaskLibrary) -> Thread + Send>;
+
+/// What work leaves its thread as.
+enum Thread {
+    Sound,
+    /// Something has failed on it, and may fail on it for ever.
+    Spoilt,
+}
 
 /// A volume to be segmented.
 struct Request {
@@ -68,7 +76,11 @@ impl NetworkThread {
                 Ok((iris, library)) => {
                     let spacing_mm = iris.config().spacing_mm;
                     let _ = started.send(Ok((iris.weights_hash().to_owned(), spacing_mm)));
-                    serve(&iris, &library, waiting);
+                    serve(Owned {
+                        iris,
+                        library,
+                        waiting,
+                    });
                 }
                 Err(reason) => {
                     let _ = started.send(Err(reason));
@@ -126,7 +138,12 @@ impl NetworkThread {
             // panics: one poisonous series must not end the node.
             let done = catch_unwind(AssertUnwindSafe(|| work(iris, library)))
                 .unwrap_or_else(|panic| Err(of_panic(&*panic)));
+            let thread = match &done {
+                Ok(_) => Thread::Sound,
+                Err(_) => Thread::Spoilt,
+            };
             let _ = reply.send(done.map_err(|error| of_sentence(&error)));
+            thread
         });
         self.work.send(work).await.map_err(|_| NetworkError::Gone)?;
         answer.await.map_err(|_| NetworkError::Gone)?
@@ -153,9 +170,46 @@ fn load(
     Ok((iris, library))
 }
 
-fn serve(iris: &Iris, library: &TaskLibrary, mut waiting: mpsc::Receiver<Work>) {
-    while let Some(work) = waiting.blocking_recv() {
-        work(iris, library);
+/// What the thread owns, and hands to the one after it.
+struct Owned {
+    iris: Iris,
+    library: TaskLibrary,
+    waiting: mpsc::Receiver<Work>,
+}
+
+impl Owned {
+    /// Works until something fails; `false` when there will be no more work.
+    fn work(&mut self) -> bool {
+        while let Some(work) = self.waiting.blocking_recv() {
+            if matches!(work(&self.iris, &self.library), Thread::Spoilt) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Serves on a thread, and after a failure on another: oneDNN keeps the error of an allocation that failed for the
+/// thread it failed on, and would find it again in all that is asked of it there, however much memory has come free.
+fn serve(owned: Owned) {
+    let owned = Arc::new(Mutex::new(owned));
+    loop {
+        let held = Arc::clone(&owned);
+        let work = move || held.lock().unwrap_or_else(PoisonError::into_inner).work();
+        match std::thread::Builder::new()
+            .name("network".into())
+            .spawn(work)
+        {
+            Ok(thread) => {
+                if matches!(thread.join(), Ok(false)) {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the network's thread cannot be started; trying again");
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
 
 use super::encoding::{encode_report, encode_result};
-use super::memory::{Fit, is_want_of_memory};
+use super::memory::{Fit, is_want_of_memory, may_be_want_of_memory};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::review::doubt;
@@ -297,6 +297,9 @@ async fn one_rule(
         )
         .await
         .map_err(|error| match error {
+            NetworkError::Refused(reason) if fit.is_short() && may_be_want_of_memory(&reason) => {
+                Obstacle::NoMemory(fit.to_string())
+            }
             NetworkError::Refused(reason) => Obstacle::Failed(reason),
             NetworkError::NoMemory => Obstacle::NoMemory(fit.to_string()),
             NetworkError::Gone => Obstacle::NetworkGone,

@@ -128,7 +128,8 @@ fn within(more: u64) -> String {
 fn a_series_whose_voxels_do_not_fit_is_set_aside_and_the_next_one_is_done() {
     let reason = within(VOLUME - 40);
     assert!(
-        reason.contains("not enough memory") && reason.contains(&format!("{VOLUME} MiB of voxels")),
+        reason.contains("not enough memory for this series: no memory could be had")
+            && reason.contains(&format!("{VOLUME} MiB of voxels")),
         "{reason}"
     );
     assert!(reason.contains("tried 3 times"), "{reason}");
