@@ -119,9 +119,9 @@ fn figures(stretch: &Stretch, spans: &[Span]) -> Markup {
     let other = sum(|span| span.other);
     let most = spans.iter().map(|span| span.most_open).max().unwrap_or(0);
     let done = format!(
-        "{arrived} series arrived, {delivered} were delivered, {failed} failed, {other} had nothing to send"
+        "series arrived: {arrived}, delivered: {delivered}, failed: {failed}, with nothing to send: {other}"
     );
-    let queue = format!("at most {most} series were open at once");
+    let queue = format!("most at once: {most}");
     let bars = |part: &dyn Fn(&Span) -> (String, Vec<Part>)| -> Vec<Bar> {
         let numbered = spans.iter().enumerate();
         let bar = |(number, span): (usize, &Span)| {
@@ -170,7 +170,7 @@ fn figures(stretch: &Stretch, spans: &[Span]) -> Markup {
         figure {
             figcaption {
                 h2 { "Queue" }
-                p.soft { "Series that were arriving, waiting, being done, or held for a person, the most at once: " (queue) "." }
+                p.soft { "Series arriving, waiting, being done, or held for a person; " (queue) "." }
             }
             (plot("Queue", &queue, &queued))
         }

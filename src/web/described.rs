@@ -30,7 +30,9 @@ impl Described {
 
 /// Nothing where the file cannot be read now: it is tried again.
 async fn read(archive: &Archive, job: i64) -> Option<String> {
-    let file = archive.instance_of(job).await.ok()??;
+    let Some(file) = archive.instance_of(job).await.ok()? else {
+        return Some(String::new());
+    };
     let read = tokio::task::spawn_blocking(move || description(&file));
     read.await.ok()?
 }

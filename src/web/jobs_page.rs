@@ -86,6 +86,7 @@ fn content(
 
 fn row(job: &JobSummary, now: i64, described: Option<&HashMap<i64, String>>) -> Markup {
     let description = described.and_then(|described| described.get(&job.id));
+    let rules = job.rules.as_deref().unwrap_or_default();
     html! {
         tr {
             th scope="row" data-title="Job" { a href=(format!("/jobs/{}", job.id)) { (job.id) } }
@@ -93,13 +94,12 @@ fn row(job: &JobSummary, now: i64, described: Option<&HashMap<i64, String>>) -> 
             td data-title="Series" {
                 span {
                     (job.modality) ", " (job.instances) " " (plural(job.instances, "instance", "instances"))
-                    @if let Some(description) = description { br; span.soft { (description) } }
+                    @if let Some(text) = description.filter(|text| !text.is_empty()) { br; span.soft { (text) } }
                 }
             }
-            td data-title="Rules" { span { @for (number, rule) in job.rules.iter().flat_map(|rules| rules.lines()).enumerate() {
-                @if number > 0 { br; }
-                (rule)
-            } } }
+            td data-title="Rules" { @if !rules.is_empty() {
+                span { @for (number, rule) in rules.lines().enumerate() { @if number > 0 { br; } (rule) } }
+            } }
             td data-title="State" { span class=(format!("state {}", job.state)) { (job.state) } }
             td.number data-title="Age" title=(moment(job.created_at)) { (layout::length(now - job.created_at)) }
             td.number data-title="Took" { @if job.has_ended() { (layout::length(job.updated_at - job.created_at)) } }
