@@ -26,7 +26,7 @@ if [ ! -x "$venv/bin/pip" ]; then
     "$python" -m venv "$venv"
 fi
 echo "setup: installing Python packages into $venv (about 700 MB to fetch)"
-"$venv/bin/pip" install --disable-pip-version-check --no-deps --only-binary :all: \
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --only-binary :all: \
     --quiet --requirement setup/requirements.txt
 "$venv/bin/python" setup/torch_cpu_stubs.py \
     "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"

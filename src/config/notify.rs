@@ -1,10 +1,10 @@
 //! `[[notify]]`: who is told when something needs a person.
 
 use super::problem::Problem;
+use super::secret::{self, Secret};
 use super::section::{Complaint, Placed, Section};
 use super::suggest::did_you_mean;
 use super::value;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
@@ -108,49 +108,6 @@ pub enum Security {
     None,
 }
 
-/// A secret that is not written in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// The first line of a file.
-    File(PathBuf),
-    /// An environment variable of the node.
-    Variable(String),
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "the file {}", path.display()),
-            Self::Variable(name) => write!(f, "the environment variable {name}"),
-        }
-    }
-}
-
-impl Secret {
-    /// The secret as it is now: a file may have been changed.
-    ///
-    /// # Errors
-    /// A sentence why there is none.
-    pub fn read(&self) -> Result<String, String> {
-        let text = match self {
-            Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| format!("{self} cannot be read: {error}"))?,
-            Self::Variable(name) => {
-                std::env::var(name).map_err(|_| format!("{self} is not set"))?
-            }
-        };
-        match text
-            .lines()
-            .next()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-        {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(format!("{self} is empty")),
-        }
-    }
-}
-
 /// A `[[notify]]` with the places of what must be unique or there.
 pub(super) struct PlacedNotify {
     pub(super) name: Option<Placed<String>>,
@@ -235,7 +192,7 @@ fn webhook_of(
     authorities: Option<PathBuf>,
     files: &mut Vec<Placed<PathBuf>>,
 ) -> Option<NotifyBy> {
-    let bearer = secret(section, base, ["bearer_file", "bearer_env"], files);
+    let bearer = secret::read(section, base, ["bearer_file", "bearer_env"], files);
     if bearer.is_some() && url.value.starts_with("http:") && !is_here(&url.value) {
         section.problems().push(
             Problem::warning(
@@ -265,7 +222,7 @@ fn email_of(
     let security = section.or("security", Security::StartTls, security);
     let port = section.or("port", default_port(security), value::port);
     let user = section.optional("user", value::text);
-    let password = secret(section, base, ["password_file", "password_env"], files);
+    let password = secret::read(section, base, ["password_file", "password_env"], files);
     let login = match (user, password) {
         (Some(user), Some(password)) => Some((user, password)),
         (None, None) => None,
@@ -321,35 +278,6 @@ fn default_port(security: Security) -> u16 {
         Security::StartTls => 587,
         Security::Tls => 465,
         Security::None => 25,
-    }
-}
-
-/// A secret in a file, or in a variable.
-pub(super) fn secret(
-    section: &mut Section<'_, '_>,
-    base: &Path,
-    [file, variable]: [&'static str; 2],
-    files: &mut Vec<Placed<PathBuf>>,
-) -> Option<Secret> {
-    let file = section.optional(file, value::path(base));
-    let variable = section.optional(variable, value::text);
-    match (file, variable) {
-        (Some(_), Some(variable)) => {
-            section.problems().push(
-                Problem::error(
-                    variable.span,
-                    "the same secret is named twice",
-                    "a file is named too",
-                )
-                .with_help("keep one of them"),
-            );
-            None
-        }
-        (Some(file), None) => {
-            files.push(file.clone());
-            Some(Secret::File(file.value))
-        }
-        (None, variable) => variable.map(|placed| Secret::Variable(placed.value)),
     }
 }
 

@@ -45,6 +45,7 @@ impl Starter {
         let mut page = Page {
             text: BEGINNING.to_owned(),
             explained: options(),
+            begins_section: true,
         };
         page.heading("[node]");
         page.option("[node]", "ae_title", text(&self.ae_title));
@@ -102,18 +103,21 @@ const BEGINNING: &str = "\
 struct Page {
     text: String,
     explained: Vec<Explained>,
+    /// What comes next is the first of its section: no blank line parts it from the heading.
+    begins_section: bool,
 }
 
 impl Page {
     fn heading(&mut self, title: &str) {
         self.text += &format!("\n{title}\n");
+        self.begins_section = true;
     }
 
     /// A heading that the reference explains as an option of the section above it.
     fn heading_with(&mut self, section: &str, key: &str, title: &str) {
-        self.text.push('\n');
         self.words(section, key);
         self.say(title);
+        self.begins_section = true;
     }
 
     /// An option with its words.
@@ -138,6 +142,10 @@ impl Page {
                 .map(|line| format!("{line}\n"))
                 .collect()
         });
+        if !words.is_empty() && !self.begins_section {
+            self.text.push('\n');
+        }
+        self.begins_section = false;
         self.text += &words;
     }
 

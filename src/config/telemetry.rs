@@ -1,6 +1,7 @@
 //! `[telemetry]`: where traces of the series' lives go.
 
-use super::notify::{Secret, secret, url};
+use super::notify::url;
+use super::secret::{self, Secret};
 use super::section::{Placed, Section};
 use super::value;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ pub(super) fn read(
     files: &mut Vec<Placed<PathBuf>>,
 ) -> Option<Telemetry> {
     let otlp = section.required("otlp", "\"http://127.0.0.1:4318\"", url);
-    let bearer = secret(&mut section, base, ["bearer_file", "bearer_env"], files);
+    let bearer = secret::read(&mut section, base, ["bearer_file", "bearer_env"], files);
     let authorities = section.optional("authorities", value::path(base));
     files.extend(authorities.clone());
     section.finish();

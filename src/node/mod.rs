@@ -131,6 +131,7 @@ pub async fn run(
     let Orders { shutdown, reload } = orders;
     let (path, config) = (file.path().to_owned(), file.into_config());
     let archive = Arc::new(Archive::open(&config.node.data_dir).await?);
+    notifying::keep_targets(&archive, &config).await?;
     let network = NetworkThread::start(&config.node)
         .await
         .map_err(NodeError::Network)?;

@@ -5,8 +5,8 @@
 
 use super::plan::PlannedRule;
 use super::{Rooms, pace, step};
-use crate::archive::{ArchiveError, Notice, Standing};
-use crate::config::{Event, Notify};
+use crate::archive::{Archive, ArchiveError, Notice, Standing};
+use crate::config::{Config, Event, Notify};
 use crate::deliver::RetryPolicy;
 use crate::notify::{Message, Told, tell};
 use chrono::{DateTime, Local, Utc};
@@ -35,12 +35,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
             busy.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
         }
         let config = rooms.config();
-        let names: Vec<&str> = config
-            .notify
-            .iter()
-            .map(|target| target.name.as_str())
-            .collect();
-        if let Err(error) = rooms.archive.keep_targets(&names).await {
+        if let Err(error) = keep_targets(&rooms.archive, &config).await {
             tracing::error!(%error, "who is to be told cannot be recorded; trying again");
             continue;
         }
@@ -54,6 +49,12 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
         }
     }
     // A message under way is told again at the next start, unless it was taken.
+}
+
+/// Those that the configuration names are told of what happens from now on: to be called before anything can happen.
+pub(super) async fn keep_targets(archive: &Archive, config: &Config) -> Result<(), ArchiveError> {
+    let names = config.notify.iter().map(|target| target.name.as_str());
+    archive.keep_targets(&names.collect::<Vec<_>>()).await
 }
 
 /// Tells one target what is due, if anything is.

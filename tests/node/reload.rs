@@ -109,7 +109,12 @@ fn a_file_with_a_mistake_is_refused_as_a_whole_and_everyone_is_told() {
 
     // What ran goes on: two slices are no volume, and the rule for CT says so.
     send_two(&node, UID);
-    assert_eq!(newest_of(&node, 1), "failed");
+    let failed = || {
+        get(web, "/metrics")
+            .text()
+            .contains("irisnode_jobs{state=\"failed\"} 1\n")
+    };
+    assert!(wait_until(PATIENCE, failed), "{}", node.log());
 
     node.configure(&sound);
     assert!(wait_until(PATIENCE, in_force), "{}", node.log());
