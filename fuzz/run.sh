@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-20000}
-targets=${*:-association ingestion seg rtstruct nifti config rules}
+targets=${*:-association ingestion seg rtstruct nifti config rules dicomweb}
 
 if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "fuzz: needs a nightly Rust: rustup toolchain install nightly --profile minimal" >&2

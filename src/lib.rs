@@ -7,14 +7,15 @@
 //! ```
 //!
 //! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
-//! [`config`], [`terminology`], [`dimse`], [`post`] and [`tls`] are the ground floor and
-//! import nothing of ours. CONTRIBUTING.md draws the map.
+//! [`config`], [`terminology`], [`dimse`], [`post`], [`tls`] and [`users`] are the ground floor
+//! and import nothing of ours. CONTRIBUTING.md draws the map.
 
 pub mod archive;
 pub mod assemble;
 pub mod cli;
 pub mod config;
 pub mod deliver;
+pub mod dicomweb;
 pub mod dimse;
 pub mod encode;
 pub mod evaluate;
@@ -33,5 +34,6 @@ pub mod teach;
 pub mod telemetry;
 pub mod terminology;
 pub mod tls;
+pub mod users;
 pub mod volume;
 pub mod web;

@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("post", &[]),
     ("terminology", &[]),
     ("tls", &[]),
+    ("users", &[]),
     ("volume", &[]),
     // The road, left to right.
     ("receive", &["archive", "dimse", "tls"]),
@@ -30,9 +31,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "web",
         &[
             "archive", "assemble", "config", "deliver", "encode", "picture", "route", "tasks",
-            "teach",
+            "teach", "users",
         ],
     ),
+    ("dicomweb", &["archive", "assemble", "users"]),
     // Beside the road.
     ("notify", &["config", "post"]),
     ("telemetry", &["config", "post"]),

@@ -10,6 +10,7 @@ use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::Pdu;
 use irisnode::config::ConfigFile;
 use irisnode::deliver::{Request, Response};
+use irisnode::dicomweb::{Beginning, Multipart, Piece, beginning};
 use irisnode::dimse::{
     Command, Fragment, Reassembly, Status, UpperLayer, read_report, read_request, response,
 };
@@ -25,7 +26,7 @@ use std::time::Duration;
 pub type Entry = fn(&[u8]);
 
 /// The names of the entries, and of the folders of their corpus.
-pub const ENTRIES: [(&str, Entry); 7] = [
+pub const ENTRIES: [(&str, Entry); 8] = [
     ("association", association),
     ("ingestion", ingestion),
     ("seg", seg),
@@ -33,6 +34,7 @@ pub const ENTRIES: [(&str, Entry); 7] = [
     ("nifti", nifti),
     ("config", config),
     ("rules", rules),
+    ("dicomweb", dicomweb),
 ];
 
 /// Transfer syntaxes of the data sets that are tried; the first byte of an input chooses.
@@ -147,12 +149,42 @@ pub fn ingestion(bytes: &[u8]) {
     file.extend_from_slice(data_set);
     let file = scratch("ingestion", &file);
     let kept = irisnode::archive::read_header(&file, offset, syntax);
+    // What is kept is read by whoever asks for frames of it.
+    if let Ok(frames) = irisnode::assemble::StoredFrames::open(&file) {
+        let _ = (frames.stored(1), frames.decoded(1), frames.raw_piece(0, 64));
+    }
     // What the archive refuses is read by commands that take files; both must hold.
     let _ = irisnode::assemble::read_series_within(&[file], 1 << 20);
     if let Ok(found) = kept {
-        // 256 bytes, which may be more in UTF-8.
-        assert!(found.values().all(|value| value.len() <= 1024));
+        // 1024 bytes, which may be more in UTF-8.
+        assert!(found.values().all(|value| value.len() <= 4096));
     }
+}
+
+/// A body of STOW-RS, which comes in pieces of as many bytes as its first says, and how its parts begin.
+pub fn dicomweb(bytes: &[u8]) {
+    let Some((size, body)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(mut parser) = Multipart::new("b") else {
+        return;
+    };
+    let mut part = Vec::new();
+    for piece in body.chunks(usize::from(*size).max(1)) {
+        let pushed = parser.push(piece, |piece| match piece {
+            Piece::Head(_) => part.clear(),
+            Piece::Data(bytes) => part.extend_from_slice(bytes),
+            Piece::End => {
+                if let Beginning::Meta(_, data_set) = beginning(&part) {
+                    assert!(data_set <= part.len());
+                }
+            }
+        });
+        if pushed.is_err() {
+            return;
+        }
+    }
+    let _ = parser.finish();
 }
 
 /// A DICOM-SEG, as a file, laid onto a grid.

@@ -33,6 +33,8 @@ pub mod volume;
 pub mod archive;
 /// Of delivery, the requests and what peers respond.
 pub mod deliver;
+/// Of DICOMweb, what takes a body apart.
+pub mod dicomweb;
 /// Of receiving, what is answered to a request for an association.
 pub mod receive;
 

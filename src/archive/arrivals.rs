@@ -176,6 +176,7 @@ impl Drop for Bringing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::Header;
     use crate::archive::spool::Spooled;
 
     const WHEN: Completeness = Completeness {
@@ -194,6 +195,7 @@ mod tests {
             modality: String::new(),
             calling_ae: "A".into(),
             called_ae: "B".into(),
+            header: Header::new(),
             bytes: Spooled {
                 path: std::path::PathBuf::new(),
                 received_at: 0,

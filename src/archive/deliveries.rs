@@ -118,7 +118,7 @@ pub(super) async fn conclude(
            state = CASE
              WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'held') THEN 'held'
              WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'failed') THEN 'failed'
-             WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state = 'delivered') THEN 'delivered'
+             WHEN EXISTS (SELECT 1 FROM deliveries WHERE job = ?2 AND state IN ('delivered', 'kept')) THEN 'delivered'
              ELSE 'discarded' END,
            reason = coalesce(
              (SELECT group_concat(reason, '; ') FROM

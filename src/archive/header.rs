@@ -23,17 +23,53 @@ use std::path::Path;
 const MOST_INFLATED: u64 = 16 << 20;
 /// No UID, modality or code string we want is longer.
 const LONGEST_VALUE: u32 = 256;
+/// No text of the catalogue is longer: a name has three groups of 64 characters, of up to four bytes.
+const LONGEST_TEXT: u32 = 1024;
 /// Sequences within sequences; deeper ones are an attack on the stack of whoever reads them.
 const DEEPEST: usize = 32;
 
-/// Attributes of the top level that are wanted.
-const WANTED: [Tag; 5] = [
+/// Attributes of the top level that say what an instance is.
+const IDENTITY: [Tag; 5] = [
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,
     tags::MODALITY,
 ];
+
+/// Attributes of the top level by which instances are looked for.
+const CATALOGUED: [Tag; 22] = [
+    tags::STUDY_DATE,
+    tags::SERIES_DATE,
+    tags::STUDY_TIME,
+    tags::SERIES_TIME,
+    tags::ACCESSION_NUMBER,
+    tags::REFERRING_PHYSICIAN_NAME,
+    tags::STUDY_DESCRIPTION,
+    tags::SERIES_DESCRIPTION,
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::BODY_PART_EXAMINED,
+    tags::STUDY_ID,
+    tags::SERIES_NUMBER,
+    tags::INSTANCE_NUMBER,
+    tags::NUMBER_OF_FRAMES,
+    tags::ROWS,
+    tags::COLUMNS,
+    tags::BITS_ALLOCATED,
+    tags::PERFORMED_PROCEDURE_STEP_START_DATE,
+    tags::PERFORMED_PROCEDURE_STEP_START_TIME,
+];
+
+/// How long a value of the attribute may be to be kept; `None` where it is not wanted.
+fn longest(tag: Tag) -> Option<u32> {
+    if IDENTITY.contains(&tag) {
+        return Some(LONGEST_VALUE);
+    }
+    CATALOGUED.contains(&tag).then_some(LONGEST_TEXT)
+}
 
 /// The attributes found, without padding. `Err` says what is wrong with the data set.
 ///
@@ -124,7 +160,7 @@ where
                 if is_cut {
                     return Err("a value claims more bytes than came".into());
                 }
-                if depth == 0 && claimed <= LONGEST_VALUE && WANTED.contains(&header.tag) {
+                if depth == 0 && longest(header.tag).is_some_and(|most| claimed <= most) {
                     let value = LazyDataToken::LazyValue { header, decoder }
                         .into_value()
                         .map_err(|_| broken())?;

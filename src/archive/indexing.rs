@@ -9,6 +9,7 @@
 //!
 //! Until 2 is durable the file is in the spool, and the next start does all of it again ([`super::recovery`]).
 
+use super::catalogue::{INSTANCE, shelve};
 use super::files::{Files, hex};
 use super::{ArchiveError, NewInstance, jobs};
 use sha2::{Digest, Sha256};
@@ -133,6 +134,7 @@ pub(super) async fn insert(
     let now = jobs::now();
     let mut transaction = pool.begin().await?;
     let mut known = HashMap::new();
+    let mut shelves = HashMap::new();
     for instance in instances {
         let key = (
             instance.series_uid.as_str(),
@@ -150,7 +152,16 @@ pub(super) async fn insert(
         if again == Again::UnlessIndexed && is_indexed(&mut transaction, series, instance).await? {
             continue;
         }
-        insert_one(&mut transaction, series, instance).await?;
+        let uids = (instance.study_uid.as_str(), instance.series_uid.as_str());
+        let shelf = match shelves.get(&uids) {
+            Some(shelf) => *shelf,
+            None => {
+                let shelf = shelve(&mut transaction, uids.0, uids.1, &instance.header).await?;
+                shelves.insert(uids, shelf);
+                shelf
+            }
+        };
+        insert_one(&mut transaction, series, shelf, instance).await?;
         jobs::open_for_series(&mut transaction, series, now).await?;
     }
     transaction.commit().await?;
@@ -197,12 +208,14 @@ async fn is_indexed(
 async fn insert_one(
     transaction: &mut Transaction<'_, Sqlite>,
     series: i64,
+    shelf: i64,
     instance: &NewInstance,
 ) -> Result<(), ArchiveError> {
-    sqlx::query(
+    let mut query = sqlx::query(
         "INSERT OR REPLACE INTO instances
-         (series, sop_instance_uid, sop_class_uid, transfer_syntax, file, size, received_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+         (series, sop_instance_uid, sop_class_uid, transfer_syntax, file, size, received_at, study_series,
+          instance_number, number_of_frames, image_rows, image_columns, bits_allocated)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(series)
     .bind(&instance.sop_instance_uid)
@@ -211,8 +224,11 @@ async fn insert_one(
     .bind(name(instance))
     .bind(i64::try_from(instance.bytes.length).unwrap_or(i64::MAX))
     .bind(instance.bytes.received_at)
-    .execute(&mut **transaction)
-    .await?;
+    .bind(shelf);
+    for (tag, _) in INSTANCE {
+        query = query.bind(instance.header.get(&tag));
+    }
+    query.execute(&mut **transaction).await?;
     Ok(())
 }
 

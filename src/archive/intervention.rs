@@ -11,7 +11,7 @@ pub struct DeliveryRecord {
     pub rule: String,
     /// Name of the peer; empty where the rule made no result.
     pub destination: String,
-    /// `waiting`, `stored` (not committed to yet), `held`, `delivered`, `failed` or `discarded`.
+    /// `waiting`, `stored` (not committed to yet), `held`, `delivered`, `kept` (here, to be fetched), `failed` or `discarded`.
     pub state: String,
     /// Why, where there is something to say.
     pub reason: Option<String>,
@@ -83,7 +83,7 @@ impl Archive {
             return Ok(Err(Refused::State(state)));
         }
         let again = sqlx::query(
-            "UPDATE deliveries SET state = 'waiting', reason = NULL, attempts = 0, next_at = 0, delivered_at = NULL,
+            "UPDATE deliveries SET state = CASE WHEN destination = '' THEN 'kept' ELSE 'waiting' END, reason = NULL, attempts = 0, next_at = 0, delivered_at = NULL,
                asked_at = NULL, reported = NULL, refusals = 0
              WHERE job = ? AND state IN ('failed', 'discarded') AND file <> ''",
         )
@@ -106,6 +106,7 @@ impl Archive {
         .bind(job)
         .execute(&mut *transaction)
         .await?;
+        conclude(&mut transaction, job).await?;
         transaction.commit().await?;
         self.changed.notify_waiters();
         Ok(Ok(()))

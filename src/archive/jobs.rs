@@ -4,6 +4,7 @@
 //! Each step is one transaction, so a restart goes on from the last one done.
 
 use super::arrivals::{Completeness, SeriesKey};
+use super::catalogue::{self, CataloguedFile};
 use super::deliveries::conclude;
 use super::{Archive, ArchiveError};
 use chrono::Utc;
@@ -86,7 +87,7 @@ pub struct Job {
 pub struct NewResult {
     /// The rule that asked for it.
     pub rule: String,
-    /// Name of the peer that gets it.
+    /// Name of the peer that gets it; empty where it is kept to be fetched.
     pub destination: String,
     /// Its file.
     pub file: PathBuf,
@@ -110,6 +111,9 @@ pub struct Found {
     /// How sure the network is of it, 0 to 1.
     pub confidence: f64,
 }
+
+/// The destination of a result that is sent nowhere, and kept to be fetched (WADO-RS).
+pub const KEPT_HERE: &str = "";
 
 /// A rule that matched and could not be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,7 +217,7 @@ async fn supersede(
     let older: Vec<i64> = sqlx::query_scalar(
         "SELECT DISTINCT jobs.id FROM jobs JOIN deliveries ON deliveries.job = jobs.id
          WHERE series = (SELECT series FROM jobs WHERE id = ?1) AND jobs.id < ?1
-           AND deliveries.state IN ('waiting', 'held')",
+           AND deliveries.state IN ('waiting', 'held', 'kept')",
     )
     .bind(job)
     .fetch_all(&mut **transaction)
@@ -221,7 +225,7 @@ async fn supersede(
     for old in older {
         sqlx::query(
             "UPDATE deliveries SET state = 'discarded', reason = ?, delivered_at = ?
-             WHERE job = ? AND state IN ('waiting', 'held')",
+             WHERE job = ? AND state IN ('waiting', 'held', 'kept')",
         )
         .bind(format!(
             "superseded by job {job}: more of the series arrived"
@@ -233,6 +237,23 @@ async fn supersede(
         conclude(transaction, old).await?;
     }
     Ok(())
+}
+
+/// What the files of results say of themselves, each file once.
+async fn read_results(
+    results: &[NewResult],
+) -> Result<Vec<(String, CataloguedFile)>, ArchiveError> {
+    let mut files: Vec<PathBuf> = results.iter().map(|result| result.file.clone()).collect();
+    files.sort();
+    files.dedup();
+    super::blocking(move || {
+        let read = |file: &PathBuf| {
+            let name = file.to_string_lossy().into_owned();
+            Some((name, catalogue::read_file(file)?))
+        };
+        Ok(files.iter().filter_map(read).collect())
+    })
+    .await
 }
 
 /// At start: what was being sent when the node stopped is due again.
@@ -342,6 +363,7 @@ impl Archive {
         results: &[NewResult],
         without: &[RuleWithoutResult],
     ) -> Result<bool, ArchiveError> {
+        let catalogued = read_results(results).await?;
         let mut transaction = self.pool.begin().await?;
         let moved = sqlx::query(
             "UPDATE jobs SET state = 'segmented', attempts = 0, reason = NULL, updated_at = ?
@@ -365,11 +387,18 @@ impl Archive {
             .bind(&result.destination)
             .bind(result.file.to_string_lossy())
             .bind(&result.sop_instance_uid)
-            .bind(if result.held.is_some() { "held" } else { "waiting" })
+            .bind(match &result.held {
+                Some(_) => "held",
+                None if result.destination == KEPT_HERE => "kept",
+                None => "waiting",
+            })
             .bind(&result.held)
             .bind(result.found.as_ref().and_then(|found| serde_json::to_string(found).ok()))
             .execute(&mut *transaction)
             .await?;
+        }
+        for (file, read) in &catalogued {
+            catalogue::add_result(&mut transaction, file, read, now()).await?;
         }
         for rule in without {
             sqlx::query(
@@ -446,7 +475,7 @@ const SUMMARIES: &str = "SELECT jobs.id, state, reason, note, modality, calling_
    CASE WHEN json_valid(plan) THEN
      (SELECT group_concat(value ->> 'rule', char(10)) FROM json_each(plan)) END AS rules,
    (SELECT count(*) FROM instances WHERE instances.series = jobs.series) AS instances,
-   (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'delivered') AS delivered,
+   (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state IN ('delivered', 'kept')) AS delivered,
    (SELECT count(*) FROM deliveries WHERE job = jobs.id AND deliveries.state = 'held') AS held,
    (SELECT count(*) FROM deliveries WHERE job = jobs.id) AS results
  FROM jobs JOIN series ON series.id = jobs.series";

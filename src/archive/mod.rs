@@ -6,6 +6,8 @@
 
 mod activity;
 mod arrivals;
+mod arriving;
+mod catalogue;
 mod commitments;
 mod confirmations;
 mod counting;
@@ -19,10 +21,13 @@ mod history;
 mod indexing;
 mod intervention;
 mod jobs;
+#[cfg(test)]
+mod large;
 mod lives;
 mod notes;
 mod notices;
 mod proposals;
+mod question;
 mod readiness;
 mod recovery;
 mod removal;
@@ -30,12 +35,15 @@ mod result_file;
 mod review;
 mod schema;
 mod seal;
+mod search;
 mod slots;
 mod spool;
 mod tries;
 
 pub use activity::{Span, Traffic};
 pub use arrivals::{Bringing, Completeness};
+pub use arriving::{Arriving, Fault, NotKept, Sender};
+pub use catalogue::Header;
 pub use commitments::{Commitment, CommitmentRequest, Held};
 pub use confirmations::{CommitmentOutcome, StoredResult};
 pub use counting::ArrivingSeries;
@@ -46,18 +54,19 @@ pub use examination::{Examination, examine};
 pub use header::read_header;
 pub use history::Arrived;
 pub use intervention::{DeliveryRecord, Refused};
-pub use jobs::{Found, Job, JobState, JobSummary, NewResult, RuleWithoutResult};
+pub use jobs::{Found, Job, JobState, JobSummary, KEPT_HERE, NewResult, RuleWithoutResult};
 pub use lives::JobTimes;
 pub use notices::{Notice, Standing};
 pub use proposals::{HeldSeries, Proposal, ProposedPart, Undecidable};
 pub use removal::Retention;
 pub use result_file::ResultFile;
-pub use seal::{NO_SEAL, SEAL_CREATOR};
-pub use spool::{Spool, Spooled, Written};
+pub use search::{Attributes, Level, Match, Search, StoredInstance};
+pub use spool::Spooled;
 
 use arrivals::Arrivals;
 use files::Files;
 use slots::Slots;
+use spool::Spool;
 use sqlx::SqlitePool;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +92,8 @@ pub struct NewInstance {
     pub calling_ae: String,
     /// AE title it was sent to.
     pub called_ae: String,
+    /// What else of its data set is catalogued, and the above.
+    pub header: Header,
     /// The file's bytes.
     pub bytes: Spooled,
 }
@@ -127,6 +138,8 @@ impl Archive {
             Arc::clone(&archive.places),
             Arc::clone(&archive.trouble),
         ));
+        let (pool, files) = (archive.pool.clone(), archive.files.clone());
+        tokio::spawn(catalogue::catch_up(pool, files));
         Ok(archive)
     }
 
@@ -162,8 +175,8 @@ impl Archive {
     }
 
     /// A file to take an instance's bytes as they arrive, begun with its head: preamble and File Meta Information,
-    /// ending with [`NO_SEAL`] as Private Information.
-    pub fn spool(&self, head: &[u8]) -> Result<Spool, ArchiveError> {
+    /// ending with [`seal::NO_SEAL`] as Private Information.
+    fn spool(&self, head: &[u8]) -> Result<Spool, ArchiveError> {
         Spool::begin(self.slots.take()?, head)
     }
 

@@ -78,6 +78,7 @@ fn read(path: &Path, whole: &Whole) -> std::io::Result<Option<NewInstance>> {
         modality: found.get(&tags::MODALITY).cloned().unwrap_or_default(),
         calling_ae: ae_title(meta.source_application_entity_title()),
         called_ae: ae_title(meta.receiving_application_entity_title()),
+        header: found,
         bytes: Spooled {
             path: path.to_owned(),
             received_at: whole.seal.received_at,

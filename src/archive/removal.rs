@@ -4,7 +4,7 @@
 //! leaves notes, and the next round goes on with them.
 
 use super::jobs::now;
-use super::{Archive, ArchiveError};
+use super::{Archive, ArchiveError, catalogue};
 use std::time::Duration;
 
 /// Every job of a series has ended so: whoever sent it has its answer, or was never to get one. A failed job waits
@@ -76,6 +76,7 @@ impl Archive {
         if still == 0 {
             return Ok(false);
         }
+        let studies = catalogue::studies_of(&mut transaction, series).await?;
         for statement in [
             "INSERT OR IGNORE INTO removals (file) SELECT file FROM instances WHERE series = ?",
             "INSERT OR IGNORE INTO removals (file) SELECT file FROM deliveries
@@ -91,6 +92,7 @@ impl Archive {
                 .execute(&mut *transaction)
                 .await?;
         }
+        catalogue::tidy(&mut transaction, &studies).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -11,7 +11,8 @@ impl Archive {
     pub async fn release(&self, job: i64, rule: Option<&str>) -> Result<u64, ArchiveError> {
         let mut transaction = self.pool.begin().await?;
         let released = sqlx::query(
-            "UPDATE deliveries SET state = 'waiting', reason = NULL, next_at = 0
+            "UPDATE deliveries SET state = CASE WHEN destination = '' THEN 'kept' ELSE 'waiting' END,
+                reason = NULL, next_at = 0
              WHERE job = ?1 AND state = 'held' AND (?2 IS NULL OR rule = ?2)",
         )
         .bind(job)
@@ -29,6 +30,8 @@ impl Archive {
             .bind(job)
             .execute(&mut *transaction)
             .await?;
+            // What is kept here has got where it goes.
+            conclude(&mut transaction, job).await?;
         }
         transaction.commit().await?;
         self.changed.notify_waiters();

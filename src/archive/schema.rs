@@ -166,6 +166,63 @@ const MIGRATIONS: &[&str] = &[
         INSERT INTO notices (event, proposal, at) VALUES ('proposed', NEW.id, NEW.updated_at);
     END;
 ",
+    // The catalogue, for those who query.
+    "
+    CREATE TABLE studies (
+        id INTEGER PRIMARY KEY,
+        study_uid TEXT NOT NULL UNIQUE,
+        study_date TEXT,
+        study_time TEXT,
+        accession_number TEXT,
+        referring_physician_name TEXT,
+        study_description TEXT,
+        patient_name TEXT,
+        patient_id TEXT,
+        patient_birth_date TEXT,
+        patient_sex TEXT,
+        study_id TEXT
+    );
+    CREATE INDEX studies_by_date ON studies (study_date);
+    CREATE INDEX studies_by_patient ON studies (patient_id);
+    CREATE INDEX studies_by_accession ON studies (accession_number);
+    CREATE TABLE study_series (
+        id INTEGER PRIMARY KEY,
+        study INTEGER NOT NULL REFERENCES studies (id),
+        series_uid TEXT NOT NULL,
+        series_date TEXT,
+        series_time TEXT,
+        modality TEXT,
+        series_description TEXT,
+        body_part_examined TEXT,
+        series_number TEXT,
+        performed_start_date TEXT,
+        performed_start_time TEXT,
+        UNIQUE (study, series_uid)
+    );
+    CREATE INDEX study_series_by_uid ON study_series (series_uid);
+    ALTER TABLE instances ADD COLUMN study_series INTEGER;
+    ALTER TABLE instances ADD COLUMN instance_number TEXT;
+    ALTER TABLE instances ADD COLUMN number_of_frames TEXT;
+    ALTER TABLE instances ADD COLUMN image_rows TEXT;
+    ALTER TABLE instances ADD COLUMN image_columns TEXT;
+    ALTER TABLE instances ADD COLUMN bits_allocated TEXT;
+    CREATE INDEX instances_by_study_series ON instances (study_series, sop_instance_uid);
+    CREATE TABLE results (
+        file TEXT PRIMARY KEY,
+        study_series INTEGER NOT NULL,
+        sop_instance_uid TEXT NOT NULL,
+        sop_class_uid TEXT NOT NULL,
+        transfer_syntax TEXT NOT NULL,
+        made_at INTEGER NOT NULL,
+        instance_number TEXT,
+        number_of_frames TEXT,
+        image_rows TEXT,
+        image_columns TEXT,
+        bits_allocated TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX results_by_study_series ON results (study_series, sop_instance_uid);
+    CREATE INDEX results_by_uid ON results (sop_instance_uid);
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.

@@ -107,7 +107,7 @@ pub(super) fn verify(path: &Path) -> std::io::Result<Option<Whole>> {
 }
 
 /// Where group 0002 ends, by its group length (PS3.10 section 7.1); `None` when the file is not one of ours.
-fn data_offset(file: &mut File) -> std::io::Result<Option<u64>> {
+pub(super) fn data_offset(file: &mut File) -> std::io::Result<Option<u64>> {
     let mut start = [0; 144];
     match file.read_exact(&mut start) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),

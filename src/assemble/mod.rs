@@ -5,7 +5,9 @@ mod alike;
 mod codestream;
 mod dicom_file;
 mod error;
+mod frames;
 mod modality_lut;
+mod pixel_data;
 mod pixels;
 mod read_series;
 mod series_files;
@@ -24,6 +26,7 @@ use dicom_object::InMemDicomObject;
 
 pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
+pub use frames::{FrameError, StoredFrames};
 pub use read_series::{MOST_VOXELS, read_grid, read_series, read_series_within, read_volume};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
 pub use volume_choice::VolumeChoice;

@@ -150,6 +150,7 @@ impl fmt::Display for Summary<'_> {
             teach,
             web,
             telemetry,
+            dicomweb,
             tls,
             peers,
             rules,
@@ -231,6 +232,19 @@ impl fmt::Display for Summary<'_> {
                 NotifyBy::Email(email) => email.to.join(", "),
             };
             writeln!(f, "tells     {name} ({how}) of: {}", events.join(", "))?;
+        }
+        if let Some(address) = dicomweb.listen {
+            let who = match (dicomweb.users, &dicomweb.token_file) {
+                (true, None) => "users may ask",
+                (false, Some(_)) => "holders of a token may ask",
+                (true, Some(_)) => "users and holders of a token may ask",
+                (false, None) => "this machine only",
+            };
+            writeln!(
+                f,
+                "dicomweb  on http://{address}{}; {who}",
+                crate::dicomweb::ROOT
+            )?;
         }
         writeln!(f, "\npeers")?;
         let name_width = peers

@@ -2,7 +2,7 @@
 
 use super::config_arg::ConfigArg;
 use super::table::table;
-use crate::web::{Role, Users};
+use crate::users::{Role, Users};
 use miette::{IntoDiagnostic, miette};
 use std::io::{BufRead, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;

@@ -94,6 +94,7 @@ impl Config {
             ),
             ("[tls]", self.tls != next.tls),
             ("[web]", self.web != next.web),
+            ("[dicomweb]", self.dicomweb != next.dicomweb),
             ("[telemetry]", self.telemetry != next.telemetry),
         ];
         let needs_restart = fixed.into_iter().filter(|(_, changed)| *changed);

@@ -2,6 +2,7 @@
 
 use super::condition::{Condition, Subject, Test};
 use super::delivery::{self, Delivery};
+use super::dicomweb::{self, Dicomweb};
 use super::node::{self, NodeConfig};
 use super::notify::{self, Notify};
 use super::peer::{self, Peer, PlacedPeer};
@@ -33,6 +34,8 @@ pub struct Config {
     pub web: Web,
     /// Where traces go; `None` for nowhere.
     pub telemetry: Option<Telemetry>,
+    /// DICOMweb.
+    pub dicomweb: Dicomweb,
     /// DICOM TLS; `None` where the node has no certificate.
     pub tls: Option<Tls>,
     /// Application entities the node talks to.
@@ -369,12 +372,13 @@ fn task_names(task_dir: &Path) -> Vec<String> {
 }
 
 fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (Config, Places) {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 10] = [
         "node",
         "tls",
         "delivery",
         "teach",
         "web",
+        "dicomweb",
         "peer",
         "rule",
         "notify",
@@ -386,7 +390,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
     {
         let help = did_you_mean(key.get_ref(), KNOWN).unwrap_or_else(|| {
-            "known here: [node], [tls], [delivery], [teach], [web], [telemetry], [[peer]], [[rule]], [[notify]]".to_owned()
+            "known here: [node], [tls], [delivery], [teach], [web], [dicomweb], [telemetry], [[peer]], [[rule]], [[notify]]".to_owned()
         });
         let message = format!("`{}` does not belong at the top level", key.get_ref());
         problems.push(Problem::error(key.span(), message, "unknown").with_help(help));
@@ -419,6 +423,15 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
         let section = Section::new("[web]", span, table, problems);
         web = web::read(section, &node.data_dir, base);
+    }
+    let mut dicomweb = Dicomweb::default();
+    if let Some((table, span)) = one_table(
+        "[dicomweb]",
+        root.get("dicomweb").unwrap_or(&empty),
+        problems,
+    ) {
+        let section = Section::new("[dicomweb]", span, table, problems);
+        dicomweb = dicomweb::read(section, base);
     }
     let mut tls = None;
     if let Some(value) = root.get("tls")
@@ -474,6 +487,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         teach: teach.teach,
         web,
         telemetry,
+        dicomweb,
         tls,
         peers: peers.into_iter().filter_map(|placed| placed.peer).collect(),
         rules: rules.into_iter().map(|placed| placed.rule).collect(),

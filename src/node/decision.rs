@@ -2,6 +2,7 @@
 
 use super::plan::{PlannedRule, segmentation, strategy, volume};
 use super::rule_tasks::rule_tasks;
+use crate::archive::KEPT_HERE;
 use crate::assemble::read_attributes;
 use crate::config::Config;
 use crate::route::{SeriesContext, decide, destinations};
@@ -63,8 +64,10 @@ pub fn decision(
         if tasks.is_empty() {
             continue;
         }
-        let (peers, obstacle) = match destinations(rule, &config.peers, calling_ae) {
-            Ok(peers) => (peers, None),
+        let (names, obstacle) = match destinations(rule, &config.peers, calling_ae) {
+            Ok(peers) => (peers.iter().map(|peer| peer.name.clone()).collect(), None),
+            // Whoever stored it by STOW-RS asks for the result by WADO-RS.
+            Err(_) if came_by_web(config, calling_ae) => (vec![KEPT_HERE.to_owned()], None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         plan.push(PlannedRule {
@@ -75,7 +78,7 @@ pub fn decision(
             segmentation: segmentation(rule.segmentation),
             report: rule.report,
             hold_below: rule.hold_below,
-            destinations: peers.iter().map(|peer| peer.name.clone()).collect(),
+            destinations: names,
             obstacle,
         });
     }
@@ -91,6 +94,12 @@ pub fn decision(
     let priorities = decisions.matched.iter().map(|rule| rule.priority);
     let priority = priorities.max().unwrap_or(0);
     Decision::Routed { plan, priority }
+}
+
+/// Whether a series was stored by STOW-RS.
+fn came_by_web(config: &Config, calling_ae: &str) -> bool {
+    let web = &config.dicomweb;
+    web.listen.is_some() && web.ae_title == calling_ae.trim()
 }
 
 /// The data set of one instance of a series, pixel data left where it is; the error is a sentence.

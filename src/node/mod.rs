@@ -33,9 +33,10 @@ mod segmenting;
 mod step;
 mod teaching;
 
-use crate::archive::{Archive, ArchiveError, Completeness, Retention};
+use crate::archive::{Archive, ArchiveError, Completeness, Retention, Sender};
 use crate::config::{Config, ConfigFile, Current, Keeper};
-use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server};
+use crate::dicomweb::{DicomwebError, DicomwebOptions, DicomwebServer, StoreOptions};
+use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server, statement};
 use crate::tasks::{TaskError, TaskLibrary};
 use crate::telemetry::Traces;
 use crate::tls::{Acceptor, Identity, TlsError};
@@ -76,6 +77,9 @@ pub enum NodeError {
     /// The status page's listener cannot be bound.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// The listener of DICOMweb cannot be bound.
+    #[error(transparent)]
+    Dicomweb(#[from] DicomwebError),
     /// The tasks cannot be read.
     #[error(transparent)]
     Tasks(#[from] TaskError),
@@ -145,6 +149,7 @@ pub async fn run(
     let options = receive_options(&config, admitted)?;
     let server = Server::bind(options, Arc::clone(&archive)).await?;
     let address = server.local_addr()?;
+    let dicomweb = dicomweb(&config, &archive).await?;
     let (keeper, current) = Keeper::new(config);
     let web = status_page(&current, &archive, network.weights()).await?;
     let reloading = Reloading {
@@ -174,6 +179,10 @@ pub async fn run(
     if let Some(web) = web {
         tracing::info!(address = %web.local_addr()?, "status page");
         loops.spawn(web.run(shutdown.clone()));
+    }
+    if let Some(dicomweb) = dicomweb {
+        tracing::info!(address = %dicomweb.local_addr()?, "DICOMweb");
+        loops.spawn(dicomweb.run(shutdown.clone()));
     }
     loops.close();
     ready(address);
@@ -213,6 +222,47 @@ async fn status_page(
     Ok(Some(
         WebServer::bind(options, Arc::clone(archive), metrics).await?,
     ))
+}
+
+/// DICOMweb, where the configuration asks for it.
+async fn dicomweb(
+    config: &Config,
+    archive: &Arc<Archive>,
+) -> Result<Option<DicomwebServer>, NodeError> {
+    let asked = &config.dicomweb;
+    let Some(listen) = asked.listen else {
+        return Ok(None);
+    };
+    let options = DicomwebOptions {
+        listen,
+        url: asked.url.clone(),
+        users: asked.users.then(|| config.web.users.clone()),
+        tokens: asked.token_file.clone(),
+        allow_origin: asked.allow_origin.clone(),
+        max_requests: asked.max_requests,
+        max_stores: asked.max_stores,
+        idle_timeout: config.node.idle_timeout,
+        store: store_options(config),
+    };
+    let server = DicomwebServer::bind(options, Arc::clone(archive)).await?;
+    Ok(Some(server))
+}
+
+/// What STOW-RS takes: the same as C-STORE, as if sent by the AE title of `[dicomweb]`.
+fn store_options(config: &Config) -> StoreOptions {
+    let taken = statement();
+    StoreOptions {
+        storage_classes: taken.storage_classes,
+        transfer_syntaxes: taken.transfer_syntaxes,
+        sender: Sender {
+            calling_ae: config.dicomweb.ae_title.clone(),
+            called_ae: config.node.ae_title.clone(),
+            implementation_class_uid: taken.implementation_class_uid,
+            implementation_version_name: taken.implementation_version_name,
+        },
+        min_free_bytes: config.node.min_free_bytes,
+        max_instance_bytes: config.dicomweb.max_instance_bytes,
+    }
 }
 
 fn receive_options(

@@ -1,5 +1,6 @@
 //! What routing decided for a job, as it is kept in the job table.
 
+use crate::archive::KEPT_HERE;
 use crate::assemble::VolumeChoice;
 use crate::config;
 use crate::encode::SegmentationType;
@@ -29,7 +30,7 @@ pub struct PlannedRule {
     /// A result in which a segment has less confidence than this is held for review.
     #[serde(default)]
     pub hold_below: Option<f64>,
-    /// Names of the peers that get the result.
+    /// Names of the peers that get the result; an empty one where it is kept to be fetched.
     pub destinations: Vec<String>,
     /// Why it cannot be done, if so: other rules are done all the same.
     #[serde(default)]
@@ -40,6 +41,9 @@ pub struct PlannedRule {
 impl fmt::Display for PlannedRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let destinations = match &self.obstacle {
+            None if self.destinations.iter().all(|name| name == KEPT_HERE) => {
+                "kept here".to_owned()
+            }
             None => self.destinations.join(", "),
             Some(_) => "nowhere".to_owned(),
         };

@@ -1,15 +1,15 @@
 //! One association as its acceptor: a small state machine, one handler for each command.
 
 use super::commitment::{Information, not_asked};
-use super::instance::{Arrived, Arriving, Refusal};
 use super::negotiation::Agreed;
+use super::refusal::Refusal;
 use super::server::Shared;
-use crate::archive::{ArchiveError, Bringing, NewInstance};
+use crate::archive::{ArchiveError, Arriving, Bringing, Sender};
 use crate::dimse::{
-    Command, Fragment, Reassembly, ReassemblyError, Status, UpperLayer, UpperLayerError, response,
+    Command, Fragment, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Reassembly,
+    ReassemblyError, Status, UpperLayer, UpperLayerError, response,
 };
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -136,7 +136,7 @@ impl Handler {
             Fragment::Data { bytes, is_last } => {
                 if let Some(pending) = &mut self.pending {
                     let written = match &mut pending.incoming {
-                        Incoming::Keeping(arriving) => arriving.write(bytes),
+                        Incoming::Keeping(arriving) => arriving.write(bytes).map_err(Refusal::from),
                         Incoming::Commitment(information) => information.write(bytes),
                         Incoming::Refused(_) | Incoming::Ignored => Ok(()),
                     };
@@ -233,27 +233,21 @@ impl Handler {
                 "the SOP class is not the one of its presentation context",
             ));
         }
-        let free = self.shared.archive.free_bytes()?;
-        if free < self.shared.options.min_free_bytes {
-            return Err(Refusal::new(
-                Status::OutOfResources,
-                format!("only {} MiB are free on the data folder's disk", free >> 20),
-            ));
-        }
-        if self.shared.archive.is_in_trouble() {
-            return Err(Refusal::new(
-                Status::OutOfResources,
-                "the index cannot be written at the moment",
-            ));
-        }
-        Arriving::begin(
-            &self.shared.archive,
+        let archive = &self.shared.archive;
+        archive.may_take_more(self.shared.options.min_free_bytes)?;
+        let sender = Sender {
+            calling_ae: self.agreed.calling_ae.clone(),
+            called_ae: self.agreed.called_ae.clone(),
+            implementation_class_uid: IMPLEMENTATION_CLASS_UID,
+            implementation_version_name: IMPLEMENTATION_VERSION_NAME,
+        };
+        Ok(Arriving::begin(
+            archive,
             sop_class_uid,
             sop_instance_uid,
             &context.transfer_syntax,
-            &self.agreed.calling_ae,
-            &self.agreed.called_ae,
-        )
+            &sender,
+        )?)
     }
 
     async fn data_ended(&mut self) -> Result<(), AssociationError> {
@@ -303,25 +297,8 @@ impl Handler {
     }
 
     async fn keep(&mut self, arriving: Arriving) -> Result<(), Refusal> {
-        // Blocks this association's own thread, and no other. A parser that panics costs this instance only.
-        let arrived: Arrived = std::panic::catch_unwind(AssertUnwindSafe(|| arriving.finish()))
-            .unwrap_or_else(|_| {
-                Err(Refusal::new(
-                    Status::CannotUnderstand,
-                    "reading the data set's header failed",
-                ))
-            })?;
-        let instance = NewInstance {
-            sop_class_uid: arrived.sop_class_uid,
-            sop_instance_uid: arrived.sop_instance_uid,
-            transfer_syntax: arrived.transfer_syntax,
-            study_uid: arrived.study_uid,
-            series_uid: arrived.series_uid,
-            modality: arrived.modality,
-            calling_ae: self.agreed.calling_ae.clone(),
-            called_ae: self.agreed.called_ae.clone(),
-            bytes: arrived.bytes,
-        };
+        // Blocks this association's own thread, and no other.
+        let instance = arriving.finish(|_| Ok(()))?;
         self.bringing.brought(&instance);
         Ok(self.shared.archive.store(instance).await?)
     }

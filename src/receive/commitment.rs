@@ -4,7 +4,7 @@
 //! Both are written into the index before they are answered. The report on a request follows on an association of its
 //! own; what comes of a report is for the node to see to.
 
-use super::instance::Refusal;
+use super::refusal::Refusal;
 use crate::archive::{CommitmentOutcome, CommitmentRequest};
 use crate::dimse::{
     Command, LARGEST_COMMITMENT, Status, check_commitment, read_report, read_request,

@@ -5,9 +5,9 @@
 
 mod association;
 mod commitment;
-mod instance;
 mod negotiation;
 mod policy;
+mod refusal;
 mod server;
 mod statement;
 

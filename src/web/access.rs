@@ -1,7 +1,7 @@
 //! Who asks: nobody in particular, or a user that has signed in.
 
 use super::Shared;
-use super::users::{Role, Users};
+use crate::users::{Role, Users};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;

@@ -1,8 +1,8 @@
 //! `/login` and `/logout`.
 
 use super::access::{Reader, sign_in};
-use super::users::Users;
 use super::{Shared, layout};
+use crate::users::Users;
 use axum::Form;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

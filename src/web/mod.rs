@@ -18,13 +18,12 @@ mod peers_page;
 mod plot;
 mod tasks_page;
 mod teach_page;
-mod throttle;
-mod users;
 mod viewed;
 
 use crate::archive::Archive;
 use crate::config::Current;
 use crate::tasks::TaskLibrary;
+use crate::users::Throttle;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -33,7 +32,6 @@ use peers_page::Echoes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use throttle::Throttle;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +41,6 @@ use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use viewed::Viewed;
 
 pub use metrics::Metrics;
-pub use users::{Role, SHORTEST_PASSWORD, User, Users, UsersError};
 
 /// A session that nobody uses for this long ends.
 const IDLE: Duration = Duration::hours(2);

@@ -175,6 +175,31 @@ fn ingestion() -> Seeds {
     ]
 }
 
+/// Bodies of STOW-RS: a boundary `b`, in pieces of as many bytes as the first says.
+fn dicomweb() -> Seeds {
+    let meta = FileMetaTableBuilder::new()
+        .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
+        .media_storage_sop_instance_uid("1.2.3")
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .build()
+        .unwrap();
+    let mut file = [vec![0; 128], b"DICM".to_vec()].concat();
+    meta.write(&mut file).unwrap();
+    file.extend(data_set(&slice(), uids::EXPLICIT_VR_LITTLE_ENDIAN));
+    let part = [
+        b"--b\r\nContent-Type: application/dicom\r\n\r\n",
+        file.as_slice(),
+        b"\r\n",
+    ]
+    .concat();
+    let body =
+        |size: u8, parts: usize| [vec![size], part.repeat(parts), b"--b--".to_vec()].concat();
+    vec![
+        ("one-part", body(255, 1)),
+        ("two-parts-in-crumbs", body(7, 2)),
+    ]
+}
+
 fn association() -> Seeds {
     let request = Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
@@ -462,6 +487,7 @@ fn all() -> Vec<(&'static str, Seeds)> {
         ("nifti", nifti()),
         ("config", config()),
         ("rules", rules()),
+        ("dicomweb", dicomweb()),
     ]
 }
 

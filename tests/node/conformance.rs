@@ -27,6 +27,27 @@ fn table_of_uids(uids: &[&str]) -> String {
     table
 }
 
+/// What queries are matched by, and why something is not stored.
+fn dicomweb_parts() -> [(&'static str, String); 2] {
+    let said = irisnode::dicomweb::statement();
+    let mut search = "| attribute | tag | of |\n|---|---|---|\n".to_owned();
+    for (keyword, tag, level) in &said.matched {
+        let level = format!("{level:?}").to_lowercase();
+        let (group, element) = (tag.group(), tag.element());
+        writeln!(
+            search,
+            "| {keyword} | ({group:04X},{element:04X}) | {level} |"
+        )
+        .unwrap();
+    }
+    writeln!(search, "\nMost results of an answer: {}.", said.max_results).unwrap();
+    let mut reasons = "| reason | when |\n|---|---|\n".to_owned();
+    for (code, meaning) in &said.failure_reasons {
+        writeln!(reasons, "| {code:04X}H | {meaning} |").unwrap();
+    }
+    [("search", search), ("failure reasons", reasons)]
+}
+
 /// The generated parts, by the name in their marker.
 fn parts() -> Vec<(&'static str, String)> {
     let said = statement();
@@ -76,7 +97,7 @@ fn the_conformance_statement_says_what_the_code_does() {
     let file = root().join("packaging/CONFORMANCE.md");
     let written = std::fs::read_to_string(&file).unwrap();
     let mut expected = written.clone();
-    for (name, part) in parts() {
+    for (name, part) in parts().into_iter().chain(dicomweb_parts()) {
         let (begin, end) = (
             format!("<!-- {name} -->\n"),
             format!("<!-- end of {name} -->"),

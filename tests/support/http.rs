@@ -30,16 +30,29 @@ impl Answer {
 
 /// One HTTP/1.0 exchange; nothing unless the server answers.
 pub fn request(port: u16, method: &str, path: &str, host: &str, body: &[u8]) -> Option<Answer> {
+    request_with(port, method, path, &[("Host", host)], body)
+}
+
+/// As [`request`], with these headers and no other but Content-Length.
+pub fn request_with(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .ok()?;
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let mut head = format!("{method} {path} HTTP/1.0\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("Content-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
+    // A server that has heard enough may answer before it has read all.
+    let _ = stream.write_all(body);
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;

@@ -1,9 +1,9 @@
 // Opens a study in OHIF in a headless Chromium and says what is to be seen of a segmentation on each slice.
 //
-// usage: node look.mjs DEPS PORT PICTURES REQUEST
+// usage: node look.mjs DEPS SOURCE PICTURES REQUEST [VIEWER_PORT]
 //
-// DEPS holds node/ and ohif/ (setup/node.sh); PORT is the HTTP port of an Orthanc with DICOMweb on loopback; REQUEST is
-// JSON: study (its UID), description (of the segmentation's series), grid (size, spacing, direction, origin of the
+// DEPS holds node/ and ohif/ (setup/node.sh); SOURCE is where DICOMweb is: the HTTP port of a server on
+// loopback, which is then put under the viewer's own origin, or a URL that the browser asks by itself. REQUEST is JSON: study (its UID), description (of the segmentation's series), grid (size, spacing, direction, origin of the
 // image) and slices ({k, instance: SOP Instance UID}). Prints, as JSON, for each slice the pixels that are coloured:
 // [index, hue in degrees], an index counting along rows. A picture of each slice is left in PICTURES.
 import { createServer, request as ask } from "node:http";
@@ -11,13 +11,18 @@ import { createRequire } from "node:module";
 import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join, normalize, resolve } from "node:path";
 
-const [deps, port, pictures, wanted] = process.argv.slice(2);
+const [deps, source, pictures, wanted, viewerPort] = process.argv.slice(2);
+const port = source;
+const root = source.startsWith("http") ? source : "/dicom-web";
 const { study, description, grid, slices } = JSON.parse(wanted);
 const require = createRequire(join(resolve(deps), "node", "here.js"));
 const { chromium } = require("playwright-core");
 
-// The configuration that compose.yaml gives OHIF.
-const CONFIG = readFileSync(new URL("../../packaging/compose/ohif.js", import.meta.url));
+// The configuration that compose.yaml gives OHIF, and where DICOMweb is for it.
+const CONFIG = readFileSync(new URL("../../packaging/compose/ohif.js", import.meta.url), "utf8").replaceAll(
+  '"/dicom-web"',
+  JSON.stringify(root),
+);
 
 const TYPES = {
   ".html": "text/html",
@@ -28,9 +33,9 @@ const TYPES = {
   ".json": "application/json",
 };
 
-/** OHIF's files, and Orthanc's DICOMweb under the same origin, as a web server in a hospital has them. */
+/** OHIF's files, and DICOMweb under the same origin, as a web server in a hospital has them. */
 function serve() {
-  const root = join(resolve(deps), "ohif");
+  const files = join(resolve(deps), "ohif");
   const server = createServer((incoming, outgoing) => {
     const path = new URL(incoming.url, "http://localhost").pathname;
     if (path.startsWith("/dicom-web/") || path.startsWith("/wado")) {
@@ -50,12 +55,12 @@ function serve() {
       outgoing.end(CONFIG);
       return;
     }
-    let file = join(root, normalize(path));
-    if (!file.startsWith(root) || !existsSync(file) || statSync(file).isDirectory()) file = join(root, "index.html");
+    let file = join(files, normalize(path));
+    if (!file.startsWith(files) || !existsSync(file) || statSync(file).isDirectory()) file = join(files, "index.html");
     outgoing.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
     createReadStream(file).pipe(outgoing);
   });
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
+  return new Promise((done) => server.listen(Number(viewerPort ?? 0), "127.0.0.1", () => done(server)));
 }
 
 const server = await serve();

@@ -1,4 +1,5 @@
-//! A radiologist's browser: the real OHIF, over the DICOMweb of a real Orthanc, shows a result on the slices it lies on.
+//! A radiologist's browser: the real OHIF, over the DICOMweb of a real Orthanc and over the node's own, shows a result on
+//! the slices it lies on.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +9,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod straight;
 
 use dicom_dictionary_std::tags;
 use irisnode::assemble::{Series, read_series};
@@ -76,8 +79,8 @@ fn orthanc() -> Orthanc {
 /// What a browser shows of a slice: each coloured pixel of the image, and its hue in degrees.
 type Seen = BTreeMap<usize, u32>;
 
-/// Has OHIF show the segmentation of that description, and looks at some slices.
-fn looked_at(orthanc: &Orthanc, torso: &Torso, description: &str, slices: &[usize]) -> Vec<Seen> {
+/// Has OHIF show the segmentation of that description, from this source (see look.mjs), and looks at some slices.
+fn looked_at(source: &[String], torso: &Torso, description: &str, slices: &[usize]) -> Vec<Seen> {
     let grid = &torso.labels.geometry;
     let study = &torso.series.source.attributes;
     let instances = &torso.series.source.slices;
@@ -95,13 +98,14 @@ fn looked_at(orthanc: &Orthanc, torso: &Torso, description: &str, slices: &[usiz
     });
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("ohif")
-        .join(description.replace(' ', "-"));
+        .join(description.replace([' ', ':'], "-"));
     let output = tool("node")
         .arg(root().join("tests/viewer/look.mjs"))
         .arg(root().join(".deps"))
-        .arg(orthanc.http_port.to_string())
+        .arg(&source[0])
         .arg(&pictures)
         .arg(request.to_string())
+        .args(&source[1..])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -195,7 +199,8 @@ fn ohif_shows_each_segment_where_the_organ_is_and_on_no_other_slice() {
         let source = &torso.series.source;
         let seg = write_seg_as(form, &torso.labels, &torso.segments, source, &provenance).unwrap();
         orthanc.post("/instances", &seg.bytes);
-        let seen = looked_at(&orthanc, &torso, &description, &looked);
+        let source = [orthanc.http_port.to_string()];
+        let seen = looked_at(&source, &torso, &description, &looked);
         for (&k, seen) in looked.iter().zip(&seen) {
             assert_shown(&torso, k, seen);
         }

@@ -13,13 +13,13 @@ const MOST_NAMES: usize = 1000;
 
 /// Wrong guesses by the name they were made for.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub struct Throttle {
     wrong: Mutex<HashMap<String, (u32, Instant)>>,
 }
 
 impl Throttle {
     /// How long the next guess for a name must wait; counts it, so that guesses at the same time count too.
-    pub(super) fn begin(&self, name: &str, now: Instant) -> Result<(), Duration> {
+    pub fn begin(&self, name: &str, now: Instant) -> Result<(), Duration> {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         let known = wrong.contains_key(name) || wrong.len() < MOST_NAMES;
         let name = if known { name } else { "" };
@@ -35,7 +35,7 @@ impl Throttle {
     }
 
     /// It was right.
-    pub(super) fn succeeded(&self, name: &str) {
+    pub fn succeeded(&self, name: &str) {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.remove(name);
     }

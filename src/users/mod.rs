@@ -1,5 +1,9 @@
 //! Who may look and who may act: a local file of users, with passwords as argon2id makes of them.
 
+mod throttle;
+
+pub use throttle::Throttle;
+
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};

@@ -1,0 +1,133 @@
+//! `[dicomweb]`: QIDO-RS, WADO-RS and STOW-RS.
+
+use super::problem::Problem;
+use super::section::{Complaint, Section};
+use super::value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use toml::de::DeValue;
+
+/// AE title that series stored by STOW-RS count as sent by.
+const DEFAULT_AE_TITLE: &str = "DICOMWEB";
+const DEFAULT_MAX_REQUESTS: i64 = 32;
+const DEFAULT_MAX_STORES: i64 = 4;
+/// An instance of 4 GiB is the largest whose pixel data is one value.
+const DEFAULT_MAX_INSTANCE: u64 = 4 << 30;
+
+/// `[dicomweb]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dicomweb {
+    /// Address of the HTTP listener; none when there is to be no service.
+    pub listen: Option<SocketAddr>,
+    /// Where clients find it, `/dicom-web` included; by the Host header where it is not written.
+    pub url: Option<String>,
+    /// Whether the users of `[web]` are let in, by HTTP Basic.
+    pub users: bool,
+    /// File of tokens, one a line, whose holders are let in.
+    pub token_file: Option<PathBuf>,
+    /// Origins whose pages may ask from a browser.
+    pub allow_origin: Vec<String>,
+    /// AE title that series stored by STOW-RS count as sent by.
+    pub ae_title: String,
+    /// Requests at the same time that query or retrieve.
+    pub max_requests: usize,
+    /// Requests at the same time that store.
+    pub max_stores: usize,
+    /// Bytes of the largest instance that is stored.
+    pub max_instance_bytes: u64,
+}
+
+impl Default for Dicomweb {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            url: None,
+            users: false,
+            token_file: None,
+            allow_origin: Vec::new(),
+            ae_title: DEFAULT_AE_TITLE.to_owned(),
+            max_requests: DEFAULT_MAX_REQUESTS as usize,
+            max_stores: DEFAULT_MAX_STORES as usize,
+            max_instance_bytes: DEFAULT_MAX_INSTANCE,
+        }
+    }
+}
+
+/// How many requests.
+fn count(value: &DeValue<'_>) -> Result<i64, Complaint> {
+    value::integer(value, 1, 1000)
+}
+
+/// Reads `[dicomweb]`.
+pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
+    let default = Dicomweb::default();
+    let listen = section.optional("listen", value::socket_address);
+    let url = section.optional("url", value::text);
+    let users = section.or("users", false, value::boolean);
+    let token_file = section.optional("token_file", value::path(base));
+    let origins = section.or("allow_origin", Vec::new(), value::texts);
+    let ae_title = section.or("ae_title", default.ae_title, value::ae_title);
+    let max_requests = section.or("max_requests", DEFAULT_MAX_REQUESTS, count);
+    let max_stores = section.or("max_stores", DEFAULT_MAX_STORES, count);
+    let max_instance_bytes = section.or("max_instance", DEFAULT_MAX_INSTANCE, value::size);
+    let is_open = !users && token_file.is_none();
+    if let Some(placed) = &listen
+        && !placed.value.ip().is_loopback()
+        && is_open
+    {
+        section.problems().push(
+            Problem::error(
+                placed.span.clone(),
+                "`listen` of [dicomweb] is open to the network, and nobody is asked who they are",
+                "not this machine only",
+            )
+            .with_help("write users = true or token_file = \"FILE\", or \"127.0.0.1:8043\"; and put a web server with TLS before it: it speaks HTTP"),
+        );
+    }
+    if let Some(placed) = &url
+        && !["http://", "https://"]
+            .iter()
+            .any(|scheme| placed.value.starts_with(scheme))
+    {
+        section.problems().push(
+            Problem::error(
+                placed.span.clone(),
+                "`url` of [dicomweb] is no URL",
+                "no http:// or https://",
+            )
+            .with_help("write where clients find it: \"https://pacs.example.org/dicom-web\""),
+        );
+    }
+    for origin in &origins {
+        let is_any = origin.value == "*";
+        if is_any && is_open {
+            section.problems().push(
+                Problem::error(
+                    origin.span.clone(),
+                    "`allow_origin` of [dicomweb] lets every page in, and nobody is asked who they are",
+                    "any page",
+                )
+                .with_help("name the origins, or write users = true or token_file = \"FILE\""),
+            );
+        }
+        let has_path = origin.value.splitn(4, '/').nth(3).is_some();
+        if !is_any && (has_path || !origin.value.contains("://")) {
+            section.problems().push(
+                Problem::error(origin.span.clone(), "`allow_origin` of [dicomweb] names something that is no origin", "no origin")
+                    .with_help("an origin is scheme, host and port, without a slash at the end: \"https://viewer.example.org\""),
+            );
+        }
+    }
+    section.finish();
+    Dicomweb {
+        listen: listen.map(|placed| placed.value),
+        url: url.map(|placed| placed.value),
+        users,
+        token_file: token_file.map(|placed| placed.value),
+        allow_origin: origins.into_iter().map(|placed| placed.value).collect(),
+        ae_title,
+        max_requests: max_requests.unsigned_abs() as usize,
+        max_stores: max_stores.unsigned_abs() as usize,
+        max_instance_bytes,
+    }
+}

@@ -1,0 +1,138 @@
+//! Who may ask.
+
+use crate::support::http::request_with;
+use crate::support::{CtSlice, NodeSetup, free_port};
+use crate::{JSON, STOW, Web, body};
+use base64::Engine;
+use std::io::Write;
+use std::process::Stdio;
+
+const UID: &str = "1.2.826.0.1.3680043.10.543.430";
+
+fn basic(name: &str, password: &str) -> String {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+    format!("Basic {pair}")
+}
+
+#[test]
+fn users_and_holders_of_a_token_get_in_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "# gateway\na-long-token-of-a-gateway\n").unwrap();
+    let port = free_port();
+    let section = format!(
+        "[dicomweb]\nlisten = \"127.0.0.1:{port}\"\nusers = true\ntoken_file = \"{}\"\nallow_origin = [\"https://viewer.example\"]\n",
+        tokens.display()
+    );
+    let mut node = NodeSetup::default().sections(&section).prepare();
+    for (name, role) in [("vic", "viewer"), ("ada", "admin")] {
+        let mut add = node.command("web");
+        add.args(["user", "add", name, "--role", role]);
+        let mut add = add
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = add.stdin.take().unwrap();
+        input
+            .write_all(format!("password of {name}\n").as_bytes())
+            .unwrap();
+        drop(input);
+        assert!(add.wait().unwrap().success());
+    }
+    node.start();
+    let web = Web { node, port };
+    let (vic, ada) = (
+        basic("vic", "password of vic"),
+        basic("ada", "password of ada"),
+    );
+    let wrong = basic("vic", "password of ada");
+    let slice = std::fs::read(CtSlice::new(UID).write(folder.path())).unwrap();
+    let body = body(&[slice]);
+    let ask = |method: &str, who: Option<&str>| {
+        let mut headers = vec![("Accept", JSON), ("Origin", "https://viewer.example")];
+        headers.extend(who.map(|who| ("Authorization", who)));
+        if method == "POST" {
+            headers.push(STOW);
+        }
+        web.ask(
+            method,
+            "/studies",
+            &headers,
+            if method == "POST" { &body } else { b"" },
+        )
+    };
+    let nobody = ask("GET", None);
+    assert_eq!(nobody.status, 401);
+    let how = nobody.header("www-authenticate").unwrap();
+    assert!(how.contains("Basic") && how.contains("Bearer"), "{how}");
+    assert_eq!(ask("GET", Some(&wrong)).status, 401);
+    assert_eq!(ask("GET", Some("Bearer something-else")).status, 401);
+    assert_eq!(ask("POST", Some(&vic)).status, 403, "a viewer looks");
+    assert_eq!(ask("GET", Some(&vic)).text(), "[]");
+    assert_eq!(ask("POST", Some(&ada)).status, 200);
+    assert_eq!(
+        ask("POST", Some("Bearer a-long-token-of-a-gateway")).status,
+        200
+    );
+    let found = ask("GET", Some(&vic));
+    assert_eq!(found.status, 200);
+    assert_eq!(
+        found.header("access-control-allow-origin"),
+        Some("https://viewer.example")
+    );
+    // Before a browser says who it is, it asks whether it may.
+    let asked = [
+        ("Host", "pacs.example"),
+        ("Origin", "https://viewer.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ];
+    let may = request_with(port, "OPTIONS", "/dicom-web/studies", &asked, b"").unwrap();
+    assert_eq!(may.status, 200, "{}", may.head);
+    assert!(
+        may.header("access-control-allow-headers")
+            .unwrap()
+            .contains("authorization")
+    );
+    let others = ask("GET", Some(&wrong));
+    assert!(others.header("access-control-allow-origin").is_some());
+    let log = web.node.log();
+    assert!(
+        !log.contains("password of") && !log.contains("a-long-token"),
+        "{log}"
+    );
+}
+
+#[test]
+fn without_users_it_is_for_this_machine_only() {
+    let web = Web::start(NodeSetup::default(), "");
+    assert_eq!(web.get("/studies", JSON).text(), "[]");
+    let elsewhere = [("Host", "evil.example"), ("Accept", JSON)];
+    let answer = request_with(web.port, "GET", "/dicom-web/studies", &elsewhere, b"").unwrap();
+    assert_eq!(answer.status, 421);
+    // No page of another origin may read what it asks for.
+    let page = [("Host", "127.0.0.1"), ("Origin", "https://evil.example")];
+    let answer = request_with(web.port, "GET", "/dicom-web/studies", &page, b"").unwrap();
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_listener_that_is_open_to_the_network_asks_who_is_there() {
+    for (lines, word) in [
+        ("listen = \"0.0.0.0:8043\"", "open to the network"),
+        (
+            "listen = \"127.0.0.1:8043\"\nallow_origin = [\"*\"]",
+            "every page",
+        ),
+        ("allow_origin = [\"https://viewer.example/\"]", "no origin"),
+        ("url = \"pacs.example\"", "no URL"),
+    ] {
+        let node = NodeSetup::default()
+            .sections(&format!("[dicomweb]\n{lines}\n"))
+            .prepare();
+        let checked = node.command("check").output().unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success() && said.contains(word), "{said}");
+    }
+}

@@ -1,0 +1,181 @@
+"""What the dicomweb-client library does to a node: usage client.py WHAT URL FOLDER [MORE].
+
+store   stores the files of FOLDER in one request; prints what came back as JSON.
+read    holds all that the node gives of the study in FOLDER against the files themselves.
+results waits until a SEG and an SR of the study are found, and leaves them in MORE.
+"""
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pydicom.encaps
+from dicomweb_client.api import DICOMwebClient
+from PIL import Image
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def files(folder):
+    return [pydicom.dcmread(path) for path in sorted(Path(folder).glob("*.dcm"))]
+
+
+def assert_same(found, sent):
+    assert found.file_meta.TransferSyntaxUID == sent.file_meta.TransferSyntaxUID
+    assert set(found.keys()) == set(sent.keys())
+    for element in sent:
+        assert found[element.tag] == element, element.tag
+
+
+def store(client, folder):
+    answer = client.store_instances(files(folder))
+    print(json.dumps(answer.to_json_dict()))
+
+
+def search(client, sent):
+    first = sent[0]
+    study, series = first.StudyInstanceUID, first.SeriesInstanceUID
+    by_client = client.search_for_studies(search_filters={"StudyInstanceUID": study})
+    assert len(by_client) == 1, by_client
+    found = pydicom.Dataset.from_json(by_client[0])
+    assert found.NumberOfStudyRelatedInstances >= len(sent)
+    assert first.Modality in found.ModalitiesInStudy
+    for keyword in ["PatientName", "PatientID", "StudyDate", "StudyTime"]:
+        assert str(found[keyword].value) == str(first[keyword].value), keyword
+    assert found.RetrieveURL.endswith(f"/studies/{study}")
+    name = str(first.PatientName)
+    for filters, hits in [
+        ({"PatientID": first.PatientID}, 1),
+        ({"PatientID": "nobody"}, 0),
+        ({"PatientName": name[:3].lower() + "*"}, 1),
+        ({"PatientName": "?" + name[1:]}, 1),
+        ({"StudyDate": f"{first.StudyDate}-"}, 1),
+        ({"StudyDate": f"-{int(first.StudyDate) - 1}"}, 0),
+        ({"ModalitiesInStudy": first.Modality}, 1),
+        ({"ModalitiesInStudy": "US"}, 0),
+    ]:
+        filters = {"StudyInstanceUID": study, **filters}
+        assert len(client.search_for_studies(search_filters=filters)) == hits, filters
+    # A field that no catalogue has is read from an instance.
+    told = client.search_for_studies(search_filters={"StudyInstanceUID": study}, fields=["PatientPosition"])
+    assert pydicom.Dataset.from_json(told[0]).PatientPosition == first.PatientPosition
+    all_series = client.search_for_series(study)
+    one = [s for s in all_series if s["0020000E"]["Value"][0] == series]
+    assert len(one) == 1
+    assert pydicom.Dataset.from_json(one[0]).NumberOfSeriesRelatedInstances == len(sent)
+    instances = client.search_for_instances(study, series)
+    assert {i["00080018"]["Value"][0] for i in instances} == {s.SOPInstanceUID for s in sent}
+    assert all(i["00280010"]["Value"] == [first.Rows] for i in instances)
+    pages = [client.search_for_instances(study, series, limit=3, offset=at) for at in range(0, len(sent), 3)]
+    uids = [i["00080018"]["Value"][0] for page in pages for i in page]
+    assert sorted(uids) == sorted(s.SOPInstanceUID for s in sent)
+    number = first.InstanceNumber
+    found = client.search_for_instances(search_filters={"SeriesInstanceUID": series, "InstanceNumber": number})
+    assert [i["00080018"]["Value"][0] for i in found] == [first.SOPInstanceUID]
+
+
+def retrieve(client, sent):
+    first = sent[0]
+    study, series = first.StudyInstanceUID, first.SeriesInstanceUID
+    as_kept = (("application/dicom", "*"),)
+    by_uid = {s.SOPInstanceUID: s for s in sent}
+    for found in client.retrieve_series(study, series, media_types=as_kept):
+        assert_same(found, by_uid.pop(found.SOPInstanceUID))
+    assert not by_uid, "not all came"
+    one = client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=as_kept)
+    assert_same(one, first)
+    explicit = client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=(("application/dicom", EXPLICIT),))
+    assert explicit.file_meta.TransferSyntaxUID == EXPLICIT
+    assert (explicit.pixel_array == first.pixel_array).all()
+
+
+def metadata(client, sent):
+    first = sent[0]
+    told = client.retrieve_series_metadata(first.StudyInstanceUID, first.SeriesInstanceUID)
+    assert len(told) == len(sent)
+    by_uid = {s.SOPInstanceUID: s for s in sent}
+    for one in told:
+        assert "BulkDataURI" in one["7FE00010"] and "InlineBinary" not in one["7FE00010"]
+        bulk = one.pop("7FE00010")["BulkDataURI"]
+        assert one.pop("00083002")["Value"] == [str(first.file_meta.TransferSyntaxUID)]
+        found = pydicom.Dataset.from_json(one)
+        instance = by_uid[found.SOPInstanceUID]
+        for element in instance:
+            if element.tag in (0x7FE00010, 0x00080005):
+                continue
+            assert found[element.tag].value == element.value or str(found[element.tag].value) == str(element.value), element.tag
+        if found.SOPInstanceUID == first.SOPInstanceUID and not first.file_meta.TransferSyntaxUID.is_compressed:
+            assert client.retrieve_bulkdata(bulk)[0] == first.PixelData
+
+
+def frames(client, sent):
+    for instance in sent[:3]:
+        uids = instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID
+        found = client.retrieve_instance_frames(*uids, [1], media_types=(("application/octet-stream", EXPLICIT),))
+        pixels = np.frombuffer(found[0], instance.pixel_array.dtype).reshape(instance.pixel_array.shape)
+        assert (pixels == instance.pixel_array).all()
+
+
+def streams(client, sent):
+    """Code streams come as they are kept."""
+    syntax = sent[0].file_meta.TransferSyntaxUID
+    if not syntax.is_compressed:
+        return
+    for instance in sent[:2]:
+        uids = instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID
+        found = client.retrieve_instance_frames(*uids, [1], media_types=(("image/jls", str(syntax)),))
+        kept = next(pydicom.encaps.generate_frames(instance.PixelData, number_of_frames=1))
+        assert found[0].rstrip(b"\0") == kept.rstrip(b"\0")
+
+
+def rendered(client, sent):
+    instance = sent[len(sent) // 2]
+    uids = instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID
+    picture = client.retrieve_instance_rendered(*uids, media_types=("image/png",), params={"window": "40,400,linear"})
+    grey = np.asarray(Image.open(io.BytesIO(picture))).astype(float)
+    hu = instance.pixel_array * float(instance.RescaleSlope) + float(instance.RescaleIntercept)
+    # PS3.3 C.11.2.1.2.1.
+    expected = np.clip((hu - 39.5) / 399 + 0.5, 0, 1) * 255
+    assert np.abs(grey - expected).max() <= 1.5, np.abs(grey - expected).max()
+    jpeg = client.retrieve_instance_rendered(*uids, media_types=("image/jpeg",))
+    assert Image.open(io.BytesIO(jpeg)).size == (instance.Columns, instance.Rows)
+
+
+def read(client, folder):
+    sent = files(folder)
+    search(client, sent)
+    retrieve(client, sent)
+    metadata(client, sent)
+    frames(client, sent)
+    streams(client, sent)
+    rendered(client, sent)
+    print("all of it")
+
+
+def results(client, folder, out):
+    study = files(folder)[0].StudyInstanceUID
+    wanted = {"SEG", "SR"}
+    found = {}
+    until = time.monotonic() + 240
+    while set(found) != wanted and time.monotonic() < until:
+        for series in client.search_for_series(study):
+            modality = series["00080060"]["Value"][0]
+            if modality in wanted:
+                found[modality] = series["0020000E"]["Value"][0]
+        time.sleep(0.3)
+    assert set(found) == wanted, found
+    studies = client.search_for_studies(search_filters={"StudyInstanceUID": study, "ModalitiesInStudy": "SEG"})
+    assert set(studies[0]["00080061"]["Value"]) == {"CT", *wanted}
+    for modality, series in found.items():
+        instance = client.retrieve_series(study, series)[0]
+        instance.save_as(Path(out) / f"{modality}.dcm", enforce_file_format=True)
+    print("found")
+
+
+what, url, *rest = sys.argv[1:]
+client = DICOMwebClient(url=url)
+globals()[what](client, *rest)
