@@ -29,6 +29,7 @@ put 755 "${IRISNODE_PROGRAM:-target/release/irisnode}" usr/bin/irisnode
 strip --strip-unneeded --remove-section=.comment "$root/usr/bin/irisnode"
 for library in libtorch_cpu.so libc10.so libcudart.so.13 libcupti.so.13; do
     put 644 "$libtorch/lib/$library" "usr/lib/irisnode/$library"
+    strip --strip-unneeded "$root/usr/lib/irisnode/$library"
 done
 # The paths of the machine that built it go.
 chrpath --replace "\$ORIGIN/../lib/irisnode" "$root/usr/bin/irisnode" >/dev/null
