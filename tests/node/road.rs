@@ -55,8 +55,8 @@ fn routed_by(orthanc: &Orthanc) -> Vec<Value> {
     jobs.into_iter().filter(transfer).collect()
 }
 
-#[test]
-fn a_series_in_orthanc_gets_one_dicom_seg_and_keeps_it_when_sent_again() {
+/// A node, an Orthanc that routes to it, and the folder of a series that Orthanc has got.
+fn routed(orthanc_that_routes_to: fn(u16) -> Orthanc) -> (Node, Orthanc, tempfile::TempDir) {
     let port = free_port();
     let orthanc = orthanc_that_routes_to(port);
     let node = NodeSetup::default()
@@ -66,24 +66,33 @@ fn a_series_in_orthanc_gets_one_dicom_seg_and_keeps_it_when_sent_again() {
         .start();
     let folder = tempfile::tempdir().unwrap();
     DrawnSeries::new(UID, WITH_ORGANS).write(folder.path());
-
     dcmsend(
         Orthanc::AE_TITLE,
         "SCANNER",
         orthanc.dicom_port,
         folder.path(),
     );
+    (node, orthanc, folder)
+}
 
+/// The one result that comes back.
+fn result_in(orthanc: &Orthanc, node: &Node) -> String {
     let arrived = wait_until(PATIENCE, || !orthanc.instances_of("SEG").is_empty());
     assert!(arrived, "{}\n{}", node.log(), orthanc.log());
     let jobs = node.ended_jobs(1);
     assert_eq!(jobs[0]["state"], "delivered", "{jobs:#?}");
-    let found = orthanc.instances_of("SEG").remove(0);
+    orthanc.instances_of("SEG").remove(0)
+}
+
+#[test]
+fn a_series_in_orthanc_gets_one_dicom_seg_and_keeps_it_when_sent_again() {
+    let (node, orthanc, folder) = routed(orthanc_that_routes_to);
+    let found = result_in(&orthanc, &node);
     assert_belongs_to_the_series(&orthanc, &found);
     assert_valid(&orthanc, &found);
 
     // The same series once more, from the same PACS: the same result, not another one.
-    dcmsend(Node::AE_TITLE, Orthanc::AE_TITLE, port, folder.path());
+    dcmsend(Node::AE_TITLE, Orthanc::AE_TITLE, node.port, folder.path());
     let jobs = node.ended_jobs(2);
     assert!(
         jobs.iter().all(|job| job["state"] == "delivered"),
@@ -97,28 +106,9 @@ fn a_series_in_orthanc_gets_one_dicom_seg_and_keeps_it_when_sent_again() {
 
 #[test]
 fn orthancs_python_plugin_routes_the_images_and_never_the_result() {
-    let port = free_port();
-    let orthanc = orthanc_that_routes_by_python_to(port);
-    let node = NodeSetup::default()
-        .listening_on(port)
-        .peer("orthanc", Orthanc::AE_TITLE, orthanc.dicom_port)
-        .rule("any CT", ANY_CT)
-        .start();
-    let folder = tempfile::tempdir().unwrap();
-    DrawnSeries::new(UID, WITH_ORGANS).write(folder.path());
-
-    dcmsend(
-        Orthanc::AE_TITLE,
-        "SCANNER",
-        orthanc.dicom_port,
-        folder.path(),
-    );
-
-    let arrived = wait_until(PATIENCE, || !orthanc.instances_of("SEG").is_empty());
-    assert!(arrived, "{}\n{}", node.log(), orthanc.log());
-    let jobs = node.ended_jobs(1);
-    assert_eq!(jobs[0]["state"], "delivered", "{jobs:#?}");
-    assert_not_routed(&orthanc, &orthanc.instances_of("SEG")[0]);
+    let (node, orthanc, _folder) = routed(orthanc_that_routes_by_python_to);
+    let found = result_in(&orthanc, &node);
+    assert_not_routed(&orthanc, &found);
     // A script that fails says so in the log, and there only.
     assert!(!orthanc.log().contains("is not sent"), "{}", orthanc.log());
 }
