@@ -115,11 +115,8 @@ fn forms(accepted: &[MediaType], stored: &str, count: usize) -> Vec<(Form, bool)
         match syntax {
             None | Some(uids::EXPLICIT_VR_LITTLE_ENDIAN) => Some((Form::Pixels, is_multipart)),
             // The parts say what they are.
-            Some("*") if stream.is_some() => Some((Form::Stored, is_multipart)),
-            Some("*") => Some((Form::Pixels, is_multipart)),
-            Some(other) if other == stored && stream.is_none() => {
-                Some((Form::Pixels, is_multipart))
-            }
+            Some(_) if as_kept && stream.is_some() => Some((Form::Stored, is_multipart)),
+            Some(_) if as_kept => Some((Form::Pixels, is_multipart)),
             Some(_) => None,
         }
     };

@@ -195,7 +195,7 @@ mod tests {
             DataElement::new(
                 tags::PIXEL_SPACING,
                 VR::DS,
-                PrimitiveValue::from("0.5\\.25 "),
+                dicom_core::dicom_value!(Strs, ["0.5", ".25 "]),
             ),
         ]);
         let object = InMemDicomObject::from_element_iter([
