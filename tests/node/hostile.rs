@@ -248,7 +248,7 @@ fn a_data_set_that_is_not_what_it_should_be_is_refused_and_the_association_goes_
     assert_eq!(node.kept().len(), 1);
     assert!(
         node.log()
-            .contains("SOP Instance UID of the data set is not the one in the command")
+            .contains("SOP Instance UID of the data set is not the one that was announced")
     );
 }
 
