@@ -147,11 +147,12 @@ pub async fn run(
         .map(Arc::new);
     let (admit, admitted) = watch::channel(Arc::new(admission(&config)));
     let options = receive_options(&config, admitted)?;
-    let server = Server::bind(options, Arc::clone(&archive)).await?;
-    let address = server.local_addr()?;
     let dicomweb = dicomweb(&config, &archive).await?;
     let (keeper, current) = Keeper::new(config);
     let web = status_page(&current, &archive, network.weights()).await?;
+    // Last: whoever reaches it finds the others there.
+    let server = Server::bind(options, Arc::clone(&archive)).await?;
+    let address = server.local_addr()?;
     let reloading = Reloading {
         path,
         keeper,
