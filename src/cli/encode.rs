@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::images::{ImageArgs, ImageGrid, Labels, read_labels, read_series_grid};
 use super::known::SAME_GRID_MM;
 use super::selection::{SegmentArg, selections};
+use crate::assemble::VolumeChoice;
 use crate::encode::{MadeBy, Provenance, SegForm, Segment, write_seg_to};
 use crate::tasks::Selection;
 use crate::volume::{Geometry, LabelVolume};
@@ -52,8 +53,13 @@ pub struct Args {
     /// Series Description of the DICOM-SEG.
     #[arg(long, value_name = "TEXT", default_value = "Segmentation")]
     description: String,
-    #[command(flatten)]
-    reading: ImageArgs,
+    /// The series to take of a folder that holds several: its Series Instance UID, or the beginning or the end of it.
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+    /// The volume to take of a series that holds several (echoes, phases, time points): fullest, only (refuse such a
+    /// series), its number, or KEYWORD=VALUE.
+    #[arg(long, value_name = "CHOICE", default_value_t)]
+    volume: VolumeChoice,
 }
 
 /// A kind that labels alone can be: they say nothing of probabilities.
@@ -68,7 +74,12 @@ enum Kind {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> miette::Result<()> {
-    let series = read_series_grid(&args.series_of, &args.reading)?;
+    let reading = ImageArgs {
+        series: args.series.clone(),
+        volume: args.volume.clone(),
+        modality: None,
+    };
+    let series = read_series_grid(&args.series_of, &reading)?;
     let image = ImageGrid {
         geometry: &series.geometry,
         source: Some(&series.source),
