@@ -112,9 +112,10 @@ def fill_index(index, rows):
         )
         database.execute(
             """WITH RECURSIVE number(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM number WHERE n < 1000)
-               INSERT INTO instances (series, sop_instance_uid, sop_class_uid, transfer_syntax, file, size, received_at)
+               INSERT INTO instances (series, sop_instance_uid, sop_class_uid, transfer_syntax, file, size, received_at,
+                                      study_series)
                SELECT series.id, '2.25.779.' || series.id || '.' || n, sop_class_uid, transfer_syntax,
-                      'none/' || series.id || '/' || n, size, received_at
+                      'none/' || series.id || '/' || n, size, received_at, study_series
                FROM series, number, (SELECT * FROM instances LIMIT 1) WHERE series_uid LIKE '2.25.777.%'"""
         )
         (have,) = database.execute("SELECT count(*) FROM instances").fetchone()
