@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import pydicom
 from places import IRISNODE, OUT
 
 
@@ -20,6 +21,20 @@ def drawn_series(seed, size, spacing, segments=(), form="dicom"):
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, timeout=570)
     unfinished.rename(folder)
     return folder
+
+
+def small_instances(count, folder):
+    """Slices of 64 × 64 under UIDs of their own, in one study and in series of a hundred; their files."""
+    source = pydicom.dcmread(files(drawn_series(3, (64, 64, 20), (6.0, 6.0, 10.0)))[0])
+    folder.mkdir(parents=True)
+    source.StudyInstanceUID = pydicom.uid.generate_uid()
+    for number in range(count):
+        if number % 100 == 0:
+            source.SeriesInstanceUID = pydicom.uid.generate_uid()
+        source.SOPInstanceUID = source.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        source.InstanceNumber = number % 100 + 1
+        source.save_as(folder / f"{number:05}.dcm")
+    return sorted(folder.iterdir())
 
 
 def files(folder):

@@ -14,7 +14,7 @@ import sqlite3
 import time
 
 import pydicom
-from drawn_series import drawn_series, files
+from drawn_series import drawn_series, files, small_instances
 from processes import Processes
 from pynetdicom import AE
 from receive import send
@@ -35,7 +35,7 @@ def measure(quick, folder):
     with Processes() as processes:
         node = irisnode(processes, folder / "grown", settings="max_associations = 64")
         for received in range(batch, total + 1, batch):
-            instances = new_instances(source, batch, folder / "instances")
+            instances = new_instances(batch, folder / "instances")
             begun = time.perf_counter()
             send(node, instances, 1)
             rates[received] = batch / (time.perf_counter() - begun)
@@ -46,7 +46,7 @@ def measure(quick, folder):
         held = hold(node, source)
         rows.append([f"{held} associations at once", "all accepted, all answered", ""])
     fill_index(folder / "grown/data/index.sqlite", index_rows)
-    taken = by_turns(source, batch, rounds, folder)
+    taken = by_turns(batch, rounds, folder)
     faster = times_as_fast(taken["empty"], taken["grown"])
     rows.append([f"index of {index_rows:,} rows", f"{batch:,} instances in {seconds(taken['grown'])}",
                  f"{ratio(faster)} of an empty one's rate"])
@@ -56,17 +56,10 @@ def measure(quick, folder):
     return {"figures": figures, "table": table(["", "", ""], rows), "notes": notes}
 
 
-def new_instances(source, count, folder):
-    """Files under UIDs of their own, in series of a hundred."""
+def new_instances(count, folder):
+    """Small instances in the place of those that were sent before."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    source.StudyInstanceUID = pydicom.uid.generate_uid()
-    for number in range(count):
-        if number % 100 == 0:
-            source.SeriesInstanceUID = pydicom.uid.generate_uid()
-        source.SOPInstanceUID = source.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-        source.save_as(folder / f"{number:05}.dcm")
-    return sorted(folder.iterdir())
+    return small_instances(count, folder)
 
 
 def resident_mib(pid):
@@ -123,16 +116,16 @@ def fill_index(index, rows):
             raise SystemExit(f"the index has {have} rows instead of {rows}")
 
 
-def by_turns(source, batch, rounds, folder):
+def by_turns(batch, rounds, folder):
     """Seconds for a batch of new instances: by the node whose index is full, and by one that begins."""
     with Processes() as processes:
         nodes = {name: start_on(processes, folder / name) for name in ("grown", "empty")}
-        prepared = new_instances(source, 200, folder / "instances")
+        prepared = new_instances(200, folder / "instances")
         for node in nodes.values():
             send(node, prepared, 1)
 
         def one_run(node):
-            instances = new_instances(source, batch, folder / "instances")
+            instances = new_instances(batch, folder / "instances")
             begun = time.perf_counter()
             send(node, instances, 1)
             return time.perf_counter() - begun

@@ -22,8 +22,7 @@ import shutil
 import subprocess
 import time
 
-import pydicom
-from drawn_series import drawn_series, files
+from drawn_series import drawn_series, files, small_instances
 from processes import Processes
 from places import OUT
 from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
@@ -51,7 +50,7 @@ def measure(quick, folder):
     slices, small, rounds = (40, 200, 2) if quick else (300, 5000, 5)
     loads = {
         f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
-        f"{small} instances of 64 × 64": small_instances(small),
+        f"{small} instances of 64 × 64": kept_instances(small),
     }
     figures, rows, notes = {}, [], []
     for load, instances in loads.items():
@@ -92,22 +91,14 @@ def compare(load, instances, associations, rounds, folder, figures):
     return rows
 
 
-def small_instances(count):
-    """Slices of 64 × 64 under UIDs of their own, in series of a hundred; made once."""
+def kept_instances(count):
+    """Small instances, made once."""
     folder = OUT / "series" / f"small-{count}"
     if not folder.exists():
-        source = pydicom.dcmread(files(drawn_series(3, (64, 64, 20), (6.0, 6.0, 10.0)))[0])
         unfinished = OUT / "series" / f"small-{count}.{os.getpid()}"
-        unfinished.mkdir(parents=True)
-        study = pydicom.uid.generate_uid()
-        for number in range(count):
-            if number % 100 == 0:
-                source.StudyInstanceUID, source.SeriesInstanceUID = study, pydicom.uid.generate_uid()
-            source.SOPInstanceUID = source.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-            source.InstanceNumber = number % 100 + 1
-            source.save_as(unfinished / f"{number:05}.dcm")
+        small_instances(count, unfinished)
         unfinished.rename(folder)
-    return sorted(folder.glob("*.dcm"))
+    return sorted(folder.iterdir())
 
 
 def one_run(start, folder, instances, associations):

@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::refused::Refused;
-use crate::users::{Role, Throttle, Users};
+use crate::users::{Role, Throttle, Users, is_for_loopback};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -12,7 +12,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -227,24 +226,4 @@ pub(super) async fn guard(
         headers.insert(name, header::HeaderValue::from_static(value));
     }
     answer
-}
-
-/// Whether the Host is a name of this machine's loopback: a page elsewhere can give its own name this machine's address
-/// (DNS rebinding), and would then read what only this machine is to see.
-fn is_for_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-    else {
-        return false;
-    };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let plain = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || plain
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
