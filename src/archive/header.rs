@@ -5,6 +5,7 @@
 //! data are walked lazily: a value is only ever allocated when it is short and
 //! wanted, and one that claims more bytes than the file has ends the reading.
 
+use super::columns::{INSTANCE, SERIES, STUDY};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_encoding::TransferSyntaxIndex;
@@ -37,38 +38,16 @@ const IDENTITY: [Tag; 5] = [
     tags::MODALITY,
 ];
 
-/// Attributes of the top level by which instances are looked for.
-const CATALOGUED: [Tag; 22] = [
-    tags::STUDY_DATE,
-    tags::SERIES_DATE,
-    tags::STUDY_TIME,
-    tags::SERIES_TIME,
-    tags::ACCESSION_NUMBER,
-    tags::REFERRING_PHYSICIAN_NAME,
-    tags::STUDY_DESCRIPTION,
-    tags::SERIES_DESCRIPTION,
-    tags::PATIENT_NAME,
-    tags::PATIENT_ID,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_SEX,
-    tags::BODY_PART_EXAMINED,
-    tags::STUDY_ID,
-    tags::SERIES_NUMBER,
-    tags::INSTANCE_NUMBER,
-    tags::NUMBER_OF_FRAMES,
-    tags::ROWS,
-    tags::COLUMNS,
-    tags::BITS_ALLOCATED,
-    tags::PERFORMED_PROCEDURE_STEP_START_DATE,
-    tags::PERFORMED_PROCEDURE_STEP_START_TIME,
-];
-
 /// How long a value of the attribute may be to be kept; `None` where it is not wanted.
 fn longest(tag: Tag) -> Option<u32> {
     if IDENTITY.contains(&tag) {
         return Some(LONGEST_VALUE);
     }
-    CATALOGUED.contains(&tag).then_some(LONGEST_TEXT)
+    let catalogued = [STUDY.as_slice(), &SERIES, &INSTANCE];
+    let mut columns = catalogued.into_iter().flatten();
+    columns
+        .any(|(wanted, _)| *wanted == tag)
+        .then_some(LONGEST_TEXT)
 }
 
 /// The attributes found, without padding. `Err` says what is wrong with the data set.

@@ -9,7 +9,8 @@
 //!
 //! Until 2 is durable the file is in the spool, and the next start does all of it again ([`super::recovery`]).
 
-use super::catalogue::{INSTANCE, shelve};
+use super::catalogue::shelve;
+use super::columns::INSTANCE;
 use super::files::{Files, hex};
 use super::{ArchiveError, NewInstance, jobs};
 use sha2::{Digest, Sha256};

@@ -1,6 +1,6 @@
 //! Questions in SQL, with names of ours and values of strangers bound.
 
-use super::catalogue::{Column, INSTANCE, SERIES, STUDY};
+use super::columns::{Column, INSTANCE, SERIES, STUDY};
 use super::search::{Level, Match, Search};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
