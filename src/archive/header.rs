@@ -29,8 +29,10 @@ const LONGEST_TEXT: u32 = 1024;
 /// Sequences within sequences; deeper ones are an attack on the stack of whoever reads them.
 const DEEPEST: usize = 32;
 
-/// Attributes of the top level that say what an instance is.
-const IDENTITY: [Tag; 5] = [
+/// Attributes of the top level that say what an instance is, and first in which letters: the decoder takes to the
+/// character set when its value is read, and texts after it would be other words without.
+const IDENTITY: [Tag; 6] = [
+    tags::SPECIFIC_CHARACTER_SET,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_INSTANCE_UID,

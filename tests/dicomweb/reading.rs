@@ -2,6 +2,8 @@
 
 use crate::support::{DrawnSeries, Node, NodeSetup, tool};
 use crate::{JSON, WITH_ORGANS, Web};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use std::path::Path;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.400";
@@ -47,6 +49,26 @@ fn the_client_library_finds_and_reads_all_of_what_was_sent_by_c_store() {
     // Nothing of a patient, and no UID, is in the log.
     let log = web.node.log();
     assert!(!log.contains(UID), "{log}");
+}
+
+#[test]
+fn names_are_found_and_given_in_the_letters_they_were_written_in() {
+    for (charset, study) in [("ISO_IR 192", "5"), ("ISO_IR 100", "6")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut series = DrawnSeries::new(&format!("{UID}.{study}"), 8..10);
+        series.set_all(tags::SPECIFIC_CHARACTER_SET, VR::CS, charset);
+        series.set_all(tags::PATIENT_NAME, VR::PN, "M\u{fc}ller^J\u{fc}rgen");
+        series.set_all(tags::SERIES_DESCRIPTION, VR::LO, "portalven\u{f6}s");
+        let files = series.write(folder.path());
+        let web = Web::start(NodeSetup::default(), "");
+        assert_eq!(web.store("/studies", &files).status, 200);
+
+        let found = web.get("/series?PatientName=M%C3%BCller*&includefield=all", JSON);
+        assert_eq!(found.status, 200, "{}", found.text());
+        for word in ["M\u{fc}ller^J\u{fc}rgen", "portalven\u{f6}s"] {
+            assert!(found.text().contains(word), "{charset}: {}", found.text());
+        }
+    }
 }
 
 #[test]
