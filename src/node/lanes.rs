@@ -7,6 +7,35 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// Lanes at work, by name; those that are still at work when this is dropped are called off.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    at_work: JoinSet<()>,
+    names: HashMap<Id, String>,
+}
+
+impl Lanes {
+    /// Opens a lane unless one of that name is at work; `lane` makes it.
+    pub(super) fn open<L>(&mut self, name: &str, lane: impl FnOnce() -> L)
+    where
+        L: Future<Output = ()> + Send + 'static,
+    {
+        while let Some(ended) = self.at_work.try_join_next_with_id() {
+            let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+            self.names.remove(&id);
+        }
+        if !self.names.values().any(|at_work| at_work == name) {
+            let id = self.at_work.spawn(lane()).id();
+            self.names.insert(id, name.to_owned());
+        }
+    }
+
+    /// Waits until all have ended.
+    async fn ended(mut self) {
+        while self.at_work.join_next().await.is_some() {}
+    }
+}
+
 /// Opens a lane for each destination that something is `due` to, and again when that has ended and something is due
 /// still; until the node shuts down and the lanes have ended.
 pub(super) async fn run<D, L>(
@@ -18,12 +47,8 @@ pub(super) async fn run<D, L>(
     D: Future<Output = Result<Vec<String>, ArchiveError>>,
     L: Future<Output = ()> + Send + 'static,
 {
-    let mut lanes = JoinSet::new();
-    let mut busy: HashMap<Id, String> = HashMap::new();
+    let mut lanes = Lanes::default();
     while !shutdown.is_cancelled() {
-        while let Some(ended) = lanes.try_join_next_with_id() {
-            busy.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-        }
         let due = match due(Arc::clone(&rooms.archive)).await {
             Ok(due) => due,
             Err(error) => {
@@ -32,12 +57,12 @@ pub(super) async fn run<D, L>(
             }
         };
         for destination in due {
-            if !busy.values().any(|name| *name == destination) {
-                let lane = lane(Arc::clone(&rooms), destination.clone(), shutdown.clone());
-                busy.insert(lanes.spawn(lane).id(), destination);
-            }
+            let name = destination.clone();
+            lanes.open(&name, || {
+                lane(Arc::clone(&rooms), destination, shutdown.clone())
+            });
         }
         pace::change(&rooms.archive, &shutdown).await;
     }
-    while lanes.join_next().await.is_some() {}
+    lanes.ended().await;
 }

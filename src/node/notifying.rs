@@ -3,6 +3,7 @@
 //! What is to be told lies in the archive. Each target has a lane of its own, so that one that is dead holds up no
 //! other, and none holds up the road.
 
+use super::lanes::Lanes;
 use super::plan::PlannedRule;
 use super::{Rooms, pace, step};
 use crate::archive::{Archive, ArchiveError, Notice, Standing};
@@ -10,10 +11,8 @@ use crate::config::{Config, Event, Notify};
 use crate::deliver::RetryPolicy;
 use crate::notify::{Message, Told, tell};
 use chrono::{DateTime, Local, Utc};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,13 +26,9 @@ const READINESS: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let mut lanes = JoinSet::new();
-    let mut busy: HashMap<Id, String> = HashMap::new();
+    let mut lanes = Lanes::default();
     let mut readiness = Readiness::default();
     while pace::sleep(PERIOD, &shutdown).await {
-        while let Some(ended) = lanes.try_join_next_with_id() {
-            busy.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-        }
         let config = rooms.config();
         if let Err(error) = keep_targets(&rooms.archive, &config).await {
             tracing::error!(%error, "who is to be told cannot be recorded; trying again");
@@ -41,11 +36,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
         }
         readiness.look(&rooms).await;
         for target in &config.notify {
-            if !busy.values().any(|name| *name == target.name) {
-                let (rooms, target, name) =
-                    (Arc::clone(&rooms), target.clone(), target.name.clone());
-                busy.insert(lanes.spawn(lane(rooms, target)).id(), name);
-            }
+            lanes.open(&target.name, || lane(Arc::clone(&rooms), target.clone()));
         }
     }
     // A message under way is told again at the next start, unless it was taken.
