@@ -9,6 +9,7 @@ use super::deliveries::conclude;
 use super::{Archive, ArchiveError};
 use chrono::Utc;
 use sqlx::{Sqlite, SqlitePool, Transaction};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -450,6 +451,23 @@ impl Archive {
             .bind(most)
             .fetch_all(&self.pool)
             .await?)
+    }
+
+    /// What the series of the latest jobs are called, by job: Series Description (0008,103E), as it is catalogued; none of
+    /// a series without one. It may name a patient.
+    pub async fn descriptions(&self, most: i64) -> Result<HashMap<i64, String>, ArchiveError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT latest.id, series_description
+             FROM (SELECT id, series FROM jobs ORDER BY id DESC LIMIT ?) AS latest
+             JOIN series ON series.id = latest.series
+             JOIN studies ON studies.study_uid = series.study_uid
+             JOIN study_series ON study_series.study = studies.id AND study_series.series_uid = series.series_uid
+             WHERE series_description IS NOT NULL",
+        )
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// One job.

@@ -233,17 +233,6 @@ impl Archive {
             .collect())
     }
 
-    /// The file of one instance of a job's series; nothing when there is no such job.
-    pub async fn instance_of(&self, job: i64) -> Result<Option<PathBuf>, ArchiveError> {
-        let name: Option<String> = sqlx::query_scalar(
-            "SELECT file FROM instances JOIN jobs ON jobs.series = instances.series WHERE jobs.id = ? LIMIT 1",
-        )
-        .bind(job)
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(name.map(|name| self.files.instance(&name)))
-    }
-
     /// How many instances are held.
     pub async fn instance_count(&self) -> Result<i64, ArchiveError> {
         let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM instances")

@@ -19,16 +19,16 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> R
     let read = async {
         let counts = shared.archive.counts().await?;
         let jobs = shared.archive.jobs(MOST).await?;
-        Ok::<_, crate::archive::ArchiveError>((counts, jobs))
+        // What a series is called may name its patient: for those who may see patients.
+        let descriptions = match &reader.0 {
+            Some(_) => shared.archive.descriptions(MOST).await?,
+            None => HashMap::new(),
+        };
+        Ok::<_, crate::archive::ArchiveError>((counts, jobs, descriptions))
     };
     let (status, main) = match read.await {
-        Ok((counts, jobs)) => {
-            // What a series is called may name its patient: for those who may see patients.
-            let described = match &reader.0 {
-                Some(_) => Some(shared.described.of(&shared.archive, &jobs).await),
-                None => None,
-            };
-            (StatusCode::OK, content(&counts, &jobs, described.as_ref()))
+        Ok((counts, jobs, descriptions)) => {
+            (StatusCode::OK, content(&counts, &jobs, &descriptions))
         }
         Err(error) => {
             tracing::warn!(%error, "no status page: the index cannot be read");
@@ -39,11 +39,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> R
     (status, layout::live_page("Jobs", &shared, &reader, &main)).into_response()
 }
 
-fn content(
-    counts: &Counts,
-    jobs: &[JobSummary],
-    described: Option<&HashMap<i64, String>>,
-) -> Markup {
+fn content(counts: &Counts, jobs: &[JobSummary], descriptions: &HashMap<i64, String>) -> Markup {
     let now = Utc::now().timestamp_millis();
     let all: i64 = counts.jobs.iter().map(|(_, count)| count).sum();
     html! {
@@ -74,7 +70,7 @@ fn content(
                             th scope="col" { (title) }
                         }
                     } }
-                    tbody { @for job in jobs { (row(job, now, described)) } }
+                    tbody { @for job in jobs { (row(job, now, descriptions.get(&job.id))) } }
                 }
             }
             @if all > jobs.len() as i64 {
@@ -84,8 +80,7 @@ fn content(
     }
 }
 
-fn row(job: &JobSummary, now: i64, described: Option<&HashMap<i64, String>>) -> Markup {
-    let description = described.and_then(|described| described.get(&job.id));
+fn row(job: &JobSummary, now: i64, description: Option<&String>) -> Markup {
     let rules = job.rules.as_deref().unwrap_or_default();
     html! {
         tr {
@@ -94,7 +89,7 @@ fn row(job: &JobSummary, now: i64, described: Option<&HashMap<i64, String>>) -> 
             td data-title="Series" {
                 span {
                     (job.modality) ", " (job.instances) " " (plural(job.instances, "instance", "instances"))
-                    @if let Some(text) = description.filter(|text| !text.is_empty()) { br; span.soft { (text) } }
+                    @if let Some(text) = description { br; span.soft { (text) } }
                 }
             }
             td data-title="Rules" { @if !rules.is_empty() {

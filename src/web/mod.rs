@@ -6,7 +6,6 @@
 mod access;
 mod actions;
 mod activity_page;
-mod described;
 mod guard;
 mod health;
 mod job_page;
@@ -27,7 +26,6 @@ use crate::users::Throttle;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use described::Described;
 use peers_page::Echoes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -91,7 +89,6 @@ struct Shared {
     library: TaskLibrary,
     current: Current,
     echoes: Echoes,
-    described: Described,
     throttle: Throttle,
     /// Held while a password is verified: argon2 takes memory.
     verifying: Mutex<()>,
@@ -159,7 +156,6 @@ impl WebServer {
                 library: options.library,
                 current: options.current,
                 echoes: Echoes::default(),
-                described: Described::default(),
                 throttle: Throttle::default(),
                 verifying: Mutex::default(),
                 viewed: Viewed::default(),
