@@ -14,7 +14,8 @@ root=$(realpath -m $work/root)
 out=$(realpath -m $work/out)
 
 [ "$(id -u)" -eq 0 ] || { echo "try-deb: systemd-nspawn needs root" >&2; exit 1; }
-sh setup/debian.sh debootstrap systemd-container dcmtk dicom3tools
+sh setup/debian.sh debootstrap systemd-container dcmtk
+sh setup/python.sh
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'try-deb: %s\n' "$*" >&2; inside journalctl -u irisnode --no-pager -n 40 >&2 || true; exit 1; }
@@ -125,7 +126,7 @@ until_true 180 has_jobs 1 || fail "no result was delivered"
 as_irisnode jobs
 results | while read -r file; do
     dcmdump +P Modality +P SeriesDescription "$file"
-    ! dciodvfy "$file" 2>&1 | grep ^Error || fail "dciodvfy finds errors"
+    ! .deps/venv/bin/dciodvfy "$file" 2>&1 | grep ^Error || fail "dciodvfy finds errors"
 done
 [ "$(results | wc -l)" -eq 1 ] || fail "not one result in the PACS"
 kept=$(inside sh -c 'find /var/lib/irisnode/instances -type f | wc -l')

@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- orthanc orthanc-dicomweb orthanc-python dcmtk dicom3tools chromium strace systemd
+    set -- orthanc orthanc-dicomweb orthanc-python dcmtk chromium strace systemd
 fi
 
 missing=
@@ -14,7 +14,6 @@ for package in "$@"; do
         orthanc-dicomweb) ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so ;;
         orthanc-python) ls /usr/share/orthanc/plugins/libOrthancPython.so ;;
         dcmtk) command -v storescp && command -v storescu && command -v dcmsend ;;
-        dicom3tools) command -v dciodvfy ;;
         chromium) command -v chromium ;;
         strace) command -v strace ;;
         systemd) command -v systemd-analyze ;;

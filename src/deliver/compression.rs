@@ -66,6 +66,8 @@ pub(super) fn compressed(instance: &Instance, target: &str) -> Result<Vec<u8>, S
     } else {
         object.transcode(syntax).map_err(|e| e.to_string())?;
         even_fragments(&mut object);
+        // An optional attribute (PS3.3 C.7.6.3) of a kind that older readers do not know; dciodvfy aborts at it.
+        object.remove_element(tags::ENCAPSULATED_PIXEL_DATA_VALUE_TOTAL_LENGTH);
     }
     let mut bytes = Vec::new();
     object

@@ -187,7 +187,7 @@ fn put_image(
         text(tags::INSTANCE_NUMBER, VR::IS, "1"),
         text(tags::CONTENT_LABEL, VR::CS, "SEGMENTATION"),
         text(tags::CONTENT_DESCRIPTION, VR::LO, description),
-        text(tags::CONTENT_CREATOR_NAME, VR::PN, "irisnode"),
+        text(tags::CONTENT_CREATOR_NAME, VR::PN, "irisnode^"),
         us(tags::SAMPLES_PER_PIXEL, 1),
         text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
         text(

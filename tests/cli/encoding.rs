@@ -1,6 +1,6 @@
 //! Labels written as the DICOM-SEG of the series they were drawn on.
 
-use crate::support::{python, tool};
+use crate::support::{dciodvfy, python};
 use crate::{Desk, fixture};
 use irisnode::assemble::{VolumeChoice, read_grid};
 use irisnode::encode::{MadeBy, read_seg};
@@ -55,7 +55,7 @@ fn labels_become_a_dicom_seg_that_holds_every_voxel_and_says_who_drew_them() {
         }
         // That of Debian is older than Label Map Segmentation.
         if kind == "binary" {
-            let checked = tool("dciodvfy").arg(&out).output().unwrap();
+            let checked = dciodvfy().arg(&out).output().unwrap();
             assert!(!said(&checked).contains("Error"), "{}", said(&checked));
         }
         let first = std::fs::read(&out).unwrap();

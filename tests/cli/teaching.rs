@@ -1,6 +1,6 @@
 //! Segmenting to DICOM-SEG, and teaching by one, ours and another writer's.
 
-use crate::support::{python, root, tool};
+use crate::support::{dciodvfy, python, root, tool};
 use crate::{Desk, copy_series, fixture};
 use std::process::Command;
 
@@ -26,7 +26,7 @@ fn a_series_gives_a_dicom_seg_that_is_sound_and_teaches_again() {
         assert!(desk.path("out").join(name).is_file(), "{name}");
     }
     let seg = desk.path("out/segmentation.dcm");
-    let report = tool("dciodvfy").arg(&seg).output().unwrap();
+    let report = dciodvfy().arg(&seg).output().unwrap();
     let report = String::from_utf8_lossy(&report.stderr).into_owned();
     assert!(
         !report.contains("Error") && report.contains("Segmentation"),

@@ -1,6 +1,6 @@
 //! What the node makes of a series that came by STOW-RS.
 
-use crate::support::{DrawnSeries, NodeSetup, Orthanc, PATIENCE, tool, wait_until};
+use crate::support::{DrawnSeries, NodeSetup, Orthanc, PATIENCE, dciodvfy, wait_until};
 use crate::{WITH_ORGANS, Web};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn a_stored_series_has_its_results_beside_it_for_whoever_asks() {
         "found"
     );
     let seg = folder.path().join("SEG.dcm");
-    let judged = tool("dciodvfy").arg(&seg).output().unwrap();
+    let judged = dciodvfy().arg(&seg).output().unwrap();
     let text = String::from_utf8_lossy(&judged.stderr).into_owned();
     assert!(!text.contains("Error"), "{text}");
     let job = web.node.wait_for_state(&["delivered"]);

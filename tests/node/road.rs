@@ -1,7 +1,7 @@
 //! The whole road: a modality sends to a PACS, the PACS routes to the node, a DICOM-SEG comes back.
 
 use crate::support::{
-    DrawnSeries, Node, NodeSetup, Orthanc, PATIENCE, free_port, root, tool, wait_until,
+    DrawnSeries, Node, NodeSetup, Orthanc, PATIENCE, dciodvfy, free_port, root, tool, wait_until,
 };
 use crate::{ANY_CT, WITH_ORGANS, printed};
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ fn assert_valid(orthanc: &Orthanc, seg: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("seg.dcm");
     std::fs::write(&file, orthanc.get_bytes(&format!("/instances/{seg}/file"))).unwrap();
-    let judged = tool("dciodvfy").arg(&file).output().unwrap();
+    let judged = dciodvfy().arg(&file).output().unwrap();
     let text = printed(&judged);
     assert!(!text.contains("Error"), "{text}");
 }

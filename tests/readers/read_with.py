@@ -86,7 +86,12 @@ def by_highdicom(of: Object) -> dict:
         assert apart <= 1, f"the colour of {item.SegmentLabel} is {apart} off"
     seg = highdicom.seg.segread(of.path)
     found = {}
+    # Asked for one label at a time, it looks for that of a label map in eight bits, where 300 is 44.
+    together = seg.get_volume(combine_segments=True, dtype=np.uint16) if of.kind == "LABELMAP" else None
     for number, label in of.labels.items():
+        if together is not None:
+            found[label] = together.affine[:, [2, 1, 0, 3]], together.array == number
+            continue
         volume = seg.get_volume(segment_numbers=[number])
         values = volume.array[..., 0].astype(float)
         found[label] = volume.affine[:, [2, 1, 0, 3]], np.rint(values * (255 if of.kind == "FRACTIONAL" else 1))

@@ -3,7 +3,7 @@
 //! `tests/README.md` holds it, and a verdict that changes fails; `make conformance` writes it anew, with the versions.
 
 use crate::objects::{Object, objects};
-use crate::support::{python, root, tool};
+use crate::support::{dciodvfy, python, root, tool};
 use irisnode::encode::SegObject;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ fn line_with<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 }
 
 fn by_dciodvfy(folder: &Path) -> String {
-    let report = tool("dciodvfy").arg(seg_in(folder)).output().unwrap();
+    let report = dciodvfy().arg(seg_in(folder)).output().unwrap();
     let report = String::from_utf8_lossy(&report.stderr).into_owned();
     match line_with(&report, "Error") {
         Some(error) => error.to_owned(),
@@ -219,7 +219,7 @@ fn versions() -> String {
     let of_node = |package: &str| node["dependencies"][package].as_str().unwrap().to_owned();
     format!(
         "\nVersions: dicom3tools {}, DCMTK {}, pydicom {}, highdicom {}, dcmqi {}, dcmjs {}, @cornerstonejs/adapters {}, irisnode {}.\n",
-        of_debian("dicom3tools"),
+        of_python("dicom3tools"),
         of_debian("dcmtk"),
         of_python("pydicom"),
         of_python("highdicom"),

@@ -63,7 +63,12 @@ pub fn irisnode() -> Command {
     Command::new(env!("CARGO_BIN_EXE_irisnode"))
 }
 
-/// A program of DCMTK, dicom3tools or the like.
+/// dicom3tools' checker of objects, pinned: Debian's is older than Label Map Segmentation.
+pub fn dciodvfy() -> Command {
+    Command::new(python().with_file_name("dciodvfy"))
+}
+
+/// A program of DCMTK or the like.
 pub fn tool(name: &str) -> Command {
     let found = Command::new("sh")
         .args(["-c", &format!("command -v {name}")])
