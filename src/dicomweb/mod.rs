@@ -14,7 +14,6 @@ mod json;
 mod media;
 mod metadata;
 mod multipart;
-mod part10;
 mod query;
 mod reception;
 mod refused;
@@ -25,7 +24,7 @@ mod statement;
 mod store;
 mod transcode;
 
-use crate::archive::Archive;
+use crate::archive::{Acceptance, Archive};
 use access::Access;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -42,8 +41,6 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use multipart::{Malformed, Multipart, Piece};
-pub use part10::{Beginning, Meta, beginning};
-pub use reception::StoreOptions;
 pub use statement::{Statement, statement};
 
 use refused::Refused;
@@ -77,7 +74,7 @@ pub struct DicomwebOptions {
     /// A request that sends nothing of its body for this long is given up.
     pub idle_timeout: Duration,
     /// What is stored.
-    pub store: StoreOptions,
+    pub store: Acceptance,
 }
 
 /// Why there is no service.
@@ -100,7 +97,7 @@ struct Shared {
     requests: Arc<Semaphore>,
     /// Places for requests that store.
     stores: Arc<Semaphore>,
-    store: Arc<StoreOptions>,
+    store: Arc<Acceptance>,
     idle_timeout: Duration,
     /// Places for those that decode or encode.
     at_work: Arc<Semaphore>,

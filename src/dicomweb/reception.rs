@@ -2,8 +2,7 @@
 
 use super::media::MediaType;
 use super::multipart::{Malformed, Multipart, Piece, field};
-use super::part10::{Beginning, beginning};
-use crate::archive::{Archive, Arriving, Bringing, Fault, NotKept, Sender};
+use crate::archive::{Acceptance, Archive, Bringing, Fault, IncomingFile, NotKept, NotTaken, Uids};
 use dicom_dictionary_std::tags;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -66,37 +65,21 @@ impl FailureReason {
     }
 }
 
-impl From<Fault> for FailureReason {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::OutOfResources => Self::OutOfResources,
-            Fault::CannotUnderstand => Self::CannotUnderstand,
-            Fault::Mismatch => Self::DataSetDoesNotMatch,
-            Fault::ProcessingFailure => Self::ProcessingFailure,
+impl From<&NotTaken> for FailureReason {
+    fn from(not_taken: &NotTaken) -> Self {
+        match not_taken {
+            NotTaken::NoFile => Self::CannotUnderstand,
+            NotTaken::SopClass => Self::SopClassNotSupported,
+            NotTaken::TransferSyntax => Self::TransferSyntaxNotSupported,
+            NotTaken::TooLarge => Self::ProcessingFailure,
+            NotTaken::NotKept(not_kept) => match not_kept.fault {
+                Fault::OutOfResources => Self::OutOfResources,
+                Fault::CannotUnderstand => Self::CannotUnderstand,
+                Fault::Mismatch => Self::DataSetDoesNotMatch,
+                Fault::ProcessingFailure => Self::ProcessingFailure,
+            },
         }
     }
-}
-
-/// What is taken, and from whom.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// SOP classes that are kept.
-    pub storage_classes: Vec<&'static str>,
-    /// Transfer syntaxes that are kept.
-    pub transfer_syntaxes: Vec<&'static str>,
-    /// Whom what is stored counts as sent by, and to whom.
-    pub sender: Sender,
-    /// Instances are refused when less than this is free, bytes.
-    pub min_free_bytes: u64,
-    /// Bytes of the largest instance.
-    pub max_instance_bytes: u64,
-}
-
-/// UIDs of an instance, as its file meta information has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Uids {
-    pub(super) sop_class: String,
-    pub(super) sop_instance: String,
 }
 
 /// What became of a body.
@@ -111,17 +94,15 @@ pub(super) struct Received {
 
 /// A part on its way.
 enum Part {
-    /// Bytes before the data set.
-    Beginning(Vec<u8>),
-    Arriving(Box<Arriving>, Uids, u64),
-    /// Read past, for this reason; it may have said what it is.
-    Refused(Option<Uids>, FailureReason),
+    File(Box<IncomingFile>),
+    /// Of another media type.
+    Other,
 }
 
 /// A body that is coming in. What it does blocks.
 pub(super) struct Reception {
     archive: Arc<Archive>,
-    options: Arc<StoreOptions>,
+    options: Arc<Acceptance>,
     /// The study that the URL names.
     study: Option<String>,
     parser: Multipart,
@@ -134,7 +115,7 @@ pub(super) struct Reception {
 impl Reception {
     pub(super) fn new(
         archive: Arc<Archive>,
-        options: Arc<StoreOptions>,
+        options: Arc<Acceptance>,
         study: Option<String>,
         parser: Multipart,
         runtime: Handle,
@@ -157,8 +138,12 @@ impl Reception {
         let idle = Multipart::new("-")?;
         let mut parser = std::mem::replace(&mut self.parser, idle);
         let pushed = parser.push(bytes, |piece| match piece {
-            Piece::Head(head) => self.part = Some(begin(head)),
-            Piece::Data(bytes) => self.data(bytes),
+            Piece::Head(head) => self.part = Some(self.begin(head)),
+            Piece::Data(bytes) => {
+                if let Some(Part::File(file)) = &mut self.part {
+                    file.push(bytes);
+                }
+            }
             Piece::End => self.end(),
         });
         self.parser = parser;
@@ -170,80 +155,33 @@ impl Reception {
         (self.received, self.parser.finish())
     }
 
-    fn data(&mut self, bytes: &[u8]) {
-        self.part = match self.part.take() {
-            Some(Part::Beginning(mut begun)) => {
-                begun.extend_from_slice(bytes);
-                Some(self.beginning(begun))
-            }
-            Some(Part::Arriving(arriving, uids, length)) => {
-                Some(self.write(arriving, uids, length, bytes))
-            }
-            other => other,
+    fn begin(&self, head: &str) -> Part {
+        let is_dicom = match field(head, "content-type").map(MediaType::parse) {
+            None => true,
+            Some(Some(media_type)) => media_type.name == "application/dicom",
+            Some(None) => false,
         };
-    }
-
-    fn beginning(&self, begun: Vec<u8>) -> Part {
-        let (meta, data_set) = match beginning(&begun) {
-            Beginning::Incomplete => return Part::Beginning(begun),
-            Beginning::Other => return Part::Refused(None, FailureReason::CannotUnderstand),
-            Beginning::Meta(meta, data_set) => (meta, data_set),
-        };
-        let uids = Uids {
-            sop_class: meta.sop_class_uid,
-            sop_instance: meta.sop_instance_uid,
-        };
-        let options = &self.options;
-        if !options.storage_classes.contains(&uids.sop_class.as_str()) {
-            return Part::Refused(Some(uids), FailureReason::SopClassNotSupported);
-        }
-        let syntax = meta.transfer_syntax;
-        if !options.transfer_syntaxes.contains(&syntax.as_str()) {
-            return Part::Refused(Some(uids), FailureReason::TransferSyntaxNotSupported);
-        }
-        let arriving = self
-            .archive
-            .may_take_more(options.min_free_bytes)
-            .and_then(|()| {
-                let (class, instance) = (&uids.sop_class, &uids.sop_instance);
-                Arriving::begin(&self.archive, class, instance, &syntax, &options.sender)
-            });
-        match arriving {
-            Ok(arriving) => self.write(Box::new(arriving), uids, 0, &begun[data_set..]),
-            Err(not_kept) => refused(uids, &not_kept),
-        }
-    }
-
-    fn write(&self, mut arriving: Box<Arriving>, uids: Uids, length: u64, bytes: &[u8]) -> Part {
-        let length = length + bytes.len() as u64;
-        if length > self.options.max_instance_bytes {
-            tracing::warn!("an instance was not stored: it is larger than max_instance");
-            return Part::Refused(Some(uids), FailureReason::ProcessingFailure);
-        }
-        match arriving.write(bytes) {
-            Ok(()) => Part::Arriving(arriving, uids, length),
-            Err(not_kept) => refused(uids, &not_kept),
+        let file = || IncomingFile::new(Arc::clone(&self.archive), Arc::clone(&self.options));
+        match is_dicom {
+            true => Part::File(Box::new(file())),
+            false => Part::Other,
         }
     }
 
     /// A part is whole: it is sealed and synced before it counts.
     fn end(&mut self) {
-        let ended = match self.part.take() {
-            None => return,
-            Some(Part::Beginning(_)) => Part::Refused(None, FailureReason::CannotUnderstand),
-            Some(part) => part,
-        };
-        match ended {
-            Part::Arriving(arriving, uids, _) => self.keep(*arriving, uids),
-            Part::Refused(uids, reason) => self.fail(uids, reason),
-            Part::Beginning(_) => {}
+        match self.part.take() {
+            None => {}
+            Some(Part::File(file)) => self.keep(*file),
+            Some(Part::Other) => self.fail(None, FailureReason::CannotUnderstand),
         }
     }
 
-    fn keep(&mut self, arriving: Arriving, uids: Uids) {
+    fn keep(&mut self, file: IncomingFile) {
+        let uids = file.uids().cloned();
         let wanted = self.study.clone();
         let mut is_other = false;
-        let kept = arriving.finish(|header| {
+        let kept = file.finish(|header| {
             let study = header.get(&tags::STUDY_INSTANCE_UID);
             is_other = wanted.is_some() && study != wanted.as_ref();
             match is_other {
@@ -258,20 +196,22 @@ impl Reception {
             let of = (instance.study_uid.clone(), instance.series_uid.clone());
             self.bringing.brought(&instance);
             let stored = self.runtime.block_on(self.archive.store(instance));
-            stored.map(|()| of).map_err(NotKept::from)
+            stored.map_err(NotKept::from)?;
+            Ok(of)
         });
         match kept {
             Ok((study, series)) => {
                 metrics::counter!("irisnode_instances_received_total").increment(1);
+                let uids = uids.unwrap_or_default();
                 self.received.stored.push((uids, study, series));
             }
-            Err(not_kept) => {
-                tracing::warn!(reason = not_kept.reason, "an instance was not stored");
+            Err(not_taken) => {
+                tracing::warn!(reason = %not_taken, "an instance was not stored");
                 let reason = match is_other {
                     true => FailureReason::OtherStudy,
-                    false => not_kept.fault.into(),
+                    false => FailureReason::from(&not_taken),
                 };
-                self.fail(Some(uids), reason);
+                self.fail(uids, reason);
             }
         }
     }
@@ -283,21 +223,4 @@ impl Reception {
             None => self.received.others.push(reason),
         }
     }
-}
-
-fn begin(head: &str) -> Part {
-    let is_dicom = match field(head, "content-type").map(MediaType::parse) {
-        None => true,
-        Some(Some(media_type)) => media_type.name == "application/dicom",
-        Some(None) => false,
-    };
-    match is_dicom {
-        true => Part::Beginning(Vec::new()),
-        false => Part::Refused(None, FailureReason::CannotUnderstand),
-    }
-}
-
-fn refused(uids: Uids, not_kept: &NotKept) -> Part {
-    tracing::warn!(reason = not_kept.reason, "an instance was not stored");
-    Part::Refused(Some(uids), not_kept.fault.into())
 }

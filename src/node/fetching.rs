@@ -103,10 +103,11 @@ pub(super) async fn fetch(
     Fetched::No(format!("{reason}; {advice}"))
 }
 
-/// Those that are named, else the one that sent the labels.
+/// Those that are named, else the one that sent the labels; every one when they were dropped on the page.
 fn peers_to_ask<'c>(config: &'c Config, proposal: &Proposal) -> Vec<&'c Peer> {
     if config.teach.fetch_from.is_empty() {
-        let sender = |peer: &&Peer| peer.ae_title == proposal.calling_ae;
+        let is_dropped = proposal.calling_ae == config.node.ae_title;
+        let sender = |peer: &&Peer| is_dropped || peer.ae_title == proposal.calling_ae;
         return config.peers.iter().filter(sender).collect();
     }
     let names = config.teach.fetch_from.iter();

@@ -33,9 +33,9 @@ mod segmenting;
 mod step;
 mod teaching;
 
-use crate::archive::{Archive, ArchiveError, Completeness, Retention, Sender};
+use crate::archive::{Acceptance, Archive, ArchiveError, Completeness, Retention, Sender};
 use crate::config::{Config, ConfigFile, Current, Keeper};
-use crate::dicomweb::{DicomwebError, DicomwebOptions, DicomwebServer, StoreOptions};
+use crate::dicomweb::{DicomwebError, DicomwebOptions, DicomwebServer};
 use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server, statement};
 use crate::tasks::{TaskError, TaskLibrary};
 use crate::telemetry::Traces;
@@ -211,7 +211,6 @@ async fn status_page(
     let about = About {
         ae_title: config.node.ae_title.clone(),
         weights: weights.to_owned(),
-        min_free_bytes: config.node.min_free_bytes,
     };
     let options = WebOptions {
         address,
@@ -219,6 +218,7 @@ async fn status_page(
         users: config.web.users.clone(),
         library: TaskLibrary::open(&config.node.task_dir)?,
         current: current.clone(),
+        acceptance: acceptance(&config, &config.node.ae_title),
     };
     Ok(Some(
         WebServer::bind(options, Arc::clone(archive), metrics).await?,
@@ -243,20 +243,20 @@ async fn dicomweb(
         max_requests: asked.max_requests,
         max_stores: asked.max_stores,
         idle_timeout: config.node.idle_timeout,
-        store: store_options(config),
+        store: acceptance(config, &config.dicomweb.ae_title),
     };
     let server = DicomwebServer::bind(options, Arc::clone(archive)).await?;
     Ok(Some(server))
 }
 
-/// What STOW-RS takes: the same as C-STORE, as if sent by the AE title of `[dicomweb]`.
-fn store_options(config: &Config) -> StoreOptions {
+/// What is taken over HTTP: the same as by C-STORE, as if sent by this AE title.
+fn acceptance(config: &Config, calling_ae: &str) -> Acceptance {
     let taken = statement();
-    StoreOptions {
+    Acceptance {
         storage_classes: taken.storage_classes,
         transfer_syntaxes: taken.transfer_syntaxes,
         sender: Sender {
-            calling_ae: config.dicomweb.ae_title.clone(),
+            calling_ae: calling_ae.to_owned(),
             called_ae: config.node.ae_title.clone(),
             implementation_class_uid: taken.implementation_class_uid,
             implementation_version_name: taken.implementation_version_name,

@@ -88,10 +88,11 @@ pub(super) async fn take(rooms: &Rooms, config: &Config, job: &Job) -> Result<()
         .await
 }
 
-/// Whether labels of a sender make proposals.
+/// Whether labels of a sender make proposals: of a peer that may teach, or dropped on the page by an admin.
 fn may_teach(config: &Config, ae_title: &str) -> bool {
     let mut peers = config.peers.iter();
-    peers.any(|peer| peer.ae_title == ae_title && config.teach.may_teach(&peer.name))
+    ae_title == config.node.ae_title
+        || peers.any(|peer| peer.ae_title == ae_title && config.teach.may_teach(&peer.name))
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {

@@ -5,7 +5,10 @@ const live = document.getElementById("live");
 
 function isBeingRead() {
   const selection = window.getSelection();
-  return document.hidden || (selection && !selection.isCollapsed) || live.contains(document.activeElement);
+  const isFilledIn = [...live.querySelectorAll("input")].some((input) => input.value !== input.defaultValue);
+  return (
+    document.hidden || (selection && !selection.isCollapsed) || live.contains(document.activeElement) || isFilledIn
+  );
 }
 
 async function refresh() {

@@ -6,6 +6,7 @@
 mod access;
 mod actions;
 mod activity_page;
+mod dropping;
 mod guard;
 mod health;
 mod job_page;
@@ -19,7 +20,7 @@ mod tasks_page;
 mod teach_page;
 mod viewed;
 
-use crate::archive::Archive;
+use crate::archive::{Acceptance, Archive};
 use crate::config::Current;
 use crate::tasks::TaskLibrary;
 use crate::users::Throttle;
@@ -52,8 +53,6 @@ pub struct About {
     pub ae_title: String,
     /// SHA-256 of the network's weights, in hexadecimal.
     pub weights: String,
-    /// Less than this free on the data folder's disk, bytes, and instances are refused.
-    pub min_free_bytes: u64,
 }
 
 /// What the pages work with.
@@ -69,6 +68,8 @@ pub struct WebOptions {
     pub library: TaskLibrary,
     /// What the node runs by.
     pub current: Current,
+    /// Which files are taken from an admin's browser, as sent by the node itself.
+    pub acceptance: Acceptance,
 }
 
 /// Why there is no status page.
@@ -88,6 +89,7 @@ struct Shared {
     users: PathBuf,
     library: TaskLibrary,
     current: Current,
+    acceptance: Acceptance,
     echoes: Echoes,
     throttle: Throttle,
     /// Held while a password is verified: argon2 takes memory.
@@ -133,6 +135,7 @@ impl WebServer {
             .route("/teach", get(teach_page::page))
             .route("/teach/{id}/picture.png", get(teach_page::sheet))
             .route("/teach/{id}/{act}", post(actions::proposal))
+            .route("/teach/files", dropping::files())
             .route("/activity", get(activity_page::page))
             .route("/peers", get(peers_page::page))
             .route("/peers/{name}/echo", post(peers_page::call))
@@ -155,6 +158,7 @@ impl WebServer {
                 users: options.users,
                 library: options.library,
                 current: options.current,
+                acceptance: options.acceptance,
                 echoes: Echoes::default(),
                 throttle: Throttle::default(),
                 verifying: Mutex::default(),

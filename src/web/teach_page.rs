@@ -3,17 +3,28 @@
 use super::access::{Person, Reader};
 use super::actions::{hidden, reason};
 use super::viewed::png;
-use super::{Shared, layout};
+use super::{Shared, dropping, layout};
 use crate::archive::Proposal;
 use crate::teach::{Finding, material_of, picture};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use std::sync::Arc;
 
+/// What the page is asked with.
+#[derive(serde::Deserialize)]
+pub(super) struct Asked {
+    /// So many files were dropped a moment ago.
+    taken: Option<u64>,
+}
+
 /// The page.
-pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> Response {
+pub(super) async fn page(
+    State(shared): State<Arc<Shared>>,
+    person: Person,
+    Query(asked): Query<Asked>,
+) -> Response {
     let proposals = match shared.archive.proposals().await {
         Ok(proposals) => proposals,
         Err(error) => return layout::index_unreadable(&error),
@@ -23,7 +34,13 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
     let main = html! {
         h1 { "Teaching" }
         @match &shared.current.get().teach.ae_title {
-            Some(title) => p { "Segmentations that are sent to " strong { (title) } " wait here for a decision." },
+            Some(title) => {
+                p { "Segmentations that are sent to " strong { (title) } " wait here for a decision." }
+                @if person.may_act() { (dropping::form(&person.token)) }
+                @if let Some(taken) = asked.taken {
+                    p role="status" { (taken) " files are taken. What they would teach stands here in a moment." }
+                }
+            },
             None => p { "Nobody can teach over DICOM: [teach] has no ae_title in the configuration." },
         }
         @if open.is_empty() { p { "Nothing waits." } }
@@ -43,7 +60,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
             } }
         }
     };
-    layout::page("Teaching", &shared, &Reader(Some(person)), &main).into_response()
+    layout::live_page("Teaching", &shared, &Reader(Some(person)), &main).into_response()
 }
 
 fn card(proposal: &Proposal, person: &Person) -> Markup {

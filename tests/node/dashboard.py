@@ -1,8 +1,8 @@
 """Goes through the pages of a node as people do, in Debian's Chromium, and looks at what they see.
 
-usage: dashboard.py PORT PASSWORD PICTURES anonymous|teach|job|around
+usage: dashboard.py PORT PASSWORD PICTURES anonymous|teach|drop|job|around [FILE...]
 
-Ends with an error at the first thing that is not as it should be. PICTURES gets screenshots.
+Ends with an error at the first thing that is not as it should be. PICTURES gets screenshots; FILEs are dropped.
 """
 
 import pathlib
@@ -10,7 +10,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-port, password, pictures, part = sys.argv[1:]
+port, password, pictures, part, *files = sys.argv[1:]
 pictures = pathlib.Path(pictures)
 home = f"http://127.0.0.1:{port}"
 complaints = []
@@ -118,6 +118,41 @@ def teach(browser):
     check(page.url == home + "/login", "signed out")
 
 
+def drop(browser):
+    """Labels and their images from this computer, dropped by an admin."""
+    visitor = context(browser, viewport={"width": 1100, "height": 900})
+    page = visitor.new_page()
+    sign_in(page, "ada")
+    page.goto(home + "/teach")
+    chooser = page.get_by_label("Labels from this computer")
+    chooser.set_input_files([*files, __file__])
+    page.get_by_role("button", name="Teach").click()
+    said = page.locator("body").inner_text()
+    check(f"{len(files)} taken" in said and "dashboard.py: it is no DICOM file" in said, said)
+
+    # The same again costs nothing: a PACS sends twice too.
+    page.goto(home + "/teach")
+    chooser.set_input_files(files)
+    page.get_by_role("button", name="Teach").click()
+    check(f"{len(files)} files are taken" in page.get_by_role("status").inner_text(), page.url)
+    card = page.locator("article", has_text="new task milz")
+    # Nobody reloads the page.
+    card.wait_for(timeout=60_000)
+    check(loaded(card.get_by_role("img")) > 300, "slices of the labels")
+    page.screenshot(path=pictures / "dropped.png", full_page=True)
+
+    dropped = {"token": "guess", "files": {"name": "a.dcm", "mimeType": "application/dicom", "buffer": b"DICM"}}
+    answer = visitor.request.post(home + "/teach/files", multipart=dropped)
+    check(answer.status == 403, f"a forged drop: {answer.status}")
+    other = context(browser)
+    looking = other.new_page()
+    sign_in(looking, "vic")
+    looking.goto(home + "/teach")
+    check(looking.get_by_role("button", name="Teach").count() == 0, "a viewer drops nothing")
+    answer = other.request.post(home + "/teach/files", multipart=dropped)
+    check(answer.status == 403, f"dropped by a viewer: {answer.status}")
+
+
 def job(browser):
     """A result, looked through by slider and keys; without scripts; on a phone; in the dark."""
     page = context(browser, viewport={"width": 1100, "height": 900}).new_page()
@@ -222,7 +257,7 @@ def around(browser):
 
 with sync_playwright() as playwright:
     chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-    {"anonymous": anonymous, "teach": teach, "job": job, "around": around}[part](chromium)
+    {"anonymous": anonymous, "teach": teach, "drop": drop, "job": job, "around": around}[part](chromium)
     chromium.close()
 policy = [text for text in complaints if "Content Security Policy" in text or "Error" in text and "status of 4" not in text]
 check(not policy, "a page complains")

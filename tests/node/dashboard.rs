@@ -1,24 +1,25 @@
 //! The pages with users: pictures and names for those who may see them, buttons for those who may act.
 
 use crate::support::{DrawnSeries, Node, NodeSetup, free_port, python, root};
-use crate::teaching::{LIVER, drawn, send_to_teach, wait_for_proposal};
+use crate::teaching::{LIVER, SPLEEN, drawn, send_to_teach, wait_for_proposal};
 use crate::{WITH_ORGANS, printed, send, storescp};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.98";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// What a person does in a browser and sees (`dashboard.py`).
-fn browse(web: u16, pictures: &Path, part: &str) {
+fn browse(web: u16, pictures: &Path, part: &str, files: &[PathBuf]) {
     let done = Command::new(python())
         .arg(root().join("tests/node/dashboard.py"))
         .args([&web.to_string(), PASSWORD])
         .arg(pictures)
         .arg(part)
+        .args(files)
         .output()
         .unwrap();
     assert!(done.status.success(), "{part}: {}", printed(&done));
@@ -40,7 +41,7 @@ fn add_user(node: &Node, name: &str, role: &str, password: &str) -> bool {
 }
 
 /// Where screenshots go: `$IRISNODE_PICTURES`, to look at them, or nowhere in particular.
-fn pictures(otherwise: &Path) -> std::path::PathBuf {
+fn pictures(otherwise: &Path) -> PathBuf {
     std::env::var_os("IRISNODE_PICTURES").map_or_else(|| otherwise.to_owned(), Into::into)
 }
 
@@ -74,20 +75,25 @@ fn pictures_and_buttons_are_for_those_who_may() {
         outcome.result.unwrap();
     }
     wait_for_proposal(&node, 1, "proposed");
-    browse(web, &pictures, "anonymous");
+    browse(web, &pictures, "anonymous", &[]);
 
     assert!(!add_user(&node, "ada", "admin", "short"));
     assert!(add_user(&node, "ada", "admin", PASSWORD));
     assert!(add_user(&node, "vic", "viewer", PASSWORD));
-    browse(web, &pictures, "teach");
+    browse(web, &pictures, "teach", &[]);
+
+    let place = folder.path().join("dropped");
+    let mut dropped = named(&format!("{UID}.3"), &place);
+    dropped.push(drawn(&place, "Milz", SPLEEN, None).0);
+    browse(web, &pictures, "drop", &dropped);
 
     send(
         &node,
         &named(&format!("{UID}.2"), &folder.path().join("next")),
     );
-    let job = node.ended_jobs(3).remove(0);
+    let job = node.ended_jobs(5).remove(0);
     assert_eq!(job["state"], "delivered", "{job:#}\n{}", node.log());
-    browse(web, &pictures, "job");
-    browse(web, &pictures, "around");
+    browse(web, &pictures, "job", &[]);
+    browse(web, &pictures, "around", &[]);
     assert!(!node.log().contains("Nobody") && !node.log().contains(PASSWORD));
 }

@@ -18,7 +18,7 @@ const WHATEVER_IS_TAUGHT: &str =
     "[[rule]]\nname = \"every CT\"\ntasks = [\"*taught\"]\nwhen = { Modality = \"CT\" }\n";
 /// Of the drawn subject: its value in the label map, SNOMED code and meaning.
 pub(crate) const LIVER: [&str; 3] = ["2", "10200004", "Liver"];
-const SPLEEN: [&str; 3] = ["1", "78961009", "Spleen"];
+pub(crate) const SPLEEN: [&str; 3] = ["1", "78961009", "Spleen"];
 
 /// Slices of the drawn subject in a folder.
 fn series(folder: &Path, uid: &str, range: Range<usize>) -> Vec<PathBuf> {
