@@ -3,7 +3,8 @@
 A series goes into Orthanc as a modality would send it; Orthanc routes it to
 irisnode (plugin-config/orthanc, used as it is); irisnode segments it by the
 example of another subject and sends a DICOM-SEG back into Orthanc. Everything
-listens on loopback and lives in demo-out/.
+listens on loopback and lives in demo-out/. At a terminal it stays, dashboard
+and viewer with it, until Enter is pressed.
 
 usage: demo.py            (make demo)
 """
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,10 +21,12 @@ import time
 
 from material import choose_material
 from processes import Processes, free_port, http, wait_for
+from viewer import serve
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "demo-out"
 IRISNODE = ROOT / "target/release/irisnode"
+OHIF = ROOT / ".deps/ohif"
 # Longest wait for the result: two CPU cores need a minute or two.
 RESULT_WITHIN = 15 * 60
 
@@ -33,11 +37,11 @@ def say(text):
     print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", flush=True)
 
 
-def run(*command, limit=600):
-    """Runs a command to its end and gives what it printed; a failure ends the demo with it."""
+def run(*command, limit=600, told=""):
+    """Runs a command to its end, telling it `told`, and gives what it printed; a failure ends the demo with it."""
     done = subprocess.run(
         list(map(str, command)),
-        stdin=subprocess.DEVNULL,
+        input=told,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -95,13 +99,13 @@ class Orthanc:
         return [job for job in jobs if job["Type"] == "DicomModalityStore"]
 
 
-def write_configuration(folder, material, listen_port, orthanc_port):
+def write_configuration(folder, material, ports, orthanc_port):
     path = folder / "irisnode.toml"
     path.write_text(
         f"""\
 [node]
 ae_title = "IRISNODE"
-listen = "127.0.0.1:{listen_port}"
+listen = "127.0.0.1:{ports["dicom"]}"
 data_dir = "{folder / 'irisnode'}"
 weights = "{ROOT / 'weights/iris.safetensors'}"
 quiet_time = "3s"
@@ -114,8 +118,18 @@ port = {orthanc_port}
 
 [[rule]]
 name = "{material.modality} series"
-tasks = ["{material.task}"]
+tasks = ["{material.task}", "*taught"]
 when = {{ Modality = "{material.modality}" }}
+
+[teach]
+ae_title = "IRISTEACH"
+
+[web]
+listen = "127.0.0.1:{ports["web"]}"
+
+[dicomweb]
+listen = "127.0.0.1:{ports["dicomweb"]}"
+allow_origin = ["http://127.0.0.1:{ports["viewer"]}"]
 """
     )
     return path
@@ -126,6 +140,18 @@ def describe_segmentation(orthanc, instance):
     names = [segment["SegmentLabel"] for segment in tags["SegmentSequence"]]
     frames = tags["NumberOfFrames"]
     return f"{tags['Modality']} with {frames} frames of {len(names)} segments: {', '.join(names)}"
+
+
+def stay(dashboard, ports, study):
+    """At a terminal: leaves everything there to be looked at, until Enter is pressed."""
+    if not sys.stdin.isatty():
+        return
+    say(f"Look around: the dashboard is {dashboard}")
+    if OHIF.is_dir():
+        dicomweb = f"http://127.0.0.1:{ports['dicomweb']}/dicom-web"
+        serve(OHIF, ROOT / "packaging/compose/ohif.js", ports["viewer"], dicomweb)
+        say(f"The result in OHIF: http://127.0.0.1:{ports['viewer']}/viewer?StudyInstanceUIDs={study}")
+    input("             Enter ends the demo. ")
 
 
 def main():
@@ -141,23 +167,27 @@ def main():
         say(f"Orthanc {version} runs (AE ORTHANC, DICOM port {orthanc.dicom_port}, "
             f"REST port {orthanc.http_port}) with plugin-config/orthanc")
 
-        listen_port = free_port()
-        configuration = write_configuration(OUT, material, listen_port, orthanc.dicom_port)
+        ports = {name: free_port() for name in ("dicom", "web", "dicomweb", "viewer")}
+        configuration = write_configuration(OUT, material, ports, orthanc.dicom_port)
         say(f"The configuration of irisnode, {configuration.relative_to(ROOT)}:")
         print("".join(f"             {line}\n" for line in configuration.read_text().splitlines()))
 
-        say(f"Teaching the task `{material.task}` from one example ...")
-        run(IRISNODE, "task", "add", material.task, "--config", configuration, *material.task_arguments)
-        say("Task added: " + ", ".join(material.segments))
-
+        password = secrets.token_urlsafe(9)
+        run(IRISNODE, "web", "user", "add", "demo", "--role", "admin", "--config", configuration, told=password + "\n")
         log = OUT / "irisnode.log"
         node = processes.start([IRISNODE, "serve", "--config", configuration], log)
-        echo = [IRISNODE, "echo", "--to", f"127.0.0.1:{listen_port}", "--called", "IRISNODE",
+        echo = [IRISNODE, "echo", "--to", f"127.0.0.1:{ports['dicom']}", "--called", "IRISNODE",
                 "--aet", "ORTHANC"]
         wait_for("start irisnode", 120,
                  lambda: subprocess.run(echo, capture_output=True).returncode == 0, node, log)
-        orthanc.modality_is_at("irisnode", "IRISNODE", listen_port)
-        say(f"irisnode serves (AE IRISNODE, DICOM port {listen_port}) and answers C-ECHO")
+        orthanc.modality_is_at("irisnode", "IRISNODE", ports["dicom"])
+        say(f"irisnode serves (AE IRISNODE, DICOM port {ports['dicom']}) and answers C-ECHO")
+        dashboard = f"http://127.0.0.1:{ports['web']}/"
+        say(f"The dashboard: {dashboard} (user demo, password {password})")
+
+        say(f"Teaching the task `{material.task}` from one example ...")
+        run(IRISNODE, "task", "add", material.task, "--config", configuration, *material.task_arguments)
+        say("Task added: " + ", ".join(material.segments) + f"; it is at {dashboard}tasks")
 
         sent_at = time.monotonic()
         sent = run("dcmsend", "--verbose", "--scan-directories", "--recurse", "--aetitle", "SCANNER",
@@ -191,6 +221,8 @@ def main():
         say("Held against the known labels by highdicom:")
         print("".join(f"             {line}\n" for line in material.judge(result, OUT / "overlay.png")))
         say(f"Picture: {(OUT / 'overlay.png').relative_to(ROOT)}; the SEG: {result.relative_to(ROOT)}")
+        study = orthanc.get(f"/instances/{found[0]}/simplified-tags")["StudyInstanceUID"]
+        stay(dashboard, ports, study)
     say("Orthanc and irisnode are stopped. Done.")
 
 
