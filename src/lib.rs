@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
-//! [`config`], [`terminology`], [`dimse`], [`post`], [`tls`] and [`users`] are the ground floor
+//! [`config`], [`terminology`], [`dimse`], [`http_client`], [`tls`] and [`users`] are the ground floor
 //! and import nothing of ours. CONTRIBUTING.md draws the map.
 
 pub mod archive;
@@ -19,12 +19,12 @@ pub mod dicomweb;
 pub mod dimse;
 pub mod encode;
 pub mod evaluate;
+pub mod http_client;
 pub mod iris;
 pub mod node;
 pub mod notify;
 pub mod phantom;
 pub mod picture;
-pub mod post;
 pub mod preprocess;
 pub mod receive;
 pub mod route;

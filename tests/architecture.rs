@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("dimse", &[]),
     ("iris", &[]),
-    ("post", &[]),
+    ("http_client", &[]),
     ("terminology", &[]),
     ("tls", &[]),
     ("users", &[]),
@@ -34,10 +34,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "teach", "users",
         ],
     ),
-    ("dicomweb", &["archive", "assemble", "users"]),
+    ("dicomweb", &["archive", "assemble", "http_client", "users"]),
     // Beside the road.
-    ("notify", &["config", "post"]),
-    ("telemetry", &["config", "post"]),
+    ("notify", &["config", "http_client"]),
+    ("telemetry", &["config", "http_client"]),
     (
         "evaluate",
         &[

@@ -8,9 +8,10 @@ use dicom_dictionary_std::uids;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::Pdu;
+use irisnode::archive::{Beginning, beginning};
 use irisnode::config::ConfigFile;
 use irisnode::deliver::{Request, Response};
-use irisnode::dicomweb::{Beginning, Multipart, Piece, beginning};
+use irisnode::dicomweb::{Multipart, Piece};
 use irisnode::dimse::{
     Command, Fragment, Reassembly, Status, UpperLayer, read_report, read_request, response,
 };

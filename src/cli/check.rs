@@ -8,8 +8,9 @@ use crate::config::{
     Volume, size_in_words,
 };
 use crate::deliver::{DeliverError, accepts_commitment, echo};
-use crate::node::{certificate_in_words, revoked_in_words};
-use crate::post::host;
+use crate::dicomweb::query_any;
+use crate::http_client::host;
+use crate::node::{certificate_in_words, dicomweb_of, revoked_in_words};
 use miette::IntoDiagnostic;
 use std::fmt;
 use std::time::Duration;
@@ -111,7 +112,7 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
                     "  {} {name}: {ae_title} at {host}:{port} did not answer as it should",
                     Mark::Bad
                 );
-                let sentence = error.to_string();
+                let sentence = error;
                 let (message, help) = sentence
                     .split_once("; ")
                     .unwrap_or((&sentence, "check the peer, its address and its AE title"));
@@ -126,15 +127,23 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
     }
 }
 
-/// Calls a peer, and asks one that is to commit to results whether it does; gives how long the call took.
-async fn call(
-    peer: &Peer,
-    calling_ae: &str,
-    delivery: &Delivery,
-) -> Result<Duration, DeliverError> {
-    let elapsed = echo(peer, calling_ae, delivery).await?;
+/// Calls a peer, and asks one that is to commit to results whether it does, and one that has DICOMweb whether it answers;
+/// gives how long the call took. The error is a sentence.
+async fn call(peer: &Peer, calling_ae: &str, delivery: &Delivery) -> Result<Duration, String> {
+    let in_words = |error: DeliverError| error.to_string();
+    let elapsed = echo(peer, calling_ae, delivery).await.map_err(in_words)?;
     if peer.storage_commitment {
-        accepts_commitment(peer, calling_ae, delivery).await?;
+        accepts_commitment(peer, calling_ae, delivery)
+            .await
+            .map_err(in_words)?;
+    }
+    if let Some(dicomweb) = &peer.dicomweb {
+        let asked = query_any(dicomweb_of(dicomweb)?);
+        let answered = tokio::time::timeout(delivery.response_timeout, asked).await;
+        let help = "check `dicomweb`, who signs in there, and dicomweb_authorities";
+        answered
+            .map_err(|_| format!("its DICOMweb does not answer in time; {help}"))?
+            .map_err(|error| format!("its DICOMweb: {error}; {help}"))?;
     }
     Ok(elapsed)
 }
@@ -260,6 +269,7 @@ impl fmt::Display for Summary<'_> {
             compress,
             tls,
             storage_commitment,
+            dicomweb,
             ..
         } in peers
         {
@@ -270,9 +280,16 @@ impl fmt::Display for Summary<'_> {
                 [] => {}
                 some => write!(f, ", results {} where it takes that", some.join(" or "))?,
             }
-            match storage_commitment {
-                true => writeln!(f, ", asked to commit to results")?,
-                false => writeln!(f)?,
+            if *storage_commitment {
+                write!(f, ", asked to commit to results")?;
+            }
+            match dicomweb {
+                Some(dicomweb) => writeln!(
+                    f,
+                    ", images from {}",
+                    crate::http_client::host(&dicomweb.url)
+                )?,
+                None => writeln!(f)?,
             }
         }
         if peers.is_empty() {

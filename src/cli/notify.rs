@@ -4,8 +4,8 @@ use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
 use crate::config::{Notify, NotifyBy};
+use crate::http_client::host;
 use crate::notify::{Message, tell};
-use crate::post::host;
 use miette::miette;
 
 const EXAMPLES: &str = "\

@@ -78,7 +78,7 @@ struct Places {
     peers: Vec<Range<usize>>,
     /// Certificates, keys, authorities.
     tls_files: Vec<Placed<PathBuf>>,
-    /// Secrets and authorities of `[[notify]]` and `[telemetry]`.
+    /// Secrets and authorities of `[[notify]]`, `[telemetry]` and the DICOMweb of peers.
     secret_files: Vec<Placed<PathBuf>>,
 }
 
@@ -445,6 +445,7 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         let section = Section::new("[[peer]]", span, table, problems);
         let placed = peer::read(section, base, tls.as_ref());
         places.tls_files.extend(placed.authorities.clone());
+        places.secret_files.extend(placed.secret_files.clone());
         peers.push(placed);
     }
     let mut telemetry = None;

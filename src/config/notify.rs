@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::secret::{self, Secret};
 use super::section::{Complaint, Placed, Section};
 use super::suggest::did_you_mean;
-use super::value;
+use super::{url, value};
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
@@ -129,7 +129,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> PlacedNotify {
     let authorities = section.optional("authorities", value::path(base));
     let mut files: Vec<Placed<PathBuf>> = authorities.iter().cloned().collect();
     let authorities = authorities.map(|placed| placed.value);
-    let webhook = section.optional("webhook", url);
+    let webhook = section.optional("webhook", url::read);
     let email = section.optional("email", addresses);
     let by = match (webhook, email) {
         (Some(url), None) => webhook_of(&mut section, base, url, authorities, &mut files),
@@ -193,7 +193,7 @@ fn webhook_of(
     files: &mut Vec<Placed<PathBuf>>,
 ) -> Option<NotifyBy> {
     let bearer = secret::read(section, base, ["bearer_file", "bearer_env"], files);
-    if bearer.is_some() && url.value.starts_with("http:") && !is_here(&url.value) {
+    if bearer.is_some() && url.value.starts_with("http:") && !url::is_here(&url.value) {
         section.problems().push(
             Problem::warning(
                 url.span,
@@ -221,36 +221,12 @@ fn email_of(
     let host = section.required("smtp", "\"smtp.example.org\"", value::text);
     let security = section.or("security", Security::StartTls, security);
     let port = section.or("port", default_port(security), value::port);
-    let user = section.optional("user", value::text);
-    let password = secret::read(section, base, ["password_file", "password_env"], files);
-    let login = match (user, password) {
-        (Some(user), Some(password)) => Some((user, password)),
-        (None, None) => None,
-        (Some(user), None) => {
-            let message = format!("`{}` signs in without a password", user.value);
-            section.problems().push(
-                Problem::error(user.span, message, "where is the password?")
-                    .with_help("add password_file or password_env"),
-            );
-            None
-        }
-        (None, Some(_)) => {
-            let span = section.span();
-            section.problems().push(
-                Problem::error(
-                    span,
-                    "[[notify]] has a password and no `user`",
-                    "who signs in?",
-                )
-                .with_help("add user = \"...\""),
-            );
-            None
-        }
-    };
+    let keys = ["user", "password_file", "password_env"];
+    let login = secret::login(section, base, keys, files);
     let host = host?.value;
     if let Some((user, _)) = &login
         && security == Security::None
-        && !is_here(&host)
+        && !url::is_here(&host)
     {
         section.problems().push(
             Problem::error(
@@ -281,20 +257,6 @@ fn default_port(security: Security) -> u16 {
     }
 }
 
-/// Whether a host, or that of an address, is this machine.
-fn is_here(host: &str) -> bool {
-    let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
-    let name = rest.split(['/', '?']).next().unwrap_or_default();
-    ["localhost", "127.0.0.1", "[::1]", "::1"]
-        .iter()
-        .any(|here| {
-            name == *here
-                || name
-                    .strip_prefix(here)
-                    .is_some_and(|port| port.starts_with(':'))
-        })
-}
-
 fn events(value: &DeValue<'_>) -> Result<Vec<Event>, Complaint> {
     let names = Event::ALL.map(Event::name);
     let all = names.map(|name| format!("\"{name}\"")).join(", ");
@@ -314,22 +276,6 @@ fn events(value: &DeValue<'_>) -> Result<Vec<Event>, Complaint> {
         })
     });
     named.collect()
-}
-
-pub(super) fn url(value: &DeValue<'_>) -> Result<String, Complaint> {
-    let text = value::text(value)?;
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest) if !rest.starts_with('/') && !rest.is_empty() && !text.contains([' ', '"']) => {
-            Ok(text)
-        }
-        _ => Err(
-            Complaint::new("is not an address", "not http:// or https://")
-                .with_help("write the whole address: \"https://hooks.example.org/irisnode\""),
-        ),
-    }
 }
 
 fn security(value: &DeValue<'_>) -> Result<Security, Complaint> {

@@ -1,6 +1,7 @@
 //! `[[peer]]`: the application entities the node talks to.
 
 use super::compression::{self, Compression};
+use super::peer_dicomweb::{self, PeerDicomweb};
 use super::problem::Problem;
 use super::section::{Complaint, Placed, Section};
 use super::tls::{self, PeerTls, Tls};
@@ -33,6 +34,8 @@ pub struct Peer {
     pub expected_count: bool,
     /// Ask it, once it has stored a result, whether it commits to keeping it (Storage Commitment Push Model).
     pub storage_commitment: bool,
+    /// Fetch images that labels refer to from there, and not by C-MOVE.
+    pub dicomweb: Option<PeerDicomweb>,
 }
 
 /// A peer with the places of what must be unique. What is `None` was absent or wrong, and is a problem already.
@@ -42,6 +45,8 @@ pub(super) struct PlacedPeer {
     pub(super) peer: Option<Peer>,
     /// Its own file of authorities.
     pub(super) authorities: Option<Placed<PathBuf>>,
+    /// Secrets and authorities of its DICOMweb.
+    pub(super) secret_files: Vec<Placed<PathBuf>>,
 }
 
 /// Reads one `[[peer]]`; what it does not say of TLS, `[tls]` says.
@@ -80,6 +85,8 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
     }
     let expected_count = section.or("expected_count", false, value::boolean);
     let storage_commitment = section.or("storage_commitment", false, value::boolean);
+    let mut secret_files = Vec::new();
+    let dicomweb = peer_dicomweb::read(&mut section, base, &mut secret_files);
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -93,6 +100,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
             only_with: only_with.map_or_else(Vec::new, |placed| placed.value),
             expected_count,
             storage_commitment,
+            dicomweb,
         }),
         _ => None,
     };
@@ -101,6 +109,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
         ae_title,
         peer,
         authorities,
+        secret_files,
     }
 }
 

@@ -77,3 +77,35 @@ pub(super) fn read(
         (None, variable) => variable.map(|placed| Secret::Variable(placed.value)),
     }
 }
+
+/// A name to sign in by and its password, of the keys for the name, the password's file and its variable. A name without
+/// a password, or the other way about, is a problem.
+pub(super) fn login(
+    section: &mut Section<'_, '_>,
+    base: &Path,
+    [user_key, file_key, variable_key]: [&'static str; 3],
+    files: &mut Vec<Placed<PathBuf>>,
+) -> Option<(Placed<String>, Secret)> {
+    let user = section.optional(user_key, value::text);
+    let password = read(section, base, [file_key, variable_key], files);
+    let (span, message, label, help) = match (user, password) {
+        (Some(user), Some(password)) => return Some((user, password)),
+        (None, None) => return None,
+        (Some(user), None) => (
+            user.span,
+            format!("`{}` signs in without a password", user.value),
+            "where is the password?",
+            format!("add {file_key} or {variable_key}"),
+        ),
+        (None, Some(_)) => (
+            section.span(),
+            format!("there is a password and no `{user_key}`"),
+            "who signs in?",
+            format!("add {user_key} = \"...\""),
+        ),
+    };
+    section
+        .problems()
+        .push(Problem::error(span, message, label).with_help(help));
+    None
+}

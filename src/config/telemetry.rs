@@ -1,9 +1,8 @@
 //! `[telemetry]`: where traces of the series' lives go.
 
-use super::notify::url;
 use super::secret::{self, Secret};
 use super::section::{Placed, Section};
-use super::value;
+use super::{url, value};
 use std::path::{Path, PathBuf};
 
 /// `[telemetry]`.
@@ -23,7 +22,7 @@ pub(super) fn read(
     base: &Path,
     files: &mut Vec<Placed<PathBuf>>,
 ) -> Option<Telemetry> {
-    let otlp = section.required("otlp", "\"http://127.0.0.1:4318\"", url);
+    let otlp = section.required("otlp", "\"http://127.0.0.1:4318\"", url::read);
     let bearer = secret::read(&mut section, base, ["bearer_file", "bearer_env"], files);
     let authorities = section.optional("authorities", value::path(base));
     files.extend(authorities.clone());

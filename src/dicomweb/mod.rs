@@ -19,6 +19,7 @@ mod reception;
 mod refused;
 mod rendered;
 mod resource;
+mod retrieval;
 mod search;
 mod statement;
 mod store;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use multipart::{Malformed, Multipart, Piece};
+pub use retrieval::{RetrievalError, Retrieved, query_any, retrieve_series};
 pub use statement::{Statement, statement};
 
 use refused::Refused;

@@ -1,10 +1,13 @@
-//! Images that labels were drawn on, asked of a peer by C-MOVE to the teaching AE title.
+//! Images that labels were drawn on, asked of a peer: by WADO-RS where it has DICOMweb, else by C-MOVE to the teaching AE
+//! title.
 
-use super::Rooms;
+use super::{Rooms, acceptance};
 use crate::archive::Proposal;
-use crate::config::{Config, Peer};
+use crate::config::{Config, Peer, PeerDicomweb};
 use crate::deliver::move_series;
+use crate::dicomweb::retrieve_series;
 use crate::encode::DrawnOn;
+use crate::http_client::{Credentials, Target};
 use crate::teach::Images;
 use std::time::Duration;
 
@@ -54,22 +57,13 @@ pub(super) async fn fetch(
     }
     let (mut answers, mut passing) = (Vec::new(), false);
     for peer in peers {
-        let moved = move_series(
-            peer,
-            title,
-            title,
-            &drawn_on.study_uid,
-            &drawn_on.series_uid,
-            &config.delivery,
-        )
-        .await;
-        match moved {
-            Ok(moved) if moved.completed > 0 => {
+        match ask(rooms, &config, peer, title, drawn_on).await {
+            Ok(Sent { completed, failed }) if completed > 0 => {
                 tracing::info!(
                     proposal = proposal.id,
                     peer = peer.name,
-                    instances = moved.completed,
-                    failed = moved.failed,
+                    instances = completed,
+                    failed,
                     "images fetched"
                 );
                 return Fetched::Coming {
@@ -77,14 +71,14 @@ pub(super) async fn fetch(
                     wait: config.node.quiet_time + SETTLED,
                 };
             }
-            Ok(moved) if moved.failed > 0 => answers.push(format!(
-                "{} could send none of its {} instances to {title}",
-                peer.name, moved.failed
+            Ok(Sent { failed, .. }) if failed > 0 => answers.push(format!(
+                "{} could send none of its {failed} instances to {title}",
+                peer.name
             )),
             Ok(_) => answers.push(format!("{} holds no such series", peer.name)),
-            Err(error) => {
-                passing |= error.is_transient();
-                answers.push(error.to_string());
+            Err((is_transient, reason)) => {
+                passing |= is_transient;
+                answers.push(reason);
             }
         }
     }
@@ -101,6 +95,55 @@ pub(super) async fn fetch(
         return Fetched::Later { reason, wait };
     }
     Fetched::No(format!("{reason}; {advice}"))
+}
+
+/// What a peer sent, in instances.
+struct Sent {
+    completed: usize,
+    failed: usize,
+}
+
+/// Asks one peer. The error says whether it may go better later, and why it did not go.
+async fn ask(
+    rooms: &Rooms,
+    config: &Config,
+    peer: &Peer,
+    title: &str,
+    drawn_on: &DrawnOn,
+) -> Result<Sent, (bool, String)> {
+    let (study, series) = (&drawn_on.study_uid, &drawn_on.series_uid);
+    if let Some(dicomweb) = &peer.dicomweb {
+        let service = service(dicomweb).map_err(|reason| (true, reason))?;
+        let archive = std::sync::Arc::clone(&rooms.archive);
+        let acceptance = acceptance(config, &peer.ae_title, title);
+        let retrieved = retrieve_series(service, study, series, archive, acceptance).await;
+        let retrieved =
+            retrieved.map_err(|error| (error.is_transient(), format!("{}: {error}", peer.name)))?;
+        return Ok(Sent {
+            completed: retrieved.completed,
+            failed: retrieved.failed,
+        });
+    }
+    let moved = move_series(peer, title, title, study, series, &config.delivery).await;
+    let moved = moved.map_err(|error| (error.is_transient(), error.to_string()))?;
+    Ok(Sent {
+        completed: moved.completed as usize,
+        failed: moved.failed as usize,
+    })
+}
+
+/// Where a peer's DICOMweb is, with its secret as it is now; the error is a sentence.
+pub fn service(dicomweb: &PeerDicomweb) -> Result<Target, String> {
+    let credentials = match (&dicomweb.login, &dicomweb.token) {
+        (Some((name, password)), _) => Some(Credentials::Basic(name.clone(), password.read()?)),
+        (None, Some(token)) => Some(Credentials::Bearer(token.read()?)),
+        (None, None) => None,
+    };
+    Ok(Target {
+        url: dicomweb.url.clone(),
+        credentials,
+        authorities: dicomweb.authorities.clone(),
+    })
 }
 
 /// Those that are named, else the one that sent the labels; every one when they were dropped on the page.

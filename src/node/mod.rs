@@ -44,6 +44,7 @@ use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
 pub use certificates::{certificate_in_words, read_complete, revoked_in_words};
 pub use decision::{Decision, decision, first_attributes};
 pub use encoding::{encode_report, encode_result};
+pub use fetching::service as dicomweb_of;
 use network_thread::NetworkThread;
 pub use plan::PlannedRule;
 use reloading::{Reloading, admission};
@@ -218,7 +219,7 @@ async fn status_page(
         users: config.web.users.clone(),
         library: TaskLibrary::open(&config.node.task_dir)?,
         current: current.clone(),
-        acceptance: acceptance(&config, &config.node.ae_title),
+        acceptance: acceptance(&config, &config.node.ae_title, &config.node.ae_title),
     };
     Ok(Some(
         WebServer::bind(options, Arc::clone(archive), metrics).await?,
@@ -243,21 +244,21 @@ async fn dicomweb(
         max_requests: asked.max_requests,
         max_stores: asked.max_stores,
         idle_timeout: config.node.idle_timeout,
-        store: acceptance(config, &config.dicomweb.ae_title),
+        store: acceptance(config, &config.dicomweb.ae_title, &config.node.ae_title),
     };
     let server = DicomwebServer::bind(options, Arc::clone(archive)).await?;
     Ok(Some(server))
 }
 
-/// What is taken over HTTP: the same as by C-STORE, as if sent by this AE title.
-fn acceptance(config: &Config, calling_ae: &str) -> Acceptance {
+/// What is taken over HTTP: the same as by C-STORE, as if sent by one AE title to another.
+fn acceptance(config: &Config, calling_ae: &str, called_ae: &str) -> Acceptance {
     let taken = statement();
     Acceptance {
         storage_classes: taken.storage_classes,
         transfer_syntaxes: taken.transfer_syntaxes,
         sender: Sender {
             calling_ae: calling_ae.to_owned(),
-            called_ae: config.node.ae_title.clone(),
+            called_ae: called_ae.to_owned(),
             implementation_class_uid: taken.implementation_class_uid,
             implementation_version_name: taken.implementation_version_name,
         },

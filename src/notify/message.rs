@@ -1,7 +1,7 @@
 //! What is said.
 
 use crate::config::Event;
-use crate::post::without_uids;
+use crate::http_client::without_uids;
 use chrono::{DateTime, Local, SecondsFormat};
 use serde_json::{Value, json};
 

@@ -2,13 +2,13 @@
 
 use super::message::Message;
 use crate::config::Webhook;
-use crate::post::{Target, post};
+use crate::http_client::{Credentials, Target, post};
 
 pub(super) async fn send(webhook: &Webhook, message: &Message) -> Result<(), String> {
     let bearer = webhook.bearer.as_ref().map(|secret| secret.read());
     let target = Target {
         url: webhook.url.clone(),
-        bearer: bearer.transpose()?,
+        credentials: bearer.transpose()?.map(Credentials::Bearer),
         authorities: webhook.authorities.clone(),
     };
     let body = message.json().to_string();

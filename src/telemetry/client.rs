@@ -1,7 +1,7 @@
 //! The exporter's way out: the same as that of notifications.
 
 use crate::config::Telemetry;
-use crate::post::{PostError, Target, post};
+use crate::http_client::{Credentials, HttpError as NotAnswered, Target, post};
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
@@ -27,12 +27,12 @@ impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let target = Target {
             url: request.uri().to_string(),
-            bearer: self.bearer.clone(),
+            credentials: self.bearer.clone().map(Credentials::Bearer),
             authorities: self.authorities.clone(),
         };
         let status = match post(&target, "application/x-protobuf", request.body()) {
             Ok(()) => 200,
-            Err(PostError::Answered { status, host }) => {
+            Err(NotAnswered::Answered { status, host }) => {
                 tracing::warn!(host, status, "the collector did not take the traces");
                 status
             }

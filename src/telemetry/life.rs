@@ -1,6 +1,6 @@
 //! A job's life, and the steps that it is made of.
 
-use crate::post::without_uids;
+use crate::http_client::without_uids;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{KeyValue, Value};
 use sha2::{Digest, Sha256};

@@ -270,6 +270,60 @@ fn a_structure_drawn_in_the_viewer_comes_back_on_the_next_series() {
 }
 
 #[test]
+fn images_come_by_wado_rs_from_a_pacs_that_cannot_send_them_to_the_node() {
+    let plugin = Path::new("/usr/share/orthanc/plugins/libOrthancDicomWeb.so");
+    // It knows the node by no AE title.
+    let orthanc = Orthanc::start(json!({
+        "AuthenticationEnabled": true,
+        "RegisteredUsers": { "irisnode": "let me in" },
+        "Plugins": [plugin],
+        "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
+    }));
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "let me out\n").unwrap();
+    let node = NodeSetup::default()
+        .own_tasks()
+        .peer("scanner", "SCANNER", free_port())
+        .peer("orthanc", Orthanc::AE_TITLE, orthanc.dicom_port)
+        .sections(&format!(
+            "dicomweb = \"http://127.0.0.1:{}/dicom-web/\"\ndicomweb_user = \"irisnode\"\n\
+             dicomweb_password_file = \"{}\"\n\
+             [teach]\nae_title = \"{TITLE}\"\nfetch_from = [\"orthanc\"]\n",
+            orthanc.http_port,
+            password.display()
+        ))
+        .start();
+    let place = folder.path().join("one");
+    let images = put(&orthanc, &series(&place, &format!("{UID}.7"), 8..16));
+    let (seg, _) = drawn(&place, "Spleen", SPLEEN, None);
+
+    let refused =
+        |said: &str| said.contains(&format!("127.0.0.1:{} answered 401", orthanc.http_port));
+    let checked = printed(&node.command("check").arg("--connect").output().unwrap());
+    assert!(
+        refused(&checked) && checked.contains("check `dicomweb`"),
+        "{checked}"
+    );
+    for outcome in send_to_teach(&node, "SCANNER", &[seg]) {
+        outcome.result.unwrap();
+    }
+    let proposal = wait_for_proposal(&node, 1, "failed");
+    let reason = proposal["reason"].as_str().unwrap();
+    assert!(refused(reason), "{reason}");
+
+    // The password is read anew each time.
+    std::fs::write(&password, "let me in\n").unwrap();
+    let checked = printed(&node.command("check").arg("--connect").output().unwrap());
+    assert!(!refused(&checked), "{checked}");
+    assert!(teach(&node, &["retry", &id(&proposal)]).status.success());
+    let proposal = wait_for_proposal(&node, 1, "proposed");
+    assert_eq!(proposal["task"], "spleen", "{proposal:#}");
+    assert_eq!(node.kept().len(), images.len() + 1);
+    assert!(!node.log().contains("let me"), "{}", node.log());
+}
+
+#[test]
 fn labels_that_cannot_be_used_are_kept_with_their_reason_until_they_can() {
     let port = free_port();
     let orthanc = orthanc_beside(port);

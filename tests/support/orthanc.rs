@@ -1,6 +1,8 @@
 //! A real Orthanc on loopback, its storage in a temporary folder.
 
 use super::process::{Running, free_port, wait_until};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::path::Path;
@@ -16,6 +18,14 @@ pub struct Orthanc {
     pub http_port: u16,
     folder: tempfile::TempDir,
     configuration: Value,
+}
+
+/// `Authorization` of the first of its registered users, where it has any.
+fn authorization(configuration: &Value) -> Option<String> {
+    let users = configuration["RegisteredUsers"].as_object()?;
+    let (name, password) = users.iter().next()?;
+    let login = format!("{name}:{}", password.as_str()?);
+    Some(format!("Basic {}", STANDARD.encode(login)))
 }
 
 impl Orthanc {
@@ -64,7 +74,7 @@ impl Orthanc {
         );
         let up = wait_until(Duration::from_secs(60), || {
             assert!(running.is_alive(), "Orthanc ended:\n{}", running.log());
-            request(http_port, "GET", "/system", b"").is_some()
+            request(configuration, http_port, "GET", "/system", b"").is_some()
         });
         assert!(up, "Orthanc does not answer:\n{}", running.log());
         running
@@ -93,12 +103,13 @@ impl Orthanc {
 
     /// GET of a REST path.
     pub fn get_bytes(&self, path: &str) -> Vec<u8> {
-        request(self.http_port, "GET", path, b"").unwrap_or_else(|| panic!("GET {path} failed"))
+        request(&self.configuration, self.http_port, "GET", path, b"")
+            .unwrap_or_else(|| panic!("GET {path} failed"))
     }
 
     /// POST to a REST path; JSON back.
     pub fn post(&self, path: &str, body: &[u8]) -> Value {
-        let answer = request(self.http_port, "POST", path, body);
+        let answer = request(&self.configuration, self.http_port, "POST", path, body);
         let answer = answer.unwrap_or_else(|| panic!("POST {path} failed"));
         serde_json::from_slice(&answer).unwrap_or(Value::Null)
     }
@@ -130,7 +141,20 @@ impl Orthanc {
 }
 
 /// What Orthanc answers; nothing unless the status is 2xx.
-fn request(port: u16, method: &str, path: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let answer = super::http::request(port, method, path, "127.0.0.1", body)?;
+fn request(
+    configuration: &Value,
+    port: u16,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Option<Vec<u8>> {
+    let authorization = authorization(configuration);
+    let mut headers = vec![("Host", "127.0.0.1")];
+    headers.extend(
+        authorization
+            .iter()
+            .map(|value| ("Authorization", value.as_str())),
+    );
+    let answer = super::http::request_with(port, method, path, &headers, body)?;
     (answer.status / 100 == 2).then_some(answer.body)
 }
