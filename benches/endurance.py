@@ -88,7 +88,7 @@ def hold(node, source):
 
 
 def fill_index(index, rows):
-    """Gives the index rows like those it has, of series of a thousand instances."""
+    """Gives the index rows like those it has, of series of a thousand instances: the new ones fall among them."""
     with sqlite3.connect(index) as database:
         (have,) = database.execute("SELECT count(*) FROM instances").fetchone()
         series = max(0, rows - have) // 1000 + 1
@@ -107,8 +107,10 @@ def fill_index(index, rows):
             """WITH RECURSIVE number(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM number WHERE n < 1000)
                INSERT INTO instances (series, sop_instance_uid, sop_class_uid, transfer_syntax, file, size, received_at,
                                       study_series)
-               SELECT series.id, '2.25.779.' || series.id || '.' || n, sop_class_uid, transfer_syntax,
-                      'none/' || series.id || '/' || n, size, received_at, study_series
+               SELECT series.id, '1.2.826.0.1.3680043.8.498.' || abs(random()) || abs(random()), sop_class_uid,
+                      transfer_syntax,
+                      lower(hex(randomblob(1))) || '/' || lower(hex(randomblob(32))) || '.dcm', size, received_at,
+                      study_series
                FROM series, number, (SELECT * FROM instances LIMIT 1) WHERE series_uid LIKE '2.25.777.%'"""
         )
         (have,) = database.execute("SELECT count(*) FROM instances").fetchone()

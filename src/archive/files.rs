@@ -18,12 +18,13 @@ pub(super) struct Files {
 impl Files {
     /// Makes the folders (private to the user) and takes them for this process.
     pub(super) fn open(root: &Path) -> Result<Self, ArchiveError> {
+        let root = &absolute(root);
         let mut files = Self {
-            root: root.to_owned(),
+            root: root.clone(),
             _lock: None,
         };
         for folder in [
-            root.to_owned(),
+            root.clone(),
             files.instances(),
             files.results(),
             files.spool_folder(),
@@ -62,14 +63,12 @@ impl Files {
 
     /// The folders of an archive that is there.
     pub(super) fn existing(root: &Path) -> Result<Self, ArchiveError> {
+        let root = absolute(root);
         fs::metadata(root.join("index.sqlite")).map_err(ArchiveError::file(
             "there is no archive in the folder",
-            root,
+            &root,
         ))?;
-        Ok(Self {
-            root: root.to_owned(),
-            _lock: None,
-        })
+        Ok(Self { root, _lock: None })
     }
 
     fn instances(&self) -> PathBuf {
@@ -78,6 +77,11 @@ impl Files {
 
     fn results(&self) -> PathBuf {
         self.root.join("results")
+    }
+
+    /// Whether a name in a row is that of a result.
+    pub(super) fn is_result(&self, name: &str) -> bool {
+        Path::new(name).starts_with(self.results())
     }
 
     pub(super) fn spool_folder(&self) -> PathBuf {
@@ -199,4 +203,9 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Rows name results by their whole path: it must mean the same for a process that was started elsewhere.
+fn absolute(root: &Path) -> PathBuf {
+    std::path::absolute(root).unwrap_or_else(|_| root.to_owned())
 }

@@ -5,6 +5,7 @@
 
 use super::jobs::now;
 use super::{Archive, ArchiveError, catalogue};
+use std::path::Path;
 use std::time::Duration;
 
 /// Every job of a series has ended so: whoever sent it has its answer, or was never to get one. A failed job waits
@@ -78,7 +79,8 @@ impl Archive {
         }
         let studies = catalogue::studies_of(&mut transaction, series).await?;
         for statement in [
-            "INSERT OR IGNORE INTO removals (file) SELECT file FROM instances WHERE series = ?",
+            "INSERT OR IGNORE INTO removals (file, sop_instance_uid)
+             SELECT file, sop_instance_uid FROM instances WHERE series = ?",
             "INSERT OR IGNORE INTO removals (file) SELECT file FROM deliveries
              WHERE file <> '' AND job IN (SELECT id FROM jobs WHERE series = ?)",
             "DELETE FROM proposals WHERE series = ?",
@@ -100,23 +102,17 @@ impl Archive {
     /// Removes the files that were noted, but none that a row names again: its instance was sent anew.
     async fn remove_noted_files(&self) -> Result<(), ArchiveError> {
         loop {
-            let noted: Vec<String> = sqlx::query_scalar("SELECT file FROM removals LIMIT 500")
-                .fetch_all(&self.pool)
-                .await?;
+            let noted: Vec<(String, Option<String>)> =
+                sqlx::query_as("SELECT file, sop_instance_uid FROM removals LIMIT 500")
+                    .fetch_all(&self.pool)
+                    .await?;
             if noted.is_empty() {
                 return Ok(());
             }
             // No file moves into its place meanwhile.
             let _places = self.places.lock().await;
-            for file in &noted {
-                let named: bool = sqlx::query_scalar(
-                    "SELECT EXISTS (SELECT 1 FROM instances WHERE file = ?1)
-                         OR EXISTS (SELECT 1 FROM deliveries WHERE file = ?1)",
-                )
-                .bind(file)
-                .fetch_one(&self.pool)
-                .await?;
-                // The name of a result is its whole path, that of an instance starts at the folder of instances.
+            for (file, sop_instance_uid) in &noted {
+                let named = self.is_named(file, sop_instance_uid.as_deref()).await?;
                 let path = self.files.instance(file);
                 if !named
                     && let Err(error) = std::fs::remove_file(&path)
@@ -126,7 +122,7 @@ impl Archive {
                 }
             }
             let mut transaction = self.pool.begin().await?;
-            for file in &noted {
+            for (file, _) in &noted {
                 sqlx::query("DELETE FROM removals WHERE file = ?")
                     .bind(file)
                     .execute(&mut *transaction)
@@ -134,5 +130,32 @@ impl Archive {
             }
             transaction.commit().await?;
         }
+    }
+
+    /// Whether a row names a file, that of an instance with this UID or, without one, of a result.
+    async fn is_named(
+        &self,
+        file: &str,
+        sop_instance_uid: Option<&str>,
+    ) -> Result<bool, ArchiveError> {
+        let by_an_instance = |condition: &str| {
+            let query = format!("SELECT EXISTS (SELECT 1 FROM instances WHERE {condition})");
+            sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+        };
+        if let Some(uid) = sop_instance_uid {
+            let named = by_an_instance("sop_instance_uid = ? AND file = ?");
+            return Ok(named.bind(uid).bind(file).fetch_one(&self.pool).await?);
+        }
+        let by_a_delivery: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM deliveries WHERE file = ?)")
+                .bind(file)
+                .fetch_one(&self.pool)
+                .await?;
+        if by_a_delivery || self.files.is_result(file) {
+            return Ok(by_a_delivery);
+        }
+        // Noted by a version that noted no UIDs: every row has to be looked at.
+        let named = by_an_instance("file = ?");
+        Ok(named.bind(file).fetch_one(&self.pool).await?)
     }
 }

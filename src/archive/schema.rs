@@ -223,6 +223,11 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX results_by_study_series ON results (study_series, sop_instance_uid);
     CREATE INDEX results_by_uid ON results (sop_instance_uid);
 ",
+    // Names of files are digests: an index of them is written all over at every instance, and the UID finds the row too.
+    "
+    DROP INDEX instances_by_file;
+    ALTER TABLE removals ADD COLUMN sop_instance_uid TEXT;
+",
 ];
 
 /// Opens the index in write-ahead mode with full synchronisation: a committed transaction survives a power cut.
