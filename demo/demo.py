@@ -150,7 +150,7 @@ def stay(dashboard, ports, study):
     if OHIF.is_dir():
         dicomweb = f"http://127.0.0.1:{ports['dicomweb']}/dicom-web"
         serve(OHIF, ROOT / "packaging/compose/ohif.js", ports["viewer"], dicomweb)
-        say(f"The result in OHIF: http://127.0.0.1:{ports['viewer']}/viewer?StudyInstanceUIDs={study}")
+        say(f"The result in OHIF, at a double click on the SEG: http://127.0.0.1:{ports['viewer']}/viewer?StudyInstanceUIDs={study}")
     input("             Enter ends the demo. ")
 
 
@@ -172,6 +172,10 @@ def main():
         say(f"The configuration of irisnode, {configuration.relative_to(ROOT)}:")
         print("".join(f"             {line}\n" for line in configuration.read_text().splitlines()))
 
+        say(f"Teaching the task `{material.task}` from one example ...")
+        run(IRISNODE, "task", "add", material.task, "--config", configuration, *material.task_arguments)
+        say("Task added: " + ", ".join(material.segments))
+
         password = secrets.token_urlsafe(9)
         run(IRISNODE, "web", "user", "add", "demo", "--role", "admin", "--config", configuration, told=password + "\n")
         log = OUT / "irisnode.log"
@@ -183,11 +187,7 @@ def main():
         orthanc.modality_is_at("irisnode", "IRISNODE", ports["dicom"])
         say(f"irisnode serves (AE IRISNODE, DICOM port {ports['dicom']}) and answers C-ECHO")
         dashboard = f"http://127.0.0.1:{ports['web']}/"
-        say(f"The dashboard: {dashboard} (user demo, password {password})")
-
-        say(f"Teaching the task `{material.task}` from one example ...")
-        run(IRISNODE, "task", "add", material.task, "--config", configuration, *material.task_arguments)
-        say("Task added: " + ", ".join(material.segments) + f"; it is at {dashboard}tasks")
+        say(f"The dashboard: {dashboard} (user demo, password {password}), and what was taught: {dashboard}tasks")
 
         sent_at = time.monotonic()
         sent = run("dcmsend", "--verbose", "--scan-directories", "--recurse", "--aetitle", "SCANNER",

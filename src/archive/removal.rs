@@ -5,7 +5,6 @@
 
 use super::jobs::now;
 use super::{Archive, ArchiveError, catalogue};
-use std::path::Path;
 use std::time::Duration;
 
 /// Every job of a series has ended so: whoever sent it has its answer, or was never to get one. A failed job waits
