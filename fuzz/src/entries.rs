@@ -222,8 +222,15 @@ pub fn config(bytes: &[u8]) {
         }
         Err(irisnode::config::ConfigError::Invalid(findings)) => {
             assert!(findings.has_errors());
-            let shown = format!("{:?}", miette::Report::new(*findings));
-            assert!(!shown.is_empty());
+            assert!(findings.lines().count() > 0);
+            let lies_in_it =
+                |problem: &irisnode::config::Problem| text.get(problem.span.clone()).is_some();
+            assert!(findings.problems().iter().all(lies_in_it));
+            // Drawing one takes longer than finding it: those of a file with few stand for all.
+            if findings.problems().len() <= 2 {
+                let shown = format!("{:?}", miette::Report::new(*findings));
+                assert!(!shown.is_empty());
+            }
         }
         Err(error) => assert!(!format!("{:?}", miette::Report::new(error)).is_empty()),
     }

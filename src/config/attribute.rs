@@ -5,6 +5,7 @@ use super::suggest::did_you_mean;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
+use std::sync::LazyLock;
 
 /// What kind of value an attribute holds, as far as a condition cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(super) fn find(written: &str) -> Result<(Tag, Holds), Complaint> {
                 .with_help("write group and element in hexadecimal, in quotes: \"0018,0050\""),
         );
     }
-    let help = did_you_mean(written, keywords()).unwrap_or_else(|| {
+    let help = did_you_mean(written, KEYWORDS.iter().copied()).unwrap_or_else(|| {
         "write the attribute's keyword as DICOM PS3.6 spells it, such as SeriesDescription, or its tag, such as \"0008,103e\"".to_owned()
     });
     Err(Complaint::new(
@@ -79,21 +80,21 @@ fn holds(vr: VR) -> Holds {
 }
 
 /// Keywords of the groups a series is described by. The dictionary offers
-/// look-up but no list, so its tags are tried one by one; only a typing
-/// mistake pays for it, some tens of milliseconds.
-fn keywords() -> impl Iterator<Item = &'static str> {
+/// look-up but no list, so its tags are tried one by one; only the first
+/// typing mistake pays for it, some tens of milliseconds.
+static KEYWORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     const GROUPS: [u16; 14] = [
         0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0028, 0x0032, 0x0038, 0x0040, 0x0050, 0x0054,
         0x0062, 0x0070, 0x3006,
     ];
-    GROUPS.into_iter().flat_map(|group| {
-        (1..=u16::MAX).filter_map(move |element| {
-            StandardDataDictionary
-                .by_tag(Tag(group, element))
-                .map(DataDictionaryEntry::alias)
-        })
-    })
-}
+    let every = |group| (1..=u16::MAX).map(move |element| Tag(group, element));
+    GROUPS
+        .into_iter()
+        .flat_map(every)
+        .filter_map(|tag| StandardDataDictionary.by_tag(tag))
+        .map(DataDictionaryEntry::alias)
+        .collect()
+});
 
 #[cfg(test)]
 mod tests {
