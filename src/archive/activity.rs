@@ -83,8 +83,8 @@ impl Archive {
     pub async fn traffic(&self) -> Result<Vec<Traffic>, ArchiveError> {
         Ok(sqlx::query_as(
             "SELECT destination,
-               sum(state = 'delivered') AS delivered,
-               max(CASE WHEN state = 'delivered' THEN delivered_at END) AS last_delivered,
+               sum(state IN ('delivered', 'stored')) AS delivered,
+               max(CASE WHEN state IN ('delivered', 'stored') THEN delivered_at END) AS last_delivered,
                sum(state = 'waiting') AS waiting,
                max(CASE WHEN state = 'waiting' THEN reason END) AS waiting_reason,
                sum(state = 'failed') AS failed

@@ -70,13 +70,13 @@ impl Arrivals {
         }
     }
 
-    /// Of these series, those that are complete at `now`.
-    pub(super) fn complete<'k>(
+    /// How long after `now` each of these series is complete, if nothing more of it comes; zero for one that is.
+    pub(super) fn until_complete<'k>(
         &self,
         keys: impl Iterator<Item = &'k SeriesKey>,
         when: &Completeness,
         now: Instant,
-    ) -> Vec<bool> {
+    ) -> Vec<Duration> {
         let series = self.lock();
         keys.map(|key| {
             let (last, wait) = match series.arriving.get(key) {
@@ -87,7 +87,7 @@ impl Arrivals {
                 Some(arrival) if arrival.is_cut_off => (arrival.last, when.quiet),
                 Some(arrival) => (arrival.last, when.after_release.min(when.quiet)),
             };
-            now.saturating_duration_since(last) >= wait
+            wait.saturating_sub(now.saturating_duration_since(last))
         })
         .collect()
     }
@@ -208,7 +208,8 @@ mod tests {
     fn is_complete(arrivals: &Arrivals, series: &str, seconds: u64) -> bool {
         let key = (series.to_owned(), "A".to_owned(), "B".to_owned());
         let now = Instant::now() + Duration::from_secs(seconds);
-        arrivals.complete(std::iter::once(&key), &WHEN, now)[0]
+        let until = arrivals.until_complete(std::iter::once(&key), &WHEN, now);
+        until[0].is_zero()
     }
 
     #[test]

@@ -280,8 +280,12 @@ pub(super) fn later(wait: Duration) -> i64 {
 }
 
 impl Archive {
-    /// Moves series that count as complete from received to complete; how many.
-    pub async fn complete_quiet(&self, when: &Completeness) -> Result<usize, ArchiveError> {
+    /// Moves series that count as complete from received to complete; how many, and how long until the next of those that
+    /// are arriving is, if nothing more of it comes.
+    pub async fn complete_quiet(
+        &self,
+        when: &Completeness,
+    ) -> Result<(usize, Option<Duration>), ArchiveError> {
         // What is acknowledged and has no row yet belongs to its series too.
         self.flush().await?;
         let arriving: Vec<(i64, String, String, String)> = sqlx::query_as(
@@ -294,10 +298,14 @@ impl Archive {
             .into_iter()
             .map(|(job, series, calling, called)| (job, (series, calling, called)))
             .unzip();
-        let complete = self.arrivals.complete(keys.iter(), when, Instant::now());
+        let until = self
+            .arrivals
+            .until_complete(keys.iter(), when, Instant::now());
+        let next = until.iter().filter(|until| !until.is_zero()).min().copied();
+        let complete: Vec<bool> = until.iter().map(Duration::is_zero).collect();
         let done = complete.iter().filter(|is_complete| **is_complete).count();
         if done == 0 {
-            return Ok(0);
+            return Ok((0, next));
         }
         let mut transaction = self.pool.begin().await?;
         for job in jobs
@@ -322,7 +330,7 @@ impl Archive {
                 .map(|(key, _)| key),
         );
         self.changed.notify_waiters();
-        Ok(done)
+        Ok((done, next))
     }
 
     /// The job of a state that is due: highest priority first, then the oldest.

@@ -73,6 +73,7 @@ where
 }
 
 /// What separates the parts of an answer: nobody can know it before.
+#[derive(Debug, Clone)]
 pub(super) struct Boundary {
     text: String,
     /// Nothing stands before the first part.

@@ -90,17 +90,45 @@ pub(super) fn accepted(headers: &HeaderMap, parameter: Option<&str>) -> Vec<Medi
     accepted
 }
 
-/// The media type of an answer in JSON.
-pub(super) fn json(accepted: &[MediaType]) -> Result<&'static str, Refused> {
-    const TYPES: [&str; 2] = ["application/dicom+json", "application/json"];
-    let found = accepted.iter().find_map(|range| {
-        let mut types = TYPES.iter().copied();
-        types.find(|media_type| takes(&range.name, media_type))
-    });
-    found.ok_or_else(|| {
+/// How data sets are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The DICOM JSON model, as this media type.
+    Json(&'static str),
+    /// The Native DICOM Model: a part for each data set.
+    Xml,
+}
+
+/// The media type of a part of an answer in XML.
+pub(super) const XML: &str = "application/dicom+xml";
+const JSON: [&str; 2] = ["application/dicom+json", "application/json"];
+
+/// How data sets are written for a client.
+pub(super) fn data_sets(accepted: &[MediaType]) -> Result<Written, Refused> {
+    // Whoever takes anything is given JSON.
+    let is_of_xml = |range: &MediaType| {
+        range.name != "*/*" && range.of_parts().is_some_and(|of| takes(&of, XML))
+    };
+    written(accepted, is_of_xml).ok_or_else(|| {
         Refused::not_acceptable(
-            "this resource is given as application/dicom+json, and not otherwise",
+            "this resource is given as application/dicom+json, or multipart/related; type=\"application/dicom+xml\"",
         )
+    })
+}
+
+/// How one data set is written, which stands alone.
+pub(super) fn data_set(accepted: &[MediaType]) -> Result<Written, Refused> {
+    written(accepted, |range| takes(&range.name, XML)).ok_or_else(|| {
+        Refused::not_acceptable("this is given as application/dicom+json or application/dicom+xml")
+    })
+}
+
+fn written(accepted: &[MediaType], is_of_xml: impl Fn(&MediaType) -> bool) -> Option<Written> {
+    accepted.iter().find_map(|range| {
+        let mut types = JSON.iter().copied();
+        let json = types.find(|media_type| takes(&range.name, media_type));
+        json.map(Written::Json)
+            .or_else(|| is_of_xml(range).then_some(Written::Xml))
     })
 }
 
@@ -202,14 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn json_is_given_to_whoever_takes_it() {
-        assert_eq!(json(&of("*/*")), Ok("application/dicom+json"));
-        assert_eq!(json(&of("application/json")), Ok("application/json"));
-        assert!(json(&of("application/dicom+xml")).is_err());
+    fn json_is_given_to_whoever_takes_it_and_xml_to_whoever_asks_for_it() {
+        let json = Ok(Written::Json("application/dicom+json"));
+        assert_eq!(data_sets(&of("*/*")), json);
         assert_eq!(
-            json(&accepted(&HeaderMap::new(), None)),
-            Ok("application/dicom+json")
+            data_sets(&of("application/json")),
+            Ok(Written::Json("application/json"))
         );
+        assert_eq!(data_sets(&accepted(&HeaderMap::new(), None)), json);
+        let xml = "multipart/related; type=\"application/dicom+xml\"";
+        assert_eq!(data_sets(&of(xml)), Ok(Written::Xml));
+        assert_eq!(
+            data_sets(&of(&format!("{xml};q=0.5, */*;q=0.1"))),
+            Ok(Written::Xml)
+        );
+        assert!(data_sets(&of("application/dicom+xml")).is_err());
+        assert_eq!(data_set(&of("application/dicom+xml")), Ok(Written::Xml));
+        assert!(data_set(&of("text/html")).is_err());
     }
 
     #[test]

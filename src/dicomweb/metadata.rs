@@ -1,7 +1,8 @@
 //! WADO-RS: what instances say of themselves, without their pixels (PS3.18 section 10.4.1.1.2).
 
 use super::Shared;
-use super::body::{streamed, typed};
+use super::body::streamed;
+use super::data_sets::DataSets;
 use super::instances::Accept;
 use super::json::{attribute, data_set, key};
 use super::media;
@@ -31,12 +32,12 @@ pub(super) async fn retrieve(
 ) -> Result<Response, Refused> {
     let stored = named.stored(&shared).await?;
     let accepted = media::accepted(&headers, accept.accept.as_deref());
-    let content_type = media::json(&accepted)?;
+    let written = media::data_sets(&accepted)?;
     let place = shared.place().await?;
     let base = shared.base(&headers);
-    let body = streamed(move |out| async move {
+    let mut answer = DataSets::new(written);
+    Ok(answer.clone().answer(streamed(move |out| async move {
         let _place = place;
-        let mut before = "[";
         for some in stored.chunks(AT_A_TIME) {
             let (some, base) = (some.to_vec(), base.clone());
             let told = shared.work(move || some.iter().map(|one| of(one, &base)).collect());
@@ -46,17 +47,15 @@ pub(super) async fn retrieve(
             };
             for one in told {
                 // Half of the metadata must not pass for all of it.
-                let Some(one) = one else {
+                let Some(one) = one.and_then(|one| answer.one(&one).ok()) else {
                     let why = "an instance cannot be read back";
                     return out.fail(io::Error::other(why)).await;
                 };
-                out.send(format!("{before}{one}")).await?;
-                before = ",";
+                out.send(one).await?;
             }
         }
-        out.send("]").await
-    });
-    Ok(typed(content_type, body))
+        out.send(answer.end()).await
+    })))
 }
 
 fn of(one: &StoredInstance, base: &str) -> Option<Value> {

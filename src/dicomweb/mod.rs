@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod bulkdata;
 mod connections;
+mod data_sets;
 mod frames;
 mod instances;
 mod json;
@@ -24,6 +25,7 @@ mod search;
 mod statement;
 mod store;
 mod transcode;
+mod xml;
 
 use crate::archive::{Acceptance, Archive};
 use access::Access;

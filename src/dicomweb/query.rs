@@ -1,17 +1,17 @@
 //! QIDO-RS (PS3.18 section 10.6).
 
 use super::Shared;
-use super::body::typed;
+use super::data_sets::DataSets;
 use super::json::{attribute, data_set, key, vr_of};
-use super::media;
+use super::media::{self, Written};
 use super::refused::Refused;
 use super::resource::Named;
 use super::search::{Asked, MOST_RESULTS};
 use crate::archive::{Attributes, Level, Match, StoredInstance};
 use crate::assemble::read_attributes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use serde_json::{Map, Value, json};
@@ -66,7 +66,7 @@ async fn answer(
 ) -> Result<Response, Refused> {
     let accept = parameters.iter().find(|(name, _)| name == "accept");
     let accept = accept.map(|(_, value)| value.as_str());
-    let content_type = media::json(&media::accepted(headers, accept))?;
+    let written = media::data_sets(&media::accepted(headers, accept))?;
     named.check()?;
     let mut asked = Asked::read(level, parameters)?;
     for (tag, uid) in [
@@ -98,13 +98,25 @@ async fn answer(
         results.push(result(level, one, more, &base));
     }
     // Of nothing an empty list, though PS3.18 table 10.6.3-1 has 204 without one: Orthanc and others read JSON in any case.
-    let mut answer = typed(content_type, Value::Array(results).to_string());
+    // There is no answer of no parts.
+    let mut answer = match (written, results.is_empty()) {
+        (Written::Xml, true) => StatusCode::NO_CONTENT.into_response(),
+        _ => {
+            let all = DataSets::new(written).all(&results);
+            all.map_err(|_| unwritten())?
+        }
+    };
     for warning in &asked.warnings {
         if let Ok(value) = HeaderValue::from_str(&format!("299 irisnode \"{warning}\"")) {
             answer.headers_mut().append(header::WARNING, value);
         }
     }
     Ok(answer)
+}
+
+fn unwritten() -> Refused {
+    let sentence = "the answer cannot be written; ask for application/dicom+json";
+    Refused::new(StatusCode::INTERNAL_SERVER_ERROR, sentence)
 }
 
 /// What is told of something that was found.

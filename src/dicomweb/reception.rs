@@ -150,9 +150,13 @@ impl Reception {
         pushed
     }
 
-    /// The body ended: was it whole?
-    pub(super) fn finish(self) -> (Received, Result<(), Malformed>) {
-        (self.received, self.parser.finish())
+    /// The body ended: was it whole? Then nothing more comes by it, as after the release of an association.
+    pub(super) fn finish(mut self) -> (Received, Result<(), Malformed>) {
+        let whole = self.parser.finish();
+        if whole.is_ok() {
+            self.bringing.released();
+        }
+        (self.received, whole)
     }
 
     fn begin(&self, head: &str) -> Part {

@@ -4,11 +4,12 @@ use super::Shared;
 use super::body::typed;
 use super::instances::Accept;
 use super::json::{attribute, key};
-use super::media::{self, MediaType};
+use super::media::{self, MediaType, Written};
 use super::multipart::Multipart;
 use super::reception::{FailureReason, Received, Reception};
 use super::refused::Refused;
 use super::resource::Named;
+use super::xml;
 use crate::archive::Uids;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -38,7 +39,7 @@ pub(super) async fn store(
     let named = named.map_or_else(Named::default, |Path(named)| named);
     named.check()?;
     let accepted = media::accepted(&headers, accept.accept.as_deref());
-    let content_type = media::json(&accepted)?;
+    let written = media::data_set(&accepted)?;
     let parser = parser(&headers)?;
     let place = Arc::clone(&shared.stores).acquire_owned();
     let place = tokio::time::timeout(super::PATIENCE, place).await;
@@ -76,7 +77,7 @@ pub(super) async fn store(
         (Ok(()), Some(sentence)) => Some(Refused::bad_request(sentence)),
         (Ok(()), None) => None,
     };
-    answer(received, problem, &shared.base(&headers), content_type)
+    answer(received, problem, &shared.base(&headers), written)
 }
 
 /// The boundary of a body that is taken here.
@@ -159,7 +160,7 @@ fn answer(
     mut received: Received,
     problem: Option<Refused>,
     base: &str,
-    content_type: &'static str,
+    written: Written,
 ) -> Result<Response, Refused> {
     match problem {
         Some(problem) if received.stored.is_empty() => return Err(problem),
@@ -185,7 +186,12 @@ fn answer(
         (true, _) if is_full => StatusCode::SERVICE_UNAVAILABLE,
         (true, _) => StatusCode::CONFLICT,
     };
-    let mut answer = typed(content_type, data_set(&received, base).to_string());
+    let told = data_set(&received, base);
+    let mut answer = match written {
+        Written::Json(content_type) => typed(content_type, told.to_string()),
+        // What is stored is stored, whether or not it can be said so in XML.
+        Written::Xml => typed(media::XML, xml::document(&told).unwrap_or_default()),
+    };
     *answer.status_mut() = status;
     Ok(answer.into_response())
 }

@@ -57,6 +57,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Timers may fire a little early.
+const A_MOMENT: Duration = Duration::from_millis(2);
 /// How often retention is looked after.
 const REMOVAL_PERIOD: Duration = Duration::from_secs(60);
 
@@ -319,8 +321,9 @@ async fn remove_old_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
     }
 }
 
-/// received → complete: looks often enough that the look adds little to the quiet time.
+/// received → complete: looks when the next series can be, and often enough to see what begins to arrive.
 async fn complete_quiet_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    let mut next = None;
     loop {
         let config = rooms.config();
         let when = Completeness {
@@ -330,7 +333,9 @@ async fn complete_quiet_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
         };
         let period = (when.quiet.min(when.after_release) / 10)
             .clamp(Duration::from_millis(50), Duration::from_secs(1));
-        if !pace::sleep(period, &shutdown).await {
+        // A little later than the moment itself, so that one look is enough.
+        let wait = next.map_or(period, |next: Duration| period.min(next + A_MOMENT));
+        if !pace::sleep(wait, &shutdown).await {
             return;
         }
         let complete = tokio::select! {
@@ -338,9 +343,16 @@ async fn complete_quiet_series(rooms: Arc<Rooms>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         };
         match complete {
-            Ok(0) => {}
-            Ok(series) => tracing::info!(series, "series complete"),
-            Err(error) => tracing::error!(%error, "the index cannot be read; trying again"),
+            Ok((series, soonest)) => {
+                next = soonest;
+                if series > 0 {
+                    tracing::info!(series, "series complete");
+                }
+            }
+            Err(error) => {
+                next = None;
+                tracing::error!(%error, "the index cannot be read; trying again");
+            }
         }
     }
 }

@@ -58,7 +58,10 @@ async fn drop(State(shared): State<Arc<Shared>>, admin: Admin, mut form: Multipa
     loop {
         let field = match form.next_field().await {
             Ok(Some(field)) => field,
-            Ok(None) => break,
+            Ok(None) => {
+                bringing.released();
+                break;
+            }
             Err(error) => return cut_short(&error),
         };
         let name = field.file_name().unwrap_or("a file").to_owned();

@@ -5,15 +5,19 @@ read    holds all that the node gives of the study in FOLDER against the files t
 results waits until a SEG and an SR of the study are found, and leaves them in MORE.
 """
 
+import email
 import io
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pydicom
 import pydicom.encaps
+import requests
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 
@@ -112,6 +116,57 @@ def metadata(client, sent):
             assert client.retrieve_bulkdata(bulk)[0] == first.PixelData
 
 
+NATIVE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
+
+
+def native(document):
+    """What a Native DICOM Model says: tag to value representation, keyword and values, numbers as such."""
+
+    def value(element, vr):
+        if element.tag == NATIVE + "Item":
+            return attributes(element)
+        if element.tag == NATIVE + "PersonName":
+            return [(part.tag, part.text) for part in element.iter() if part.text and part.text.strip()]
+        text = (element.text or "").strip()
+        return float(text) if vr in ("DS", "IS", "US", "UL", "SS", "SL", "FD", "FL") and text else text
+
+    def attributes(of):
+        said = {}
+        for one in of.findall(NATIVE + "DicomAttribute"):
+            values = {v.get("number"): value(v, one.get("vr")) for v in one if v.tag != NATIVE + "BulkData"}
+            values = {number: v for number, v in values.items() if v not in ("", [])}
+            said[one.get("tag")] = (one.get("vr"), one.get("keyword"), values)
+        return said
+
+    return attributes(ElementTree.fromstring(document))
+
+
+def in_xml(client, folder, sent):
+    """The same metadata in XML is what DCMTK makes of the files."""
+    first = sent[0]
+    series = f"{url}/studies/{first.StudyInstanceUID}/series/{first.SeriesInstanceUID}"
+    accept = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    answer = requests.get(f"{series}/metadata", headers=accept)
+    assert answer.status_code == 200 and 'type="application/dicom+xml"' in answer.headers["Content-Type"], answer
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + answer.content).get_payload()
+    assert len(parts) == len(sent)
+    told = [native(part.get_payload(decode=True)) for part in parts]
+    told = {one["00080018"][2]["1"]: one for one in told}
+    for file in sorted(Path(folder).glob("*.dcm")):
+        made = subprocess.run(["dcm2xml", "--native-format", "+Xn", file], check=True, capture_output=True)
+        theirs = native(made.stdout)
+        ours = told[theirs["00080018"][2]["1"]]
+        # Where the pixels are, the syntax they are kept in, and the letters of the answer are for DICOMweb to say.
+        for tag in ["7FE00010", "00083002", "00080005"]:
+            theirs.pop(tag, None), ours.pop(tag, None)
+        assert ours == theirs, {tag: (ours.get(tag), theirs.get(tag)) for tag in {*ours, *theirs} if ours.get(tag) != theirs.get(tag)}
+    found = requests.get(f"{url}/series", params={"SeriesInstanceUID": first.SeriesInstanceUID}, headers=accept)
+    assert found.status_code == 200 and b'keyword="Modality"' in found.content, found.content
+    found = requests.get(f"{url}/series", params={"SeriesInstanceUID": "1.2.3"}, headers=accept)
+    assert (found.status_code, found.content) == (204, b"")
+
+
 def frames(client, sent):
     for instance in sent[:3]:
         uids = instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID
@@ -150,6 +205,7 @@ def read(client, folder):
     search(client, sent)
     retrieve(client, sent)
     metadata(client, sent)
+    in_xml(client, folder, sent)
     frames(client, sent)
     streams(client, sent)
     rendered(client, sent)
