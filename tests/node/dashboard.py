@@ -125,12 +125,11 @@ def drop(browser):
     sign_in(page, "ada")
     page.goto(home + "/teach")
     chooser = page.get_by_label("Labels from this computer")
-    chooser.set_input_files([*files, __file__])
+    chooser.set_input_files([__file__])
     page.get_by_role("button", name="Teach").click()
     said = page.locator("body").inner_text()
-    check(f"{len(files)} taken" in said and "dashboard.py: it is no DICOM file" in said, said)
+    check("0 taken" in said and "dashboard.py: it is no DICOM file" in said, said)
 
-    # The same again costs nothing: a PACS sends twice too.
     page.goto(home + "/teach")
     chooser.set_input_files(files)
     page.get_by_role("button", name="Teach").click()
