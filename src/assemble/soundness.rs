@@ -32,6 +32,8 @@ const LARGEST_META: u32 = 1 << 20;
 /// (0002,0000) UL of four bytes (PS3.10 section 7.1).
 const GROUP_LENGTH: [u8; 8] = [2, 0, 0, 0, b'U', b'L', 4, 0];
 
+const CUT_SHORT: &str = "it ends within a value, or a value claims more bytes than there are";
+
 /// How much of a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Extent {
@@ -107,24 +109,33 @@ impl<R> Seek for Forward<R> {
     }
 }
 
-/// The last bytes that were read of a source.
-type Last = Rc<Cell<[u8; 8]>>;
+/// What a source has given.
+#[derive(Default)]
+struct Seen {
+    /// The last bytes that were read of it.
+    last: Cell<[u8; 8]>,
+    /// More was asked for than there is.
+    has_ended: Cell<bool>,
+}
 
-/// A source, and what was last read of it.
+/// A source, and what was seen of it.
 struct Watched<R> {
     source: R,
-    last: Last,
+    seen: Rc<Seen>,
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.source.read(buffer)?;
-        let mut last = self.last.get();
+        if read == 0 && !buffer.is_empty() {
+            self.seen.has_ended.set(true);
+        }
+        let mut last = self.seen.last.get();
         let new = &buffer[read.saturating_sub(last.len())..read];
         last.rotate_left(new.len());
         let kept = last.len() - new.len();
         last[kept..].copy_from_slice(new);
-        self.last.set(last);
+        self.seen.last.set(last);
         Ok(read)
     }
 }
@@ -150,14 +161,17 @@ fn is_delimiter_with_length([a, b, c, d, length @ ..]: [u8; 8]) -> bool {
 
 type Walked<S> = LazyDataSetReader<DynStatefulDecoder<Watched<S>>>;
 
-fn open<S: Read + Seek>(source: S, syntax: &TransferSyntax) -> Result<(Walked<S>, Last), String> {
-    let last = Last::default();
+fn open<S: Read + Seek>(
+    source: S,
+    syntax: &TransferSyntax,
+) -> Result<(Walked<S>, Rc<Seen>), String> {
+    let seen = Rc::new(Seen::default());
     let watched = Watched {
         source,
-        last: Rc::clone(&last),
+        seen: Rc::clone(&seen),
     };
     let reader = LazyDataSetReader::new_with_ts(watched, syntax);
-    Ok((reader.map_err(|error| error.to_string())?, last))
+    Ok((reader.map_err(|error| error.to_string())?, seen))
 }
 
 /// Reads past the file meta information, which is as long as it says; gives the Transfer Syntax UID in it.
@@ -231,7 +245,7 @@ fn is_binary(vr: VR) -> bool {
 }
 
 fn walk<S>(
-    (mut reader, last): (LazyDataSetReader<S>, Last),
+    (mut reader, seen): (LazyDataSetReader<S>, Rc<Seen>),
     end: u64,
     extent: Extent,
 ) -> Result<(), String>
@@ -269,7 +283,7 @@ where
                 in_offset_table = true;
             }
             LazyDataToken::ItemEnd | LazyDataToken::SequenceEnd
-                if is_delimiter_with_length(last.get()) =>
+                if is_delimiter_with_length(seen.last.get()) =>
             {
                 return Err("a delimiter claims a length".into());
             }
@@ -295,6 +309,7 @@ where
                 LazyDataToken::LazyValue { header, decoder }
                     .skip()
                     .map_err(|error| broken(&error))?;
+                is_whole(&seen)?;
             }
             LazyDataToken::LazyItemValue { len, decoder } => {
                 fits(decoder.position(), len, end)?;
@@ -304,6 +319,7 @@ where
                 LazyDataToken::LazyItemValue { len, decoder }
                     .skip()
                     .map_err(|error| broken(&error))?;
+                is_whole(&seen)?;
             }
             _ => {}
         }
@@ -317,11 +333,20 @@ fn known(length: Length) -> Result<u32, String> {
         .ok_or_else(|| "a value has no length and is no sequence".into())
 }
 
+/// Whether a value that was passed over was all there. Of an inflated source only its end tells; the library passes over
+/// what is not there without a word, and takes memory for it when it reads.
+fn is_whole(seen: &Seen) -> Result<(), String> {
+    match seen.has_ended.get() {
+        true => Err(CUT_SHORT.to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// Where a value ends.
 fn fits(position: u64, claimed: u32, end: u64) -> Result<u64, String> {
     let value_end = position.saturating_add(claimed.into());
     if value_end > end {
-        return Err("it ends within a value, or a value claims more bytes than there are".into());
+        return Err(CUT_SHORT.to_owned());
     }
     Ok(value_end)
 }

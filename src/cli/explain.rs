@@ -242,7 +242,7 @@ impl Explained<'_> {
         let fitting = taught.iter().filter(|task| task.is_of_modality(modality));
         let names: Vec<&str> = fitting.map(|task| task.name.as_str()).collect();
         match names.as_slice() {
-            [] => format!("{named} (no task of {modality} was taught yet)"),
+            [] => format!("{named} (no task of {modality} was taught over DICOM yet)"),
             names => format!("{named} ({})", names.join(", ")),
         }
     }

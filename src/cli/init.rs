@@ -15,7 +15,7 @@ Examples:
   irisnode init
   irisnode init --out /etc/irisnode/irisnode.toml --peer pacs=ORTHANC@10.0.0.5:4242
   irisnode init --ae-title IRISNODE --listen 0.0.0.0:11112 --data-dir /var/lib/irisnode \\
-      --peer pacs=ORTHANC@10.0.0.5:4242 --web 127.0.0.1:8042 --modality CT --yes
+      --peer pacs=ORTHANC@10.0.0.5:4242 --web 127.0.0.1:8044 --modality CT --yes
 
 At a terminal it asks for what no option says; with --yes it asks nothing and takes the defaults. A file that is
 there is left as it is without --force.";
@@ -25,7 +25,7 @@ const MODALITIES: [&str; 3] = ["CT", "MR", "PT"];
 const AE_TITLE: &str = "IRISNODE";
 const LISTEN: &str = "0.0.0.0:11112";
 const TEACH_AE: &str = "IRISTEACH";
-const WEB: &str = "127.0.0.1:8042";
+const WEB: &str = "127.0.0.1:8044";
 
 /// Write a first configuration from a few answers.
 ///
@@ -49,7 +49,7 @@ pub struct Args {
     /// AE title that labels which teach are sent to [default: IRISTEACH].
     #[arg(long, value_name = "AE", value_parser = ae_title)]
     teach_ae: Option<String>,
-    /// Address of the status page, one of this machine's own, or `none` [default: 127.0.0.1:8042].
+    /// Address of the status page, one of this machine's own, or `none` [default: 127.0.0.1:8044].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = web)]
     web: Option<WebArg>,
     /// Modality of the first rule [default: CT].

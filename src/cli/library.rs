@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic, miette};
 
 use super::config_arg::usual_place;
-use crate::config::{ConfigFile, Device, NodeConfig, default_weights};
+use crate::config::{ConfigFile, Device, NodeConfig, Rule, default_weights};
 use crate::iris::{Iris, choose_device};
 use crate::tasks::TaskLibrary;
 
@@ -34,6 +34,8 @@ pub struct Places {
     /// Weights of the network; the file may be absent.
     pub weights: PathBuf,
     device: Device,
+    /// The configuration's rules.
+    rules: Vec<Rule>,
 }
 
 impl LibraryArgs {
@@ -44,23 +46,37 @@ impl LibraryArgs {
             Some(path) => Some(path.as_path()),
             None => implied.is_file().then_some(implied.as_path()),
         };
-        let node = match config {
+        let (node, rules) = match config {
             // A task that a rule names may be the very one that is being added: it need not be there yet.
-            Some(path) => ConfigFile::read(path)?.into_config().node,
-            None => NodeConfig {
-                weights: default_weights(Path::new("")),
-                ..NodeConfig::default()
-            },
+            Some(path) => {
+                let config = ConfigFile::read(path)?.into_config();
+                (config.node, config.rules)
+            }
+            None => {
+                let weights = default_weights(Path::new(""));
+                let node = NodeConfig {
+                    weights,
+                    ..NodeConfig::default()
+                };
+                (node, Vec::new())
+            }
         };
         Ok(Places {
             tasks: self.tasks_dir.clone().unwrap_or(node.task_dir),
             weights: self.weights.clone().unwrap_or(node.weights),
             device: self.device.unwrap_or(node.device),
+            rules,
         })
     }
 }
 
 impl Places {
+    /// Whether there are rules, and none of them names a task.
+    pub fn no_rule_runs(&self, task: &str) -> bool {
+        let names = |rule: &Rule| rule.tasks.iter().any(|name| name == task);
+        !self.rules.is_empty() && !self.rules.iter().any(names)
+    }
+
     /// The task library.
     pub fn library(&self) -> miette::Result<TaskLibrary> {
         TaskLibrary::open(&self.tasks).into_diagnostic()

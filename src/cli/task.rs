@@ -186,6 +186,12 @@ fn add(args: AddArgs) -> miette::Result<()> {
             places.weights.display()
         );
     }
+    if places.no_rule_runs(&args.name) {
+        println!(
+            "No rule of the configuration runs it yet: add \"{}\" to the `tasks` of one.",
+            args.name
+        );
+    }
     Ok(())
 }
 

@@ -68,7 +68,7 @@ impl Starter {
         page.heading("[web]");
         match self.web {
             Some(address) => page.option("[web]", "listen", text(&address.to_string())),
-            None => page.later("[web]", "listen", text("127.0.0.1:8042")),
+            None => page.later("[web]", "listen", text("127.0.0.1:8044")),
         }
         page.heading("[[rule]]");
         page.option(

@@ -28,7 +28,7 @@ pub(super) fn read(mut section: Section<'_, '_>, data_dir: &Path, base: &Path) -
                 "`listen` of [web] is open to the network",
                 "not this machine only",
             )
-            .with_help("write \"127.0.0.1:8042\"; for others, put a web server with TLS before it"),
+            .with_help("write \"127.0.0.1:8044\"; for others, put a web server with TLS before it"),
         );
     }
     let users = section.or("users", data_dir.join("users.toml"), value::path(base));

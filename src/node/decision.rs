@@ -84,7 +84,7 @@ pub fn decision(
     }
     if plan.is_empty() {
         return Decision::Skipped(format!(
-            "rules matched, and no task of modality {modality} was taught yet"
+            "rules matched, and no task of modality {modality} was taught over DICOM yet; a task of `irisnode task add` is run by a rule that names it in `tasks`"
         ));
     }
     if plan.iter().all(|rule| rule.obstacle.is_some()) {

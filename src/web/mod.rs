@@ -74,7 +74,9 @@ pub struct WebOptions {
 
 /// Why there is no status page.
 #[derive(Debug, thiserror::Error)]
-#[error("the status page cannot listen on {address}: {source}")]
+#[error(
+    "the status page cannot listen on {address}: {source}; another program may be there (Orthanc has 8042): write a free port as `listen` under [web]"
+)]
 pub struct WebError {
     address: SocketAddr,
     source: std::io::Error,

@@ -35,7 +35,7 @@ fn what_init_writes_by_options_passes_check_and_says_what_was_asked() {
         "ORTHANC at 127.0.0.1:4242",
         "OTHER at archive.example:104",
         "teaching  by labels sent to IRISTEACH",
-        "http://127.0.0.1:8042/",
+        "http://127.0.0.1:8044/",
         "when  Modality is MR",
         "run   *taught",
     ] {
@@ -161,7 +161,7 @@ fn at_a_terminal_it_asks_and_an_empty_answer_is_the_default() {
         "name = \"pacs\"",
         "ae_title = \"VNA\"",
         &format!("port = {nobody}"),
-        "# listen = \"127.0.0.1:8042\"",
+        "# listen = \"127.0.0.1:8044\"",
         "Modality = \"MR\"",
     ] {
         assert!(

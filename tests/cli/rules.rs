@@ -82,7 +82,7 @@ fn a_rule_may_run_whatever_is_taught_and_teach_names_peers_that_are_there() {
     let answer = desk.run("explain", &[("", &fixture("query/series"))]);
     let said = &answer.worked().stdout;
     assert!(
-        said.contains("run *taught (no task of CT was taught yet)"),
+        said.contains("run *taught (no task of CT was taught over DICOM yet)"),
         "{said}"
     );
 

@@ -167,6 +167,13 @@ fn dicom_bombs() -> Vec<(&'static str, Vec<u8>)> {
                 &deflated(std::iter::once(long(9, 0x10, b"OB", 560 << 20)).chain(zeros(560))),
             ),
         ),
+        (
+            "claims more than it inflates to",
+            file(
+                &deflate,
+                &deflated(std::iter::once(long(9, 0x10, b"OB", 480 << 20)).chain(zeros(1))),
+            ),
+        ),
     ]
 }
 
