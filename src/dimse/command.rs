@@ -1,7 +1,8 @@
 //! Command sets of the services this node provides (PS3.7 section 9.3).
 
+use dicom_core::dictionary::DataDictionary;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
@@ -248,20 +249,33 @@ pub fn read_command_set(bytes: &[u8]) -> Result<InMemDicomObject, CommandError> 
         .map_err(|_| CommandError::Unreadable)
 }
 
-/// Whether the bytes are a flat run of group 0000 elements whose lengths fit.
+/// Whether the bytes are a flat run of group 0000 elements whose lengths fit,
+/// and hold whole numbers where they are numbers.
 ///
 /// dicom-object allocates what a length claims before it reads; a command set
-/// of 200 bytes could so ask for 4 GiB.
+/// of 200 bytes could so ask for 4 GiB. After a number that is cut it reads on
+/// out of step, and takes for a length what is none.
 fn lengths_are_true(mut bytes: &[u8]) -> bool {
     while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
         let group = u16::from_le_bytes([head[0], head[1]]);
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        if group != 0 || length > rest.len() {
+        let tag = Tag(group, u16::from_le_bytes([head[2], head[3]]));
+        if group != 0 || length > rest.len() || !length.is_multiple_of(unit(tag)) {
             return false;
         }
         bytes = &rest[length..];
     }
     bytes.is_empty()
+}
+
+/// Bytes of one number of an element; 1 where it holds none.
+fn unit(tag: Tag) -> usize {
+    let entry = StandardDataDictionary.by_tag(tag);
+    match entry.map(|entry| entry.vr.relaxed()) {
+        Some(VR::US | VR::SS) => 2,
+        Some(VR::UL | VR::SL | VR::AT) => 4,
+        _ => 1,
+    }
 }
 
 /// The response to a request; `None` where the request has none. The bytes are
@@ -350,5 +364,18 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Command::decode(&bytes);
         }
+    }
+
+    #[test]
+    fn a_command_set_whose_numbers_are_cut_is_not_read() {
+        // (0000,0100) US of three bytes: read as one number, what follows begins a byte early, with a length of 989 MB.
+        let cut = [
+            [0, 0, 0, 1, 3, 0, 0, 0].as_slice(),
+            &[0xfe, 0x28, 8],
+            &[0, 0, 3, 0, 0, 0, 0, 0],
+        ];
+        assert!(read_command_set(&cut.concat()).is_err());
+        let whole = [0, 0, 0, 1, 2, 0, 0, 0, 0x30, 0];
+        assert!(read_command_set(&whole).is_ok());
     }
 }
