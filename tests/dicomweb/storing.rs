@@ -1,10 +1,9 @@
 //! STOW-RS: the same promise as C-STORE's.
 
-use crate::support::{CtSlice, DrawnSeries, NodeSetup, data_set, wait_until};
+use crate::support::{CtSlice, DrawnSeries, NodeSetup, data_set};
 use crate::{WITH_ORGANS, Web, body, failures};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::time::Duration;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.410";
 
@@ -120,9 +119,6 @@ fn nothing_is_stored_while_the_disk_is_low() {
     let answer = web.store("/studies", &files);
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.header("retry-after").is_some());
-    assert!(wait_until(Duration::from_secs(5), || web
-        .node
-        .log()
-        .contains("are free")));
+    web.node.wait_for_log("are free");
     assert!(web.found("/studies").is_empty());
 }

@@ -176,8 +176,9 @@ fn three_hundred_slices_come_over_one_association() {
     let text = printed(&sent);
     assert!(sent.status.success(), "{text}");
     assert_eq!(node.kept().len(), 300);
-    assert_eq!(node.log().matches("association ended").count(), 1);
     assert_eq!(node.ended_jobs(1)[0]["instances"], 300);
+    node.wait_for_log("association ended");
+    assert_eq!(node.log().matches("association ended").count(), 1);
 }
 
 #[test]
@@ -226,10 +227,7 @@ fn a_disk_nearly_full_refuses_what_comes_and_keeps_going() {
         assert!(error.to_string().contains("A700H"), "{error}");
     }
     assert_eq!(node.kept().len() + node.spooled().len(), 0);
-    assert!(
-        node.log()
-            .contains("MiB are free on the data folder's disk")
-    );
+    node.wait_for_log("MiB are free on the data folder's disk");
     assert_answers(&node);
     assert!(node.process().is_alive());
 }

@@ -66,7 +66,7 @@ fn a_series_is_complete_when_as_many_are_there_as_the_pacs_has() {
     send_as_pacs(&node, &files[5..]);
     let jobs = node.ended_jobs(1);
     assert_eq!(jobs[0]["instances"], 8, "{jobs:#?}");
-    assert!(node.log().contains("series complete, all are there"));
+    node.wait_for_log("series complete, all are there");
 }
 
 #[test]
@@ -81,9 +81,5 @@ fn a_pacs_that_does_not_know_the_series_or_does_not_answer_leaves_it_to_the_quie
     let other = CtSlice::new(&format!("{UID}.7"));
     send_as_pacs(&node, &[other.write(folder.path())]);
     node.ended_jobs(2);
-    let text = node.log();
-    assert!(
-        text.contains("how many instances there are is not known"),
-        "{text}"
-    );
+    node.wait_for_log("how many instances there are is not known");
 }

@@ -147,10 +147,7 @@ fn connections_that_ask_for_nothing_hold_no_place_and_more_than_a_few_are_closed
     for stream in &more[2..] {
         assert_eq!(hangs_up(stream), b"");
     }
-    assert!(
-        node.log()
-            .contains("too many connections without an association")
-    );
+    node.wait_for_log("too many connections without an association");
     drop((half_open, more));
     let free_again = wait_until(PATIENCE, || RawAssociation::try_open(&node).is_some());
     assert!(free_again, "{}", node.log());
@@ -197,7 +194,7 @@ fn half_a_tls_handshake_is_not_waited_for_for_ever() {
         });
         assert_eq!(hangs_up(&silent), b"");
     });
-    assert!(node.log().contains("a connection asked for no association"));
+    node.wait_for_log("a connection asked for no association");
 }
 
 #[test]
@@ -246,10 +243,7 @@ fn a_data_set_that_is_not_what_it_should_be_is_refused_and_the_association_goes_
     assert_eq!(association.store(&uid, &bytes, 1000), 0);
     association.release();
     assert_eq!(node.kept().len(), 1);
-    assert!(
-        node.log()
-            .contains("SOP Instance UID of the data set is not the one that was announced")
-    );
+    node.wait_for_log("SOP Instance UID of the data set is not the one that was announced");
 }
 
 #[test]

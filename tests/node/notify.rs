@@ -135,12 +135,7 @@ fn a_failure_is_posted_with_its_reason_and_nothing_of_the_patient() {
     let all = message.to_string();
     assert!(!all.contains(UID) && !all.contains("Nobody"), "{all}");
     // The address holds a secret; the log says the host.
-    assert!(
-        node.log()
-            .contains(&format!("127.0.0.1:{port} answered 500")),
-        "{}",
-        node.log()
-    );
+    node.wait_for_log(&format!("127.0.0.1:{port} answered 500"));
     assert!(!node.log().contains("SECRET") && !node.log().contains("let me in"));
 }
 

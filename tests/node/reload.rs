@@ -45,11 +45,7 @@ fn a_rule_that_is_added_to_the_file_is_used_for_the_next_series_and_open_associa
     node.configure(&(node.configuration() + &rule("every CT", &to_pacs)));
     node.wait_for_log("is in force");
 
-    assert!(
-        node.log().contains("rule `every CT` added"),
-        "{}",
-        node.log()
-    );
+    node.wait_for_log("rule `every CT` added");
     let slice = CtSlice::new(&format!("{UID}.2"));
     let files = tempfile::tempdir().unwrap();
     let bytes = data_set(&slice.write(files.path()));
@@ -94,11 +90,7 @@ fn a_file_with_a_mistake_is_refused_as_a_whole_and_everyone_is_told() {
         .position(|line| line.contains("Modalty"))
         .unwrap();
     node.wait_for_log(&format!("irisnode.toml:{line}: "));
-    assert!(
-        node.log().contains("did you mean `Modality`?"),
-        "{}",
-        node.log()
-    );
+    node.wait_for_log("did you mean `Modality`?");
     assert!(wait_until(PATIENCE, || !in_force()));
     let page = get(web, "/").text();
     assert!(
@@ -161,11 +153,7 @@ fn a_peer_that_is_removed_can_no_longer_call_and_sighup_asks_at_once() {
     node.wait_for_log("peer `scanner` removed");
     let echo = dcmtk(&node, "echoscu", &[], &[]);
     assert!(!echo.status.success());
-    assert!(
-        node.log().contains("is that of no [[peer]]"),
-        "{}",
-        node.log()
-    );
+    node.wait_for_log("is that of no [[peer]]");
 
     node.configure(&text);
     node.hang_up();

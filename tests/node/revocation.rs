@@ -4,7 +4,7 @@ use crate::printed;
 use crate::support::{
     Authority, Holder, NodeSetup, PATIENCE, Running, free_port, tool, wait_until,
 };
-use crate::tls::{assert_logged, by_tls, peer, tls};
+use crate::tls::{by_tls, peer, tls};
 use std::path::Path;
 
 const FAR: (i32, u8, u8) = (2099, 1, 1);
@@ -34,12 +34,12 @@ fn a_caller_whose_certificate_is_revoked_gets_in_until_the_list_says_so_and_no_l
     hospital.revoke(&[&lost], FAR);
 
     assert!(!gets_in(&lost));
-    assert_logged(&node, "the other side's certificate has been revoked");
+    node.wait_for_log("the other side's certificate has been revoked");
     assert!(gets_in(&sound), "{}", node.log());
     // What is no list leaves the earlier one in force.
     std::fs::write(&list, "nothing").unwrap();
     assert!(!gets_in(&lost) && gets_in(&sound));
-    assert_logged(&node, "the earlier ones stay in force");
+    node.wait_for_log("the earlier ones stay in force");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_certificate_that_is_trusted_itself_can_be_revoked_too_and_lists_may_be_as_a
         node.log()
     );
     assert!(!by_tls(&node, "echoscu", &lost, &hospital).status.success());
-    assert_logged(&node, "the other side's certificate has been revoked");
+    node.wait_for_log("the other side's certificate has been revoked");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn check_says_what_is_revoked_and_when_a_list_is_over_and_such_a_list_stays_in_f
     assert!(valid && text.contains(said), "{text}");
     let refused = || !by_tls(&node, "echoscu", &lost, &hospital).status.success();
     assert!(wait_until(PATIENCE, refused));
-    assert_logged(&node, "should have been replaced by a newer one");
+    node.wait_for_log("should have been replaced by a newer one");
 
     std::fs::write(&list, "no list at all").unwrap();
     let (valid, text) = check();

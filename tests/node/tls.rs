@@ -44,12 +44,6 @@ pub fn by_tls(node: &Node, program: &str, own: &Holder, authority: &Authority) -
     dcmtk(node, program, &options, &[])
 }
 
-/// The node's log comes to say this.
-pub fn assert_logged(node: &Node, words: &str) {
-    let logged = wait_until(PATIENCE, || node.log().contains(words));
-    assert!(logged, "{words:?} is not in the log:\n{}", node.log());
-}
-
 #[test]
 fn a_series_comes_from_orthanc_by_tls_and_its_result_goes_back_by_tls() {
     let hospital = Authority::new("hospital");
@@ -137,18 +131,12 @@ fn only_callers_with_a_certificate_of_the_authority_get_in_and_the_log_says_why_
     let not_its_own = by_tls(&node, "echoscu", &other, &hospital);
     let text = printed(&not_its_own);
     assert!(text.contains("Calling AE Title Not Recognized"), "{text}");
-    assert_logged(
-        &node,
-        "it shows a certificate that `only_with` does not name: CN=other",
-    );
+    node.wait_for_log("it shows a certificate that `only_with` does not name: CN=other");
 
     let stranger = elsewhere.certify("stranger");
     let refused = by_tls(&node, "echoscu", &stranger, &hospital);
     assert!(!refused.status.success());
-    assert_logged(
-        &node,
-        "the other side's certificate is of no authority that is trusted here",
-    );
+    node.wait_for_log("the other side's certificate is of no authority that is trusted here");
 
     let nameless = dcmtk(
         &node,
@@ -157,19 +145,16 @@ fn only_callers_with_a_certificate_of_the_authority_get_in_and_the_log_says_why_
         &[],
     );
     assert!(!nameless.status.success());
-    assert_logged(&node, "the other side shows no certificate");
+    node.wait_for_log("the other side shows no certificate");
 
     let plain = dcmtk(&node, "echoscu", &[], &[]);
     assert!(!plain.status.success());
-    assert_logged(
-        &node,
-        "the other side does not speak TLS; plain DICOM perhaps",
-    );
+    node.wait_for_log("the other side does not speak TLS; plain DICOM perhaps");
 
     // One that does not believe the node.
     let wary = by_tls(&node, "echoscu", &scanner, &elsewhere);
     assert!(!wary.status.success());
-    assert_logged(&node, "the other side refused, alert UnknownCA");
+    node.wait_for_log("the other side refused, alert UnknownCA");
 
     let by_digits = tool("echoscu")
         .args(["--aetitle", "DIGITS", "--call", Node::AE_TITLE])
@@ -216,20 +201,14 @@ fn nothing_older_than_tls_1_2_is_spoken_and_a_plain_listener_is_beside_only_wher
     assert_eq!(speak("TLSv1_2").trim(), "TLSv1.2");
     let old = speak("TLSv1_1");
     assert!(old.contains("SSLError") || old.contains("alert"), "{old}");
-    assert_logged(
-        &node,
-        "the other side has no TLS version or cipher suite that is safe",
-    );
+    node.wait_for_log("the other side has no TLS version or cipher suite that is safe");
 
     let port = std::mem::replace(&mut node.port, plain);
     let echo = dcmtk(&node, "echoscu", &[], &[]);
     assert!(echo.status.success(), "{}", printed(&echo));
     let tls_on_plain = dcmtk(&node, "echoscu", &["--anonymous-tls"], &[]);
     assert!(!tls_on_plain.status.success());
-    assert_logged(
-        &node,
-        "the peer speaks TLS here, and DICOM without TLS was expected",
-    );
+    node.wait_for_log("the peer speaks TLS here, and DICOM without TLS was expected");
     node.port = port;
     let closed = NodeSetup::default()
         .sections(&tls(&own, &hospital))
@@ -256,7 +235,7 @@ fn new_certificate_files_are_taken_without_a_restart_and_broken_ones_are_not() {
     let before = std::fs::read(&own.certificate).unwrap();
     std::fs::write(&own.certificate, "-----BEGIN CERTIFICATE-----\nhalf a fi").unwrap();
     assert!(answers(&node, &hospital), "{}", node.log());
-    assert_logged(&node, "cannot be used; the earlier ones stay in force");
+    node.wait_for_log("cannot be used; the earlier ones stay in force");
     std::fs::write(&own.certificate, before).unwrap();
 
     let other = new.certify("irisnode");
@@ -266,7 +245,7 @@ fn new_certificate_files_are_taken_without_a_restart_and_broken_ones_are_not() {
     std::fs::copy(&other.certificate, &own.certificate).unwrap();
     assert!(answers(&node, &new), "{}", node.log());
     assert!(!answers(&node, &hospital));
-    assert_logged(&node, "certificate files have changed and are in force");
+    node.wait_for_log("certificate files have changed and are in force");
     assert!(node.process().is_alive());
 }
 
