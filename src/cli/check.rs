@@ -7,7 +7,7 @@ use crate::config::{
     Condition, Config, ConfigFile, Delivery, Notify, NotifyBy, Peer, Rule, Segmentation, Strategy,
     Volume, size_in_words,
 };
-use crate::deliver::{DeliverError, accepts_commitment, echo};
+use crate::deliver::{DeliverError, accepts_commitment, accepts_get, echo};
 use crate::dicomweb::query_any;
 use crate::http_client::host;
 use crate::node::{certificate_in_words, dicomweb_of, revoked_in_words};
@@ -127,13 +127,19 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
     }
 }
 
-/// Calls a peer, and asks one that is to commit to results whether it does, and one that has DICOMweb whether it answers;
+/// Calls a peer, and asks one that is to commit to results whether it does, one that is to give images by C-GET whether
+/// it does that, and one that has DICOMweb whether it answers;
 /// gives how long the call took. The error is a sentence.
 async fn call(peer: &Peer, calling_ae: &str, delivery: &Delivery) -> Result<Duration, String> {
     let in_words = |error: DeliverError| error.to_string();
     let elapsed = echo(peer, calling_ae, delivery).await.map_err(in_words)?;
     if peer.storage_commitment {
         accepts_commitment(peer, calling_ae, delivery)
+            .await
+            .map_err(in_words)?;
+    }
+    if peer.c_get && peer.dicomweb.is_none() {
+        accepts_get(peer, calling_ae, delivery)
             .await
             .map_err(in_words)?;
     }
@@ -269,6 +275,7 @@ impl fmt::Display for Summary<'_> {
             compress,
             tls,
             storage_commitment,
+            c_get,
             dicomweb,
             ..
         } in peers
@@ -289,6 +296,7 @@ impl fmt::Display for Summary<'_> {
                     ", images from {}",
                     crate::http_client::host(&dicomweb.url)
                 )?,
+                None if *c_get => writeln!(f, ", images by C-GET")?,
                 None => writeln!(f)?,
             }
         }

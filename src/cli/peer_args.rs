@@ -49,6 +49,7 @@ impl PeerArgs {
                     only_with: Vec::new(),
                     expected_count: false,
                     storage_commitment: false,
+                    c_get: false,
                     dicomweb: None,
                 },
                 calling_ae: "IRISNODE".to_owned(),

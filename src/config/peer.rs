@@ -34,6 +34,8 @@ pub struct Peer {
     pub expected_count: bool,
     /// Ask it, once it has stored a result, whether it commits to keeping it (Storage Commitment Push Model).
     pub storage_commitment: bool,
+    /// Fetch images that labels refer to by C-GET, on an association of this node's, and not by C-MOVE.
+    pub c_get: bool,
     /// Fetch images that labels refer to from there, and not by C-MOVE.
     pub dicomweb: Option<PeerDicomweb>,
 }
@@ -85,8 +87,17 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
     }
     let expected_count = section.or("expected_count", false, value::boolean);
     let storage_commitment = section.or("storage_commitment", false, value::boolean);
+    let c_get = section.optional("c_get", value::boolean);
     let mut secret_files = Vec::new();
     let dicomweb = peer_dicomweb::read(&mut section, base, &mut secret_files);
+    let c_get = c_get.filter(|placed| placed.value);
+    if let Some(placed) = c_get.as_ref().filter(|_| dicomweb.is_some()) {
+        section.problems().push(Problem::warning(
+            placed.span.clone(),
+            "`c_get` does nothing",
+            "images come from this peer's DICOMweb",
+        ));
+    }
     section.finish();
     let peer = match (&name, &ae_title, host, port) {
         (Some(name), Some(ae_title), Some(host), Some(port)) => Some(Peer {
@@ -100,6 +111,7 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path, node: Option<&Tls>
             only_with: only_with.map_or_else(Vec::new, |placed| placed.value),
             expected_count,
             storage_commitment,
+            c_get: c_get.is_some(),
             dicomweb,
         }),
         _ => None,

@@ -37,16 +37,16 @@ impl Association {
         proposals: Vec<Proposal>,
         delivery: &Delivery,
     ) -> Result<Option<Self>, DeliverError> {
-        Self::open_as(peer, calling_ae, proposals, None, delivery).await
+        Self::open_as(peer, calling_ae, proposals, &[], delivery).await
     }
 
-    /// As [`Association::open`], with this side as the *provider* of a SOP class: SCP/SCU Role Selection (PS3.7 annex
+    /// As [`Association::open`], with this side as the *provider* of SOP classes: SCP/SCU Role Selection (PS3.7 annex
     /// D.3.3.4).
     pub(super) async fn open_as(
         peer: &Peer,
         calling_ae: &str,
         proposals: Vec<Proposal>,
-        provided: Option<&str>,
+        provided: &[&str],
         delivery: &Delivery,
     ) -> Result<Option<Self>, DeliverError> {
         // Each step is bounded; this bounds them together.
@@ -110,7 +110,7 @@ impl Association {
     }
 
     /// Sends a request; gives its message ID.
-    async fn ask<D: AsyncRead + Unpin>(
+    pub(super) async fn ask<D: AsyncRead + Unpin>(
         &mut self,
         context: u8,
         request: Request<'_>,
@@ -228,8 +228,21 @@ impl Association {
         Response::decode(&command, request, message_id).map_err(|what| self.protocol(what))
     }
 
+    /// Waits for a whole command set, and gives the presentation context it came on.
+    pub(super) async fn receive_command(&mut self) -> Result<(u8, Vec<u8>), DeliverError> {
+        self.receive_message(PDataValueType::Command).await
+    }
+
     /// Waits for a whole command set, or a whole data set of an answer.
     async fn receive_part(&mut self, wanted: PDataValueType) -> Result<Vec<u8>, DeliverError> {
+        let (_, part) = self.receive_message(wanted).await?;
+        Ok(part)
+    }
+
+    async fn receive_message(
+        &mut self,
+        wanted: PDataValueType,
+    ) -> Result<(u8, Vec<u8>), DeliverError> {
         // Either is some hundred bytes; a peer that never ends it must not fill memory.
         const LARGEST: usize = 64 * 1024;
         let mut part = Vec::new();
@@ -245,13 +258,13 @@ impl Association {
                 return Err(self.protocol("a message without end".into()));
             }
             if value.is_last {
-                return Ok(part);
+                return Ok((value.presentation_context_id, part));
             }
         }
     }
 
     /// Waits for the end of a data set that nobody wants.
-    async fn pass_over_data_set(&mut self) -> Result<(), DeliverError> {
+    pub(super) async fn pass_over_data_set(&mut self) -> Result<(), DeliverError> {
         loop {
             let value = self.receive_value().await?;
             if value.value_type != PDataValueType::Data {

@@ -7,6 +7,7 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const C_STORE_RQ: u16 = 0x0001;
+const C_GET_RQ: u16 = 0x0010;
 const C_FIND_RQ: u16 = 0x0020;
 const C_MOVE_RQ: u16 = 0x0021;
 const C_ECHO_RQ: u16 = 0x0030;
@@ -31,6 +32,11 @@ pub enum Request<'a> {
     },
     /// C-FIND-RQ.
     Find {
+        /// Affected SOP Class UID.
+        sop_class: &'a str,
+    },
+    /// C-GET-RQ.
+    Get {
         /// Affected SOP Class UID.
         sop_class: &'a str,
     },
@@ -67,6 +73,7 @@ impl Request<'_> {
             Self::Echo => C_ECHO_RQ,
             Self::Store { .. } => C_STORE_RQ,
             Self::Find { .. } => C_FIND_RQ,
+            Self::Get { .. } => C_GET_RQ,
             Self::Move { .. } => C_MOVE_RQ,
             Self::EventReport { .. } => N_EVENT_REPORT_RQ,
             Self::Action { .. } => N_ACTION_RQ,
@@ -95,7 +102,7 @@ impl Request<'_> {
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
             ]),
-            Self::Find { sop_class } => elements.extend([
+            Self::Find { sop_class } | Self::Get { sop_class } => elements.extend([
                 ui(tags::AFFECTED_SOP_CLASS_UID, sop_class),
                 us(tags::PRIORITY, PRIORITY_MEDIUM),
                 us(tags::COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS),
@@ -152,9 +159,9 @@ pub struct Response {
     /// Offending Element (0000,0901). The peer's free-text Error Comment is left
     /// where it is: nothing keeps a peer from writing a patient's name there.
     pub offending_elements: Vec<String>,
-    /// Of a C-MOVE: sub-operations completed, with a warning or without (0000,1021), (0000,1023).
+    /// Of a C-MOVE or C-GET: sub-operations completed, with a warning or without (0000,1021), (0000,1023).
     pub completed: u32,
-    /// Of a C-MOVE: sub-operations failed (0000,1022).
+    /// Of a C-MOVE or C-GET: sub-operations failed (0000,1022).
     pub failed: u32,
 }
 

@@ -94,6 +94,25 @@ pub enum DeliverError {
         /// The status.
         status: MoveStatus,
     },
+    /// The peer does not provide retrieval by C-GET.
+    #[error(
+        "{peer} does not accept C-GET ({}); allow this node to retrieve by it there, or leave out c_get for this peer",
+        super::GET_CLASS
+    )]
+    NoGet {
+        /// The peer.
+        peer: String,
+    },
+    /// The peer refused a retrieval by C-GET.
+    #[error(
+        "{peer} did not give the series: status {status}; check that it holds the series, and that this node may retrieve from it"
+    )]
+    NotGiven {
+        /// The peer.
+        peer: String,
+        /// The status.
+        status: MoveStatus,
+    },
     /// The peer does not provide storage commitment.
     #[error(
         "{peer} does not accept Storage Commitment Push Model ({}); switch it on there, or leave out storage_commitment for this peer",
@@ -162,10 +181,11 @@ impl DeliverError {
             | Self::Tls { .. } => true,
             Self::Rejected { transient, .. } => *transient,
             Self::Failed { status, .. } => status.is_transient(),
-            Self::NotMoved { status, .. } => status.is_transient(),
+            Self::NotMoved { status, .. } | Self::NotGiven { status, .. } => status.is_transient(),
             Self::Commitment { status, .. } => status.is_transient(),
             Self::SopClassRefused { .. }
             | Self::NoCommitment { .. }
+            | Self::NoGet { .. }
             | Self::QueryFailed { .. }
             | Self::Protocol { .. }
             | Self::Unreadable { .. } => false,

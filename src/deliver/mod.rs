@@ -1,4 +1,4 @@
-//! C-STORE, C-ECHO, C-FIND, C-MOVE and storage commitment as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
+//! C-STORE, C-ECHO, C-FIND, C-MOVE, C-GET and storage commitment as service class user, and reports of storage commitment: hands files to a peer until the peer acknowledges them.
 //!
 //! [`store`] makes one attempt and reports per file; [`store_patiently`] repeats
 //! what failed for a passing reason ([`DeliverError::is_transient`]) as
@@ -14,6 +14,7 @@ mod contexts;
 mod echo;
 mod error;
 mod find;
+mod get;
 mod instance;
 mod negotiation;
 mod retrieve;
@@ -29,6 +30,7 @@ pub use commitment_request::{accepts_commitment, instance_of, request_commitment
 pub use echo::echo;
 pub use error::DeliverError;
 pub use find::count_instances;
+pub use get::{GET_CLASS, IMAGE_CLASSES, accepts_get, get_series};
 pub use retrieve::{MOVE_CLASS, Moved, move_series};
 pub use retry::{RetryPolicy, store_patiently};
 pub use status::{CommitmentFailure, MoveStatus, StoreStatus};

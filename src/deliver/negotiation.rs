@@ -77,7 +77,7 @@ pub(super) async fn negotiate(
     peer: &Peer,
     calling_ae: &str,
     proposals: Vec<Proposal>,
-    provided: Option<&str>,
+    provided: &[&str],
 ) -> Result<Option<Negotiated>, DeliverError> {
     let proposed: Vec<PresentationContextProposed> = proposals
         .into_iter()
@@ -95,7 +95,7 @@ pub(super) async fn negotiate(
         UserVariableItem::ImplementationClassUID(IMPLEMENTATION_CLASS_UID.to_owned()),
         UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
     ];
-    user_variables.extend(provided.map(|sop_class| {
+    user_variables.extend(provided.iter().map(|&sop_class| {
         let roles = RequestorRoles {
             scu: false,
             scp: true,

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const MOVE_CLASS: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_MOVE;
 
 /// Longest wait for one response: a peer need not say anything while a whole series goes over.
-const LONGEST_MOVE: Duration = Duration::from_secs(30 * 60);
+pub(super) const LONGEST_MOVE: Duration = Duration::from_secs(30 * 60);
 
 /// What a peer says it sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,10 @@ impl Service {
                 uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
             ],
         );
-        let provided = (role == Role::Provider).then_some(sop_class);
+        let provided: &[&str] = match role {
+            Role::Provider => &[sop_class],
+            Role::User => &[],
+        };
         let refused = || DeliverError::SopClassRefused {
             peer: describe(peer),
             sop_class: sop_class_name(sop_class),

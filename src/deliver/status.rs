@@ -52,7 +52,7 @@ impl fmt::Display for StoreStatus {
     }
 }
 
-/// The status of a C-MOVE response (PS3.4 table C.4-2).
+/// The status of a C-MOVE or C-GET response (PS3.4 tables C.4-2 and C.4-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MoveStatus(pub u16);
 

@@ -1,10 +1,10 @@
-//! Images that labels were drawn on, asked of a peer: by WADO-RS where it has DICOMweb, else by C-MOVE to the teaching AE
-//! title.
+//! Images that labels were drawn on, asked of a peer: by WADO-RS where it has DICOMweb, by C-GET where the administrator
+//! says so, else by C-MOVE to the teaching AE title.
 
 use super::{Rooms, acceptance};
 use crate::archive::Proposal;
 use crate::config::{Config, Peer, PeerDicomweb};
-use crate::deliver::move_series;
+use crate::deliver::{get_series, move_series};
 use crate::dicomweb::retrieve_series;
 use crate::encode::DrawnOn;
 use crate::http_client::{Credentials, Target};
@@ -124,7 +124,15 @@ async fn ask(
             failed: retrieved.failed,
         });
     }
-    let moved = move_series(peer, title, title, study, series, &config.delivery).await;
+    let delivery = &config.delivery;
+    let moved = match peer.c_get {
+        true => {
+            let archive = std::sync::Arc::clone(&rooms.archive);
+            let acceptance = acceptance(config, &peer.ae_title, title);
+            get_series(peer, title, study, series, delivery, archive, acceptance).await
+        }
+        false => move_series(peer, title, title, study, series, delivery).await,
+    };
     let moved = moved.map_err(|error| (error.is_transient(), error.to_string()))?;
     Ok(Sent {
         completed: moved.completed as usize,

@@ -1,6 +1,6 @@
 //! Why a request is not done.
 
-use crate::archive::{ArchiveError, Fault, NotKept};
+use crate::archive::{ArchiveError, NotKept};
 use crate::dimse::Status;
 
 /// Why an instance is not kept, or a request not done: the status to answer, and a sentence for the log (no patient data
@@ -29,12 +29,6 @@ impl From<ArchiveError> for Refusal {
 
 impl From<NotKept> for Refusal {
     fn from(not_kept: NotKept) -> Self {
-        let status = match not_kept.fault {
-            Fault::OutOfResources => Status::OutOfResources,
-            Fault::CannotUnderstand => Status::CannotUnderstand,
-            Fault::Mismatch => Status::DataSetDoesNotMatchSopClass,
-            Fault::ProcessingFailure => Status::ProcessingFailure,
-        };
-        Self::new(status, not_kept.reason)
+        Self::new(not_kept.fault.into(), not_kept.reason)
     }
 }

@@ -40,6 +40,7 @@ fn peer(ae_title: &str, port: u16) -> Peer {
         only_with: Vec::new(),
         expected_count: false,
         storage_commitment: false,
+        c_get: false,
         dicomweb: None,
     }
 }

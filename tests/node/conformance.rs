@@ -2,7 +2,7 @@
 
 use crate::support::{python, root};
 use irisnode::config::NodeConfig;
-use irisnode::deliver::MOVE_CLASS;
+use irisnode::deliver::{GET_CLASS, IMAGE_CLASSES, MOVE_CLASS};
 use irisnode::receive::statement;
 use std::fmt::Write;
 
@@ -85,10 +85,14 @@ fn parts() -> Vec<(&'static str, String)> {
             "retrieval",
             format!(
                 "| for | abstract syntax | transfer syntaxes proposed |\n|---|---|---|\n\
-                 | images that labels refer to | {} ({MOVE_CLASS}) | Explicit and Implicit VR Little Endian |\n",
-                "Study Root Query/Retrieve Information Model - MOVE"
+                 | images that labels refer to | {} ({MOVE_CLASS}) | Explicit and Implicit VR Little Endian |\n\
+                 | the same, of a peer with `c_get` | {} ({GET_CLASS}) | Explicit and Implicit VR Little Endian |\n\
+                 | what that peer gives (role SCP) | the classes below | Explicit and Implicit VR Little Endian in one context; each other one of section 4.2.2 in a context of its own |\n",
+                "Study Root Query/Retrieve Information Model - MOVE",
+                "Study Root Query/Retrieve Information Model - GET"
             ),
         ),
+        ("images by C-GET", table_of_uids(&IMAGE_CLASSES)),
     ]
 }
 

@@ -71,6 +71,7 @@ fn as_peer(node: &Node) -> Peer {
         only_with: Vec::new(),
         expected_count: false,
         storage_commitment: false,
+        c_get: false,
         dicomweb: None,
     }
 }

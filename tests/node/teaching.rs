@@ -3,7 +3,7 @@
 use crate::support::{
     DrawnSeries, Node, NodeSetup, Orthanc, PATIENCE, free_port, irisnode, python, root, wait_until,
 };
-use crate::{as_peer, printed};
+use crate::{as_peer, printed, storescp};
 use irisnode::config::{Delivery, Peer};
 use irisnode::deliver::{FileOutcome, store};
 use serde_json::{Value, json};
@@ -321,6 +321,72 @@ fn images_come_by_wado_rs_from_a_pacs_that_cannot_send_them_to_the_node() {
     assert_eq!(proposal["task"], "spleen", "{proposal:#}");
     assert_eq!(node.kept().len(), images.len() + 1);
     assert!(!node.log().contains("let me"), "{}", node.log());
+}
+
+#[test]
+fn images_come_by_c_get_from_a_pacs_that_knows_no_address_of_the_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("one");
+    let files = series(&place, &format!("{UID}.8"), 8..16);
+    let (seg, _) = drawn(&place, "Spleen", SPLEEN, None);
+    // Half of them compressed: each comes as the PACS has it.
+    for file in &files[..4] {
+        let compressed = Command::new("dcmcrle").args([file, file]).output().unwrap();
+        assert!(compressed.status.success(), "{}", printed(&compressed));
+    }
+    let ask = |may_get: bool| {
+        let orthanc = Orthanc::start(json!({ "DicomAlwaysAllowGet": may_get }));
+        let images = put(&orthanc, &files);
+        let node = NodeSetup::default()
+            .own_tasks()
+            .peer("scanner", "SCANNER", free_port())
+            .peer("orthanc", Orthanc::AE_TITLE, orthanc.dicom_port)
+            .sections(&format!(
+                "c_get = true\n[teach]\nae_title = \"{TITLE}\"\nfetch_from = [\"orthanc\"]\n"
+            ))
+            .start();
+        for outcome in send_to_teach(&node, "SCANNER", std::slice::from_ref(&seg)) {
+            outcome.result.unwrap();
+        }
+        (orthanc, images, node)
+    };
+
+    let (_orthanc, _, node) = ask(false);
+    let refused = wait_until(PATIENCE, || {
+        let why = |proposal: &Value| proposal["reason"].to_string();
+        let words = "perhaps IRISTEACH may not retrieve by it there";
+        proposals(&node)
+            .iter()
+            .any(|proposal| why(proposal).contains(words))
+    });
+    assert!(refused, "{:#?}", proposals(&node));
+
+    let (_orthanc, images, node) = ask(true);
+    let proposal = wait_for_proposal(&node, 1, "proposed");
+    assert_eq!(proposal["task"], "spleen", "{proposal:#}");
+    assert_eq!(node.kept().len(), images.len() + 1);
+    let by_rle = node.kept().into_iter().filter(|file| {
+        let meta = dicom_object::open_file(file).unwrap();
+        meta.meta().transfer_syntax() == dicom_dictionary_std::uids::RLE_LOSSLESS
+    });
+    assert_eq!(by_rle.count(), 4);
+}
+
+#[test]
+fn a_check_says_that_a_peer_does_not_give_images_by_c_get() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let _pacs = storescp(folder.path(), port);
+    let node = NodeSetup::default()
+        .peer("pacs", "PACS", port)
+        .sections("c_get = true\n")
+        .prepare();
+    let checked = node.command("check").arg("--connect").output().unwrap();
+    let said = printed(&checked);
+    assert!(!checked.status.success(), "{said}");
+    assert!(
+        said.contains("does not accept C-GET") && said.contains("leave out c_get"),
+        "{said}"
+    );
 }
 
 #[test]

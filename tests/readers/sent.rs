@@ -38,6 +38,7 @@ pub(crate) fn send(file: &Path, port: u16, compress: &[Compression]) -> Stored {
         only_with: Vec::new(),
         expected_count: false,
         storage_commitment: false,
+        c_get: false,
         dicomweb: None,
     };
     let outcomes = tokio::runtime::Builder::new_current_thread()
