@@ -28,6 +28,7 @@ fn main() {
         seed: 1,
         spacing_mm: [SIDE_MM / side as f64; 3],
         patches: vec![[side; 3]],
+        most_classes: 8,
         maps: Vec::new(),
         unlike_contrasts: 0.2,
         augmentation: Augmentation::default(),

@@ -48,6 +48,7 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
         seed: config.seed,
         spacing_mm: config.network.spacing_mm,
         patches: PhantomEpisodes::usual_patches(0.4),
+        most_classes: 8,
         maps: Vec::new(),
         unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),

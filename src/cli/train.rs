@@ -86,7 +86,8 @@ pub fn run(args: Args) -> miette::Result<()> {
     let source = Arc::new(PhantomEpisodes {
         seed: config.seed,
         spacing_mm: config.network.spacing_mm,
-        patches: PhantomEpisodes::usual_patches(patch_scale(&config)),
+        patches: patches(&config),
+        most_classes: config.most_classes,
         maps,
         unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),
@@ -215,6 +216,14 @@ fn save_weights(trainer: &Trainer, config: &TrainConfig, path: &Path) -> miette:
         ),
     ]);
     trainer.mean().save(path, &provenance).into_diagnostic()
+}
+
+/// The patches of episodes: those of the configuration, or the usual ones at the size of the network's own.
+fn patches(config: &TrainConfig) -> Vec<[usize; 3]> {
+    match config.patches.as_slice() {
+        [] => PhantomEpisodes::usual_patches(patch_scale(config)),
+        given => given.to_vec(),
+    }
 }
 
 /// How much longer along each axis patches are than the small network's.

@@ -86,6 +86,11 @@ impl Atlas {
         sum
     }
 
+    /// Whether above and below the map its last slices go on.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     /// Half of what the map covers along each axis, mm.
     pub(super) fn reach(&self) -> Vec3 {
         let grid = &self.labels.geometry;

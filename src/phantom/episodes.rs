@@ -11,8 +11,8 @@ use tch::Tensor;
 
 /// A class must have this many voxels in reference and query.
 const LEAST_VOXELS: usize = 20;
-/// Most classes of an episode.
-const MOST_CLASSES: usize = 8;
+/// Beyond the ends of a torso's map its last slices go on: as much of a patch may lie there along the body, mm.
+const GUESSED_MM: f64 = 30.0;
 /// Columns, rows and slices of the usual patches.
 const PATCHES: [[usize; 3]; 4] = [[88, 64, 8], [80, 56, 16], [64, 48, 24], [40, 40, 40]];
 /// Patches are multiples of this along each axis.
@@ -37,6 +37,8 @@ pub struct PhantomEpisodes {
     pub spacing_mm: [f64; 3],
     /// Columns, rows and slices of patches, one of which is drawn: at least one.
     pub patches: Vec<[usize; 3]>,
+    /// Most classes of an episode, at least 2.
+    pub most_classes: usize,
     /// Scenes from label maps; where there are torsos among them, half of the bodies are theirs.
     pub maps: Vec<MapGroup>,
     /// Share of the drawn episodes whose reference and query differ in contrast.
@@ -115,7 +117,7 @@ impl PhantomEpisodes {
             true => (Contrast::Scanned, Contrast::Scanned),
             false => contrasts(scanned, self.unlike_contrasts, rng),
         };
-        let shape = self.patches[rng.random_range(0..self.patches.len())];
+        let shape = self.patch(&scene, rng);
         let heights = match &scene.atlas {
             // As much beyond the map's ends as its last slices may stand for.
             Some(atlas) => {
@@ -170,7 +172,7 @@ impl PhantomEpisodes {
             })
             .collect();
         drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
-        drawn.truncate(rng.random_range(2..=MOST_CLASSES));
+        drawn.truncate(rng.random_range(2..=self.most_classes.max(2)));
         classes.extend(drawn.into_iter().map(|(_, class)| class));
         // An organ's mask holds its lesions or not: both are usual.
         let whole = rng.random_bool(0.5);
@@ -196,6 +198,24 @@ impl PhantomEpisodes {
             query,
             query_masks,
         })
+    }
+
+    /// The size of an episode's patches: one of ours, of those that the map of a torso fills if there are such.
+    fn patch(&self, scene: &Scene, rng: &mut impl Rng) -> [usize; 3] {
+        let filled = |slices: usize| match &scene.atlas {
+            Some(atlas) if atlas.goes_on() => {
+                slices as f64 * self.spacing_mm[2] <= 2.0 * atlas.reach()[2] + GUESSED_MM
+            }
+            _ => true,
+        };
+        let fitting = self.patches.iter().filter(|patch| filled(patch[2]));
+        let fitting: Vec<[usize; 3]> = fitting.copied().collect();
+        let among = if fitting.is_empty() {
+            &self.patches
+        } else {
+            &fitting
+        };
+        among[rng.random_range(0..among.len())]
     }
 
     /// What an episode shows: of a hundred, twelve maps of other kinds and eighteen random shapes where there are such
@@ -346,6 +366,7 @@ mod tests {
             seed: 5,
             spacing_mm: [5.0; 3],
             patches: vec![[24, 24, 24]],
+            most_classes: 8,
             maps: vec![MapGroup {
                 scenes: scenes.map(Arc::new).collect(),
                 torsos: false,
@@ -376,7 +397,7 @@ mod tests {
             ] {
                 assert!(values(image).iter().all(|v| v.is_finite()));
                 let classes = masks.size()[1];
-                assert!((1..=MOST_CLASSES as i64).contains(&classes));
+                assert!((1..=source.most_classes as i64).contains(&classes));
                 let of_class = masks.sum_dim_intlist([0i64, 2, 3, 4].as_slice(), false, None);
                 let least = f64::try_from(of_class.min()).unwrap();
                 assert!(

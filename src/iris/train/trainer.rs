@@ -42,6 +42,13 @@ pub struct TrainConfig {
     /// Weight of the loss at the decoder's coarser stages, on masks of their resolution; 0 for none (deep supervision).
     #[serde(default)]
     pub deep_supervision: f64,
+    /// Columns, rows and slices of the patches of episodes, multiples of the stride, one of which is drawn for each;
+    /// the usual ones when empty.
+    #[serde(default)]
+    pub patches: Vec<[usize; 3]>,
+    /// Most classes of an episode.
+    #[serde(default = "usual_most_classes")]
+    pub most_classes: usize,
     /// Share of the drawn episodes whose reference and query differ in contrast.
     #[serde(default = "usual_unlike_contrasts")]
     pub unlike_contrasts: f64,
@@ -83,6 +90,10 @@ fn most_weight_at_first() -> f64 {
     12.0
 }
 
+fn usual_most_classes() -> usize {
+    8
+}
+
 fn usual_unlike_contrasts() -> f64 {
     0.2
 }
@@ -104,6 +115,8 @@ impl Default for TrainConfig {
             perturbation: 0.05,
             most_weight: most_weight_at_first(),
             deep_supervision: 0.0,
+            patches: Vec::new(),
+            most_classes: usual_most_classes(),
             unlike_contrasts: usual_unlike_contrasts(),
             augmentation: Augmentation::default(),
             precision: Precision::Bfloat16,
@@ -114,11 +127,28 @@ impl Default for TrainConfig {
     }
 }
 
+impl TrainConfig {
+    /// Why nothing can be trained like this, if so.
+    fn problem(&self) -> Option<String> {
+        let stride = self.network.stride();
+        let fits = |&n: &usize| (1..=1024).contains(&n) && n as i64 % stride == 0;
+        if !self.patches.iter().flatten().all(fits) {
+            return Some(format!(
+                "`patches` must be columns, rows and slices, each a multiple of the stride {stride} and at most 1024"
+            ));
+        }
+        if !(2..=256).contains(&self.most_classes) {
+            return Some("`most_classes` must lie between 2 and 256".into());
+        }
+        self.network.problem()
+    }
+}
+
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The network cannot be built.
-    #[error("the network's configuration is not possible: {0}")]
+    /// The network cannot be built, or there is nothing to train it on.
+    #[error("the training configuration is not possible: {0}")]
     Config(String),
     /// A checkpoint cannot be used.
     #[error(transparent)]
@@ -161,7 +191,7 @@ pub struct Trainer {
 impl Trainer {
     /// A fresh run.
     pub fn new(config: TrainConfig, device: Device) -> Result<Self, TrainError> {
-        if let Some(problem) = config.network.problem() {
+        if let Some(problem) = config.problem() {
             return Err(TrainError::Config(problem));
         }
         tch::manual_seed(config.seed as i64);
