@@ -195,6 +195,15 @@ fn lock(root: &Path) -> Result<File, ArchiveError> {
     }
 }
 
+/// Whether a node has this data folder at the moment.
+///
+/// Where none has, the lock is taken for as long as it takes to give it back: a node that starts in that very moment says
+/// that another runs.
+pub fn is_in_use(root: &Path) -> bool {
+    File::open(root.join("lock"))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 pub(super) fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
     File::open(folder)
         .and_then(|f| f.sync_all())

@@ -54,6 +54,7 @@ pub use counts::Counts;
 pub use deliveries::Delivery;
 pub use error::ArchiveError;
 pub use examination::{Examination, examine};
+pub use files::is_in_use;
 pub use header::read_header;
 pub use history::Arrived;
 pub use incoming_file::{Acceptance, IncomingFile, NotTaken, Uids};

@@ -3,6 +3,7 @@
 use super::config_arg::ConfigArg;
 use super::mark::Mark;
 use super::peer_args::runtime;
+use super::ports::try_ports;
 use crate::config::{
     Condition, Config, ConfigFile, Delivery, Notify, NotifyBy, Peer, Rule, Segmentation, Strategy,
     Volume, size_in_words,
@@ -11,8 +12,9 @@ use crate::deliver::{DeliverError, accepts_commitment, accepts_get, echo};
 use crate::dicomweb::query_any;
 use crate::http_client::host;
 use crate::node::{certificate_in_words, dicomweb_of, revoked_in_words};
-use miette::IntoDiagnostic;
+use miette::{IntoDiagnostic, miette};
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest wait for one answer of a peer.
@@ -27,7 +29,8 @@ Examples:
 Every problem of the file is shown in one run, each with its line and what to
 do; peers are called once there is none. The exit code is 0 when a node can
 start with this configuration (warnings may remain) and, with --connect, every
-peer answered; else it is 1. Nothing is written and no port is opened.";
+peer answered and no other program has the ports; else it is 1. Nothing is
+written.";
 
 /// Check a configuration and point at what is wrong.
 ///
@@ -38,8 +41,8 @@ peer answered; else it is 1. Nothing is written and no port is opened.";
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// Call each peer by C-ECHO, ask those that are to commit to results whether they do that at all, and point at those
-    /// that do not answer.
+    /// Call each peer by C-ECHO, ask those that are to commit to results or to give images whether they do that at all,
+    /// and point at those that do not answer; and try the node's own ports.
     #[arg(long)]
     connect: bool,
 }
@@ -55,21 +58,26 @@ pub fn run(args: Args) -> miette::Result<()> {
         args.config.path().display(),
         Summary(file.config())
     );
-    if args.connect { connect(&file) } else { Ok(()) }
+    if args.connect {
+        connect(&file, args.config.path())
+    } else {
+        Ok(())
+    }
 }
 
-/// Calls every peer, all at once, and prints what each answered.
-fn connect(file: &ConfigFile) -> miette::Result<()> {
+/// Tries the node's own addresses, calls every peer, all at once, and prints what came of it.
+fn connect(file: &ConfigFile, path: &Path) -> miette::Result<()> {
     let Config {
         node,
         delivery,
         peers,
         ..
     } = file.config();
+    let ports = try_ports(file.config());
+    print!("\nwhere it listens\n{}", ports.lines);
     println!("\nconnections");
     if peers.is_empty() {
         println!("  there is no peer to call");
-        return Ok(());
     }
     // Somebody is waiting at the terminal: what a delivery may take, a check may not.
     let impatient = Delivery {
@@ -120,11 +128,18 @@ fn connect(file: &ConfigFile) -> miette::Result<()> {
             }
         }
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(file.invalid(problems).into())
+    if !problems.is_empty() {
+        return Err(file.invalid(problems).into());
     }
+    if !ports.taken.is_empty() {
+        return Err(miette!(
+            help = "name another port or address there, or stop what listens there now",
+            "a node could not listen where {} says:\n{}",
+            path.display(),
+            ports.taken.join("\n")
+        ));
+    }
+    Ok(())
 }
 
 /// Calls a peer, and asks one that is to commit to results whether it does, one that is to give images by C-GET whether

@@ -12,7 +12,6 @@ use super::mark::Mark;
 use super::peer_args::ae_title;
 use crate::assemble::{SeriesFiles, group_by_series, read_attributes};
 use crate::config::{ALL_TAUGHT, Config, Rule};
-use crate::node::wants_taught;
 use crate::route::{
     Explanation, KnownTitles, Reason, RuleExplanation, SeriesContext, Verdict, destinations,
     explain,
@@ -234,7 +233,7 @@ impl Explained<'_> {
     /// The tasks that a rule names, and which ones of that modality were taught where it says so.
     fn tasks(&self, rule: &Rule, modality: &str) -> String {
         let named = rule.tasks.join(", ");
-        if !wants_taught(rule) {
+        if !rule.wants_taught() {
             return named;
         }
         let taught = TaskLibrary::open(&self.config.node.task_dir).and_then(|all| all.taught());

@@ -23,6 +23,7 @@ mod pairs;
 mod peer_args;
 mod phantom;
 mod picture;
+mod ports;
 mod replay;
 mod segment;
 mod selection;

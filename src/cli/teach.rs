@@ -5,7 +5,6 @@ use super::peer_args::runtime;
 use super::table::table;
 use crate::archive::{Archive, Proposal, Undecidable};
 use crate::config::Config;
-use crate::node::wants_taught;
 use crate::tasks::TaskLibrary;
 use crate::teach::{Approved, Finding, TeachError, approve, material_of, picture};
 use chrono::{DateTime, Local};
@@ -179,12 +178,12 @@ fn said(approved: &Approved, config: &Config) -> String {
     let rules = config
         .rules
         .iter()
-        .filter(|rule| rule.tasks.contains(task) || (is_taught && wants_taught(rule)));
+        .filter(|rule| rule.runs(task, is_taught));
     let rules: Vec<String> = rules.map(|rule| format!("`{}`", rule.name)).collect();
     text += &match rules.as_slice() {
         [] => format!(
-            "No rule runs it yet. Add it to the tasks of a rule and restart the node: tasks = [..., \"{task}\"]\n\
-             Or let a rule run whatever is taught for a series' modality:           tasks = [..., \"*taught\"]\n"
+            "No rule runs it yet. Add it to the tasks of a rule:                         tasks = [..., \"{task}\"]\n\
+             Or let a rule run whatever is taught for a series' modality: tasks = [..., \"*taught\"]\n"
         ),
         [one] => format!("Rule {one} runs it from the next series on.\n"),
         several => format!(

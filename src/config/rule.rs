@@ -35,6 +35,18 @@ pub struct Rule {
     pub hold_below: Option<f64>,
 }
 
+impl Rule {
+    /// Whether it runs what was taught over DICOM.
+    pub fn wants_taught(&self) -> bool {
+        self.tasks.iter().any(|task| task == ALL_TAUGHT)
+    }
+
+    /// Whether it runs a task, which was taught over DICOM or not.
+    pub fn runs(&self, task: &str, is_taught: bool) -> bool {
+        self.tasks.iter().any(|name| name == task) || (is_taught && self.wants_taught())
+    }
+}
+
 /// A rule with the places of the names in it.
 pub(super) struct PlacedRule {
     pub(super) name: Placed<String>,

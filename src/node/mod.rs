@@ -49,7 +49,7 @@ use network_thread::NetworkThread;
 pub use plan::PlannedRule;
 use reloading::{Reloading, admission};
 pub use replaying::{ReplayError, Replayed, replay};
-pub use rule_tasks::{rule_tasks, taught_tasks, wants_taught};
+pub use rule_tasks::{rule_tasks, taught_tasks};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

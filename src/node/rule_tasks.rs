@@ -3,11 +3,6 @@
 use crate::config::{ALL_TAUGHT, Config, Rule};
 use crate::tasks::{Task, TaskLibrary};
 
-/// Whether a rule runs what was taught over DICOM.
-pub fn wants_taught(rule: &Rule) -> bool {
-    rule.tasks.iter().any(|task| task == ALL_TAUGHT)
-}
-
 /// The names of a rule's tasks for a series of a modality: in place of [`ALL_TAUGHT`] those of `taught` that have a
 /// reference of that modality. None twice.
 pub fn rule_tasks(rule: &Rule, taught: &[Task], modality: &str) -> Vec<String> {
@@ -31,7 +26,7 @@ pub fn rule_tasks(rule: &Rule, taught: &[Task], modality: &str) -> Vec<String> {
 /// The tasks that were taught over DICOM, where a rule wants them; the error is a sentence. The library is read anew for each series: a task that
 /// was approved a moment ago is used.
 pub async fn taught_tasks(config: &Config) -> Result<Vec<Task>, String> {
-    if !config.rules.iter().any(wants_taught) {
+    if !config.rules.iter().any(Rule::wants_taught) {
         return Ok(Vec::new());
     }
     let folder = config.node.task_dir.clone();

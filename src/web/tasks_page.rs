@@ -3,6 +3,7 @@
 use super::access::{Person, Reader};
 use super::viewed::png;
 use super::{Shared, layout};
+use crate::config::Rule;
 use crate::picture::{Drawn, Sheet, Window};
 use crate::tasks::{Task, TaskError, TaskLibrary};
 use axum::extract::{Path, State};
@@ -28,12 +29,35 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, person: Person) -> R
     let main = html! {
         h1 { "Tasks" }
         @if tasks.is_empty() { p { "There is none yet: " code { "irisnode task add" } ", or send a segmentation to teach." } }
-        @for task in &tasks { (card(task)) }
+        @for task in &tasks { (card(task, &shared.current.get().rules)) }
     };
     layout::page("Tasks", &shared, &Reader(Some(person)), &main).into_response()
 }
 
-fn card(task: &Task) -> Markup {
+/// Which rules run a task, in a sentence.
+pub(super) fn run_by(rules: &[Rule], task: &str, is_taught: bool) -> Markup {
+    let names = rules.iter().filter(|rule| rule.runs(task, is_taught));
+    let names: Vec<&str> = names.map(|rule| rule.name.as_str()).collect();
+    html! {
+        @match names.as_slice() {
+            [] => {
+                "No rule runs it: add " code { (task) } " to the tasks of one, or "
+                code { "*taught" } " for whatever is taught over DICOM."
+            },
+            [one] => { "Run by the rule " strong { (one) } "." },
+            several => {
+                "Run by the rules "
+                @for (at, name) in several.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    strong { (name) }
+                }
+                "."
+            },
+        }
+    }
+}
+
+fn card(task: &Task, rules: &[Rule]) -> Markup {
     let origin = match task.taught {
         true => "taught over DICOM",
         false => "added by hand",
@@ -44,6 +68,7 @@ fn card(task: &Task) -> Markup {
             p.soft {
                 (origin) ", version " (task.version()) ", " (task.created.format("%F"))
             }
+            p { (run_by(rules, &task.name, task.taught)) }
             ul { @for segment in &task.segments {
                 @let code = &segment.description.property_type;
                 li {

@@ -2,6 +2,7 @@
 
 use super::access::{Person, Reader};
 use super::actions::{hidden, reason};
+use super::tasks_page::run_by;
 use super::viewed::png;
 use super::{Shared, dropping, layout};
 use crate::archive::Proposal;
@@ -10,6 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the page is asked with.
@@ -29,11 +31,22 @@ pub(super) async fn page(
         Ok(proposals) => proposals,
         Err(error) => return layout::index_unreadable(&error),
     };
+    // A task that is there may have been added by hand, and then no rule runs it as taught.
+    let library = shared.library.clone();
+    let tasks = tokio::task::spawn_blocking(move || library.list().unwrap_or_default()).await;
+    let by_hand: BTreeSet<String> = tasks
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|task| !task.taught)
+        .map(|task| task.name)
+        .collect();
+    let config = shared.current.get();
+    let runs = |task: &str| run_by(&config.rules, task, !by_hand.contains(task));
     let (done, open): (Vec<&Proposal>, Vec<&Proposal>) =
         proposals.iter().partition(|one| one.is_decided());
     let main = html! {
         h1 { "Teaching" }
-        @match &shared.current.get().teach.ae_title {
+        @match &config.teach.ae_title {
             Some(title) => {
                 p { "Segmentations that are sent to " strong { (title) } " wait here for a decision." }
                 @if person.may_act() { (dropping::form(&person.token)) }
@@ -44,7 +57,7 @@ pub(super) async fn page(
             None => p { "Nobody can teach over DICOM: [teach] has no ae_title in the configuration." },
         }
         @if open.is_empty() { p { "Nothing waits." } }
-        @for proposal in open { (card(proposal, &person)) }
+        @for proposal in open { (card(proposal, &person, &runs)) }
         @if !done.is_empty() {
             div.wide { table {
                 caption { "Decided" }
@@ -63,7 +76,7 @@ pub(super) async fn page(
     layout::live_page("Teaching", &shared, &Reader(Some(person)), &main).into_response()
 }
 
-fn card(proposal: &Proposal, person: &Person) -> Markup {
+fn card(proposal: &Proposal, person: &Person, runs: &dyn Fn(&str) -> Markup) -> Markup {
     let finding = Finding::kept_with(proposal);
     let task = proposal.task.as_deref().unwrap_or_default();
     let id = proposal.id;
@@ -92,6 +105,7 @@ fn card(proposal: &Proposal, person: &Person) -> Markup {
                 img.sheet loading="lazy" src=(format!("/teach/{id}/picture.png"))
                     alt=(format!("Slices of the images with the labels of proposal {id}"));
             }
+            @if finding.is_some() && !task.is_empty() { p { (runs(task)) } }
             @if person.may_act() { (buttons(proposal, person)) }
         }
     }

@@ -58,7 +58,7 @@ impl Desk {
     /// A configuration with a peer on a port, and rules.
     fn config(&self, port: u16, rules: &str) -> PathBuf {
         let text = format!(
-            "[node]\nweights = \"w.safetensors\"\ntask_dir = \"tasks\"\n\n[[peer]]\nname = \"pacs\"\nae_title = \"ORTHANC\"\nhost = \"127.0.0.1\"\nport = {port}\n\n{rules}"
+            "[node]\nweights = \"w.safetensors\"\ntask_dir = \"tasks\"\nlisten = \"127.0.0.1:0\"\n[[peer]]\nname = \"pacs\"\nae_title = \"ORTHANC\"\nhost = \"127.0.0.1\"\nport = {port}\n\n{rules}"
         );
         self.write("irisnode.toml", &text)
     }

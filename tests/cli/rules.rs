@@ -151,6 +151,31 @@ fn a_peer_that_is_down_is_pointed_at() {
 }
 
 #[test]
+fn a_port_that_another_program_has_is_pointed_at() {
+    let desk = Desk::new();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap();
+    let pacs = free_port();
+    desk.config(pacs, &format!("[web]\nlisten = \"{taken}\"\n"));
+    let mut storescp = tool("storescp");
+    storescp
+        .arg("--output-directory")
+        .arg(desk.path(""))
+        .arg(pacs.to_string());
+    let _peer = Running::start_listening(&mut storescp, pacs, desk.path("storescp.log"));
+    let answer = desk.run("check --connect", &[]);
+    let sentence = format!("listen of [web], {taken}: another program listens there");
+    answer.failed_saying(&[&sentence, "name another port"]);
+    assert!(
+        answer.stdout.contains("✔ listen of [node]"),
+        "{}",
+        answer.stdout
+    );
+    drop(other);
+    desk.run("check --connect", &[]).worked();
+}
+
+#[test]
 fn a_rule_names_its_reference_strategy_and_what_it_holds_for_review() {
     let desk = Desk::new();
     let rule = |strategy: &str| {

@@ -79,6 +79,7 @@ def teach(browser):
     page.get_by_role("link", name="Teaching").click()
     card = page.locator("article", has_text="new task leber")
     check("proposed" in card.inner_text() and " ml" in card.inner_text(), card.inner_text())
+    check("Run by the rule every CT." in card.inner_text(), card.inner_text())
     check(loaded(card.get_by_role("img")) > 300, "slices of the labels")
     page.screenshot(path=pictures / "teaching.png", full_page=True)
 
@@ -105,6 +106,7 @@ def teach(browser):
     page.get_by_role("link", name="Tasks").click()
     card = page.locator("article", has_text="leber")
     check("taught over DICOM" in card.inner_text(), card.inner_text())
+    check("Run by the rule every CT." in card.inner_text(), card.inner_text())
     card.locator("summary").click()
     check(loaded(card.get_by_role("img")) > 300, "slices of the reference")
 
