@@ -8,14 +8,12 @@ use super::negotiation::Proposal;
 use super::retrieve::{LONGEST_MOVE, Moved, identifier};
 use super::service::{Role, Service};
 use super::status::MoveStatus;
-use crate::archive::{Acceptance, Archive, Arriving, NotKept};
 use crate::config::{Delivery, Peer};
 use crate::dimse::{Command, CommandError, Status, response};
 use dicom_dictionary_std::uids;
 use dicom_encoding::TransferSyntaxIndex;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use dicom_ul::pdu::{PDataValueType, PresentationContextNegotiated};
-use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// The information model that series are retrieved by.
@@ -41,8 +39,18 @@ const UNCOMPRESSED: [&str; 2] = [
 /// Most instances of a series.
 const MOST_INSTANCES: u32 = 100_000;
 
-/// Asks a peer, as `calling_ae`, for a series, and keeps what it gives by `acceptance`. Comes back when the peer has
-/// given everything.
+/// What keeps the instances that a peer gives. It may block: it is called on a thread that may.
+pub trait Keeping: Send {
+    /// An instance begins, of this class, UID and transfer syntax.
+    fn begin(&mut self, sop_class_uid: &str, sop_instance_uid: &str, transfer_syntax: &str);
+    /// Bytes of its data set; of one that is not kept, too.
+    fn write(&mut self, bytes: &[u8]);
+    /// Its data set is over. What is answered: success where it is durable.
+    fn end(&mut self) -> impl Future<Output = Status> + Send;
+}
+
+/// Asks a peer, as `calling_ae`, for a series in any of `transfer_syntaxes`, and has what it gives kept. Comes back when
+/// the peer has given everything.
 ///
 /// # Errors
 /// Why the peer did not do it. That it holds no such series is no error: then nothing came.
@@ -52,8 +60,8 @@ pub async fn get_series(
     study_uid: &str,
     series_uid: &str,
     delivery: &Delivery,
-    archive: Arc<Archive>,
-    acceptance: Acceptance,
+    transfer_syntaxes: Vec<&'static str>,
+    keeping: impl Keeping + 'static,
 ) -> Result<Moved, DeliverError> {
     let getting = Getting {
         peer: peer.clone(),
@@ -63,8 +71,8 @@ pub async fn get_series(
             response_timeout: delivery.response_timeout.max(LONGEST_MOVE),
             ..delivery.clone()
         },
-        archive,
-        acceptance,
+        transfer_syntaxes,
+        keeping,
     };
     let failed = || DeliverError::Lost {
         peer: describe(peer),
@@ -94,25 +102,25 @@ pub async fn accepts_get(
 }
 
 /// A retrieval under way.
-struct Getting {
+struct Getting<K> {
     peer: Peer,
     calling_ae: String,
     /// Study and Series Instance UID.
     keys: (String, String),
     delivery: Delivery,
-    archive: Arc<Archive>,
-    acceptance: Acceptance,
+    transfer_syntaxes: Vec<&'static str>,
+    keeping: K,
 }
 
-impl Getting {
-    async fn run(self) -> Result<Moved, DeliverError> {
+impl<K: Keeping> Getting<K> {
+    async fn run(mut self) -> Result<Moved, DeliverError> {
         let refused = || DeliverError::NoGet {
             peer: describe(&self.peer),
         };
         let mut association = Association::open_as(
             &self.peer,
             &self.calling_ae,
-            proposals(&self.acceptance.transfer_syntaxes),
+            proposals(&self.transfer_syntaxes),
             &IMAGE_CLASSES,
             &self.delivery,
         )
@@ -144,7 +152,7 @@ impl Getting {
 
     /// Asks, keeps what comes, and gives the last response, with what became of the instances.
     async fn exchange(
-        &self,
+        &mut self,
         association: &mut Association,
         contexts: &[PresentationContextNegotiated],
         accepted: &PresentationContextNegotiated,
@@ -211,94 +219,46 @@ impl Getting {
         }
     }
 
-    /// Takes the data set of a C-STORE sub-operation, and says what to answer: success when it is durable.
+    /// Has the data set of a C-STORE sub-operation kept, and says what to answer.
     async fn keep(
-        &self,
+        &mut self,
         association: &mut Association,
         context: Option<&PresentationContextNegotiated>,
         id: u8,
         command: &Command,
     ) -> Result<Status, DeliverError> {
-        let mut arriving = self.begin(context, command);
-        let mut length = 0u64;
+        let known = match (context, command) {
+            (
+                Some(context),
+                Command::Store {
+                    sop_class_uid,
+                    sop_instance_uid,
+                    ..
+                },
+            ) if context.abstract_syntax == *sop_class_uid => {
+                let syntax = &context.transfer_syntax;
+                self.keeping.begin(sop_class_uid, sop_instance_uid, syntax);
+                true
+            }
+            _ => false,
+        };
         loop {
             let value = association.receive_value().await?;
             if value.value_type != PDataValueType::Data || value.presentation_context_id != id {
                 return Err(association.protocol("a data set that is broken off".into()));
             }
-            length += value.data.len() as u64;
-            if length > self.acceptance.max_instance_bytes {
-                arriving = Err(Status::OutOfResources);
-            }
-            if let Ok(kept) = &mut arriving
-                && let Err(not_kept) = kept.write(&value.data)
-            {
-                arriving = Err(refused(&not_kept));
+            if known {
+                self.keeping.write(&value.data);
             }
             if value.is_last {
                 break;
             }
         }
-        let arrived = arriving.and_then(|arriving| {
-            let finished = arriving.finish(|_| Ok(()));
-            finished.map_err(|not_kept| refused(&not_kept))
-        });
-        Ok(match arrived {
-            Ok(instance) => match self.archive.store(instance).await {
-                Ok(()) => {
-                    metrics::counter!("irisnode_instances_received_total").increment(1);
-                    Status::Success
-                }
-                Err(error) => refused(&error.into()),
-            },
-            Err(status) => status,
-        })
-    }
-
-    fn begin(
-        &self,
-        context: Option<&PresentationContextNegotiated>,
-        command: &Command,
-    ) -> Result<Arriving, Status> {
-        let (
-            Some(context),
-            Command::Store {
-                sop_class_uid,
-                sop_instance_uid,
-                ..
-            },
-        ) = (context, command)
-        else {
-            return Err(Status::SopClassNotSupported);
-        };
-        if context.abstract_syntax != *sop_class_uid {
-            return Err(Status::SopClassNotSupported);
+        match known {
+            true => Ok(self.keeping.end().await),
+            false => Ok(Status::SopClassNotSupported),
         }
-        let archive = &self.archive;
-        let begun = archive
-            .may_take_more(self.acceptance.min_free_bytes)
-            .and_then(|()| {
-                Arriving::begin(
-                    archive,
-                    sop_class_uid,
-                    sop_instance_uid,
-                    &context.transfer_syntax,
-                    &self.acceptance.sender,
-                )
-            });
-        begun.map_err(|not_kept| refused(&not_kept))
     }
-}
-
-/// The answer to an instance that is not kept; the log has the reason.
-fn refused(not_kept: &NotKept) -> Status {
-    let status = Status::from(not_kept.fault);
-    tracing::warn!(
-        status = format!("{:04X}H", status.code()),
-        reason = %not_kept.reason,
-        "an instance that was asked for is not kept"
-    );
-    status
 }
 
 /// A presentation context for each image class and compression, so that the peer can give every instance as it has it.

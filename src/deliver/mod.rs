@@ -30,7 +30,7 @@ pub use commitment_request::{accepts_commitment, instance_of, request_commitment
 pub use echo::echo;
 pub use error::DeliverError;
 pub use find::count_instances;
-pub use get::{GET_CLASS, IMAGE_CLASSES, accepts_get, get_series};
+pub use get::{GET_CLASS, IMAGE_CLASSES, Keeping, accepts_get, get_series};
 pub use retrieve::{MOVE_CLASS, Moved, move_series};
 pub use retry::{RetryPolicy, store_patiently};
 pub use status::{CommitmentFailure, MoveStatus, StoreStatus};

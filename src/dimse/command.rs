@@ -1,6 +1,5 @@
 //! Command sets of the services this node provides (PS3.7 section 9.3).
 
-use crate::archive::Fault;
 use dicom_core::dictionary::DataDictionary;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
@@ -162,17 +161,6 @@ impl Status {
             Self::OutOfResources => 0xA700,
             Self::DataSetDoesNotMatchSopClass => 0xA900,
             Self::CannotUnderstand => 0xC000,
-        }
-    }
-}
-
-impl From<Fault> for Status {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::OutOfResources => Self::OutOfResources,
-            Fault::CannotUnderstand => Self::CannotUnderstand,
-            Fault::Mismatch => Self::DataSetDoesNotMatchSopClass,
-            Fault::ProcessingFailure => Self::ProcessingFailure,
         }
     }
 }

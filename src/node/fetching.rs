@@ -1,6 +1,7 @@
 //! Images that labels were drawn on, asked of a peer: by WADO-RS where it has DICOMweb, by C-GET where the administrator
 //! says so, else by C-MOVE to the teaching AE title.
 
+use super::keeping::IntoArchive;
 use super::{Rooms, acceptance};
 use crate::archive::Proposal;
 use crate::config::{Config, Peer, PeerDicomweb};
@@ -129,7 +130,9 @@ async fn ask(
         true => {
             let archive = std::sync::Arc::clone(&rooms.archive);
             let acceptance = acceptance(config, &peer.ae_title, title);
-            get_series(peer, title, study, series, delivery, archive, acceptance).await
+            let syntaxes = acceptance.transfer_syntaxes.clone();
+            let keeping = IntoArchive::new(archive, acceptance);
+            get_series(peer, title, study, series, delivery, syntaxes, keeping).await
         }
         false => move_series(peer, title, title, study, series, delivery).await,
     };

@@ -17,6 +17,7 @@ mod decision;
 mod delivering;
 mod encoding;
 mod fetching;
+mod keeping;
 mod lanes;
 mod lives;
 mod memory;

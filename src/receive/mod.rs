@@ -13,5 +13,6 @@ mod statement;
 
 pub use negotiation::{Agreed, answer, rejection};
 pub use policy::{Admission, Caller, Callers, NoEntry, Origin, TeachingTitle};
+pub use refusal::status_of;
 pub use server::{MOST_HALF_OPEN, ReceiveError, ReceiveOptions, Server};
 pub use statement::{Statement, statement};

@@ -1,6 +1,6 @@
 //! Why a request is not done.
 
-use crate::archive::{ArchiveError, NotKept};
+use crate::archive::{ArchiveError, Fault, NotKept};
 use crate::dimse::Status;
 
 /// Why an instance is not kept, or a request not done: the status to answer, and a sentence for the log (no patient data
@@ -21,6 +21,16 @@ impl Refusal {
     }
 }
 
+/// What is answered to a C-STORE whose instance is not kept (PS3.4 table B.2-1).
+pub fn status_of(fault: Fault) -> Status {
+    match fault {
+        Fault::OutOfResources => Status::OutOfResources,
+        Fault::CannotUnderstand => Status::CannotUnderstand,
+        Fault::Mismatch => Status::DataSetDoesNotMatchSopClass,
+        Fault::ProcessingFailure => Status::ProcessingFailure,
+    }
+}
+
 impl From<ArchiveError> for Refusal {
     fn from(error: ArchiveError) -> Self {
         Self::new(Status::OutOfResources, error.to_string())
@@ -29,6 +39,6 @@ impl From<ArchiveError> for Refusal {
 
 impl From<NotKept> for Refusal {
     fn from(not_kept: NotKept) -> Self {
-        Self::new(not_kept.fault.into(), not_kept.reason)
+        Self::new(status_of(not_kept.fault), not_kept.reason)
     }
 }
