@@ -27,6 +27,8 @@ const MOST_PARTS: u64 = 4_000_000;
 const MOST_TEXT: u64 = 64 << 20;
 /// Bytes of a data set that is deflated as a whole, up to its pixel data.
 const MOST_INFLATED_HEADER: u64 = 64 << 20;
+/// Group of file meta information (PS3.10 section 7.1).
+const FILE_META: u16 = 2;
 /// File meta information is some hundred bytes.
 const LARGEST_META: u32 = 1 << 20;
 /// (0002,0000) UL of four bytes (PS3.10 section 7.1).
@@ -194,7 +196,11 @@ fn transfer_syntax(file: &mut impl Read) -> Result<String, String> {
     }
     let mut found = None;
     let mut rest = meta.as_slice();
-    while let Some((element, head_length, length)) = meta_element(rest) {
+    while !rest.is_empty() {
+        // The library goes on to the end of the element that the group ends in, and reads all that follows out of step.
+        let (element, head_length, length) = meta_element(rest)
+            .filter(|(element, ..)| element.group() == FILE_META)
+            .ok_or("its file meta information does not end where it says")?;
         let value = head_length
             .checked_add(length)
             .and_then(|end| rest.get(head_length..end))

@@ -119,6 +119,13 @@ fn gzipped(bytes: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
+/// 16,975 bytes that begin with a reserved field and a length.
+fn text_of(length: u32) -> Vec<u8> {
+    let mut text = [[0; 2].as_slice(), &length.to_le_bytes()].concat();
+    text.resize(usize::from(u16::from_le_bytes(*b"OB")), b' ');
+    text
+}
+
 fn dicom_bombs() -> Vec<(&'static str, Vec<u8>)> {
     let empty_item = [tag(0xFFFE, 0xE000), vec![0; 4]].concat();
     let implicit = short(2, 0x10, b"UI", b"1.2.840.10008.1.2\0");
@@ -127,6 +134,19 @@ fn dicom_bombs() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         // A value of 4 GiB less 16 bytes, in the meta information, in the data set, in an item, as a fragment.
         ("long meta", file(&long(2, 0x102, b"OB", 0xFFFF_FFF0), b"")),
+        // For the library it ends 14 bytes later than it says, the first tag being a length; from there on the length of
+        // a text, 16,975, is "OB", a VR, and the text begins with that value's length.
+        (
+            "meta ends within an element",
+            file(
+                &[short(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0"), vec![0; 8]].concat(),
+                &[
+                    short(10, 0, b"UL", &[0; 4]),
+                    short(9, 0x10, b"LO", &text_of(480 << 20)),
+                ]
+                .concat(),
+            ),
+        ),
         ("long value", explicit(&long(9, 0x10, b"OB", 0xFFFF_FFF0))),
         ("long text", explicit(&long(9, 0x10, b"UT", 0xFFFF_FFF0))),
         (
@@ -183,7 +203,8 @@ fn bombs() -> Vec<(String, &'static str, Vec<u8>)> {
         for entry in ["seg", "rtstruct", "ingestion"] {
             // The entry of ingestion takes a data set; the choice of a transfer syntax comes first.
             let data_set = match (entry, name) {
-                ("ingestion", "long meta") | ("rtstruct", "inflates") => continue,
+                ("ingestion", "long meta" | "meta ends within an element")
+                | ("rtstruct", "inflates") => continue,
                 ("ingestion", _) => {
                     let at = 132 + 12 + usize::from(bytes[140]);
                     let choice = match name {
