@@ -261,12 +261,16 @@ impl PhantomEpisodes {
         self.augmentation.apply(&mut voxels, size, rng);
         let labels = &phantom.labels.layers[0];
         let mut masks = Vec::with_capacity(labels.len() * classes.len());
+        let mut is_of_class =
+            vec![0f32; usize::from(labels.iter().copied().max().unwrap_or(0)) + 1];
         for class in classes {
-            masks.extend(
-                labels
-                    .iter()
-                    .map(|label| f32::from(u8::from(class.contains(label)))),
-            );
+            is_of_class.fill(0.0);
+            for &label in class {
+                if let Some(of_class) = is_of_class.get_mut(usize::from(label)) {
+                    *of_class = 1.0;
+                }
+            }
+            masks.extend(labels.iter().map(|&label| is_of_class[usize::from(label)]));
         }
         (
             Tensor::from_slice(&voxels).reshape([1, 1, slices, rows, columns]),

@@ -175,9 +175,9 @@ impl Scene {
         let mut voxels = paint(labels, geometry, &means, &texture, noise, rng);
         let bias_amplitude = rng.random_range(0.0..0.25);
         let bias = Field::new(rng, 150.0, 600.0, bias_amplitude);
+        let mut bias = bias.walk();
         for (at, voxel) in voxels.iter_mut().enumerate() {
-            let [i, j, k] = unravel(at, geometry);
-            *voxel *= bias.at(geometry.to_patient([i, j, k])).exp() as f32;
+            *voxel *= bias.at(geometry.to_patient(unravel(at, geometry))).exp() as f32;
         }
         voxels
     }
@@ -201,6 +201,7 @@ fn paint(
     noise: f64,
     rng: &mut impl Rng,
 ) -> Vec<f32> {
+    let mut texture = texture.walk();
     let mut voxels: Vec<f32> = labels
         .iter()
         .enumerate()

@@ -49,18 +49,22 @@ impl Scene {
 
     /// Gives all structures whose name starts with `prefix` the number of the first of them.
     pub(super) fn merge(&self, prefix: &str, phantoms: &mut [&mut Phantom]) {
-        let all: Vec<u16> = (1u16..)
-            .zip(&self.structures)
-            .filter(|(_, s)| s.name.starts_with(prefix))
-            .map(|(number, _)| number)
-            .collect();
-        let Some(&first) = all.first() else { return };
+        // By label; 0 is the background.
+        let is_one = std::iter::once(false).chain(
+            self.structures
+                .iter()
+                .map(|structure| structure.name.starts_with(prefix)),
+        );
+        let is_one: Vec<bool> = is_one.collect();
+        let Some(first) = is_one.iter().position(|&is_one| is_one) else {
+            return;
+        };
         for label in phantoms
             .iter_mut()
             .flat_map(|p| p.labels.layers.iter_mut().flatten())
         {
-            if all.contains(label) {
-                *label = first;
+            if is_one.get(usize::from(*label)) == Some(&true) {
+                *label = first as u16;
             }
         }
     }

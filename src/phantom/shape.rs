@@ -70,19 +70,17 @@ impl Shape {
                 exponent,
             } => {
                 let d = sub(p, *center);
-                let mut sum = 0.0;
-                for (axis, radius) in axes.iter().zip(radii) {
-                    let t = (dot(*axis, d) / radius).abs();
-                    if t >= 1.0 {
+                let mut t = [0.0; 3];
+                for ((t, axis), radius) in t.iter_mut().zip(axes).zip(radii) {
+                    *t = (dot(*axis, d) / radius).abs();
+                    if *t >= 1.0 {
                         return false;
                     }
-                    sum += if *exponent == 2.0 {
-                        t * t
-                    } else {
-                        t.powf(*exponent)
-                    };
                 }
-                sum < 1.0
+                // Powers are slow. With a higher exponent it is no smaller than the ellipsoid, and no larger than the box.
+                let is_in_ellipsoid = t.iter().map(|t| t * t).sum::<f64>() < 1.0;
+                is_in_ellipsoid
+                    || (*exponent > 2.0 && t.iter().map(|t| t.powf(*exponent)).sum::<f64>() < 1.0)
             }
             Self::Tube { points, radius } => points
                 .windows(2)

@@ -51,10 +51,10 @@ fn ct_value(hu: f32) -> f32 {
 }
 
 fn stretch_foreground(voxels: &mut [f32]) {
-    let mut sorted: Vec<f32> = voxels.iter().copied().filter(|v| v.is_finite()).collect();
-    sorted.par_sort_unstable_by(f32::total_cmp);
-    let threshold = foreground_threshold(&sorted);
-    let foreground = &sorted[sorted.partition_point(|&v| v <= threshold)..];
+    let mut values: Vec<f32> = voxels.iter().copied().filter(|v| v.is_finite()).collect();
+    let threshold = foreground_threshold(&mut values);
+    values.retain(|&v| v > threshold);
+    let foreground = values.as_mut_slice();
     let (low, high) = if foreground.is_empty() {
         (0.0, 0.0)
     } else {
@@ -76,17 +76,20 @@ fn stretch_foreground(voxels: &mut [f32]) {
 
 /// A tenth of the way from the 0.5th to the 99.5th percentile: air and its noise lie below it,
 /// tissue above, whatever share of the volume is air.
-fn foreground_threshold(sorted: &[f32]) -> f32 {
-    if sorted.is_empty() {
+fn foreground_threshold(values: &mut [f32]) -> f32 {
+    if values.is_empty() {
         return 0.0;
     }
-    let (low, high) = (percentile(sorted, 0.005), percentile(sorted, 0.995));
+    let (low, high) = (percentile(values, 0.005), percentile(values, 0.995));
     low + 0.1 * (high - low)
 }
 
-fn percentile(sorted: &[f32], share: f64) -> f32 {
-    let last = sorted.len().saturating_sub(1);
-    sorted[(share * last as f64).round() as usize]
+/// The value that stands at this share of the way through the values in their order; there must be some. Puts them into
+/// another order.
+fn percentile(values: &mut [f32], share: f64) -> f32 {
+    let place = (share * (values.len() - 1) as f64).round() as usize;
+    let (_, value, _) = values.select_nth_unstable_by(place, f32::total_cmp);
+    *value
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ impl Geometry {
     }
 
     /// Patient position (LPS, mm) of a continuous voxel coordinate `(i, j, k)`.
+    #[inline]
     pub fn to_patient(&self, ijk: [f64; 3]) -> Vec3 {
         let mut point = self.origin;
         for (axis, direction) in self.direction.iter().enumerate() {
