@@ -29,7 +29,7 @@ const WEB: &str = "127.0.0.1:8044";
 
 /// Write a first configuration from a few answers.
 ///
-/// Asks for the AE title, where to listen, the data folder, the PACS, and the first rule's modality; writes a commented
+/// Asks for the AE title, where to listen, the data folder, the PACS, and the first rule's modality and task; writes a commented
 /// file, calls the PACS by C-ECHO if you like, and says what to type next.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -203,6 +203,21 @@ fn answers(args: Args, asks: bool) -> miette::Result<Starter> {
         }
         None => MODALITIES[0].to_owned(),
     };
+    let task = match args.task {
+        Some(task) => Some(task),
+        None if asks => {
+            let named = Input::<String>::new()
+                .with_prompt(
+                    "A task that it runs, to be taught from files next (empty: only what is taught from the viewer)",
+                )
+                .allow_empty(true)
+                .interact_text()
+                .into_diagnostic()?;
+            let named = named.trim();
+            (!named.is_empty()).then(|| named.to_owned())
+        }
+        None => None,
+    };
     Ok(Starter {
         ae_title,
         listen,
@@ -211,7 +226,7 @@ fn answers(args: Args, asks: bool) -> miette::Result<Starter> {
         teach_ae_title,
         web,
         modality,
-        task: args.task,
+        task,
     })
 }
 

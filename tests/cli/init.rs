@@ -113,7 +113,7 @@ import os, pty, sys
 answers = [("AE title of the node", "WARD7\r"), ("listen on", "\r"), ("Folder", "kept\r"), ("name for the PACS", "\r"),
     ("AE title of the PACS", "NOT A TITLE AT ALL\r"), ("1 to 16", "\x7f" * 30 + "VNA\r"),
     ("address and DICOM port", sys.argv[2] + "\r"), ("to teach", "\r"), ("status page", "n"), ("  PT", "\x1b[B\r"),
-    ("C-ECHO now", "y")]
+    ("A task that it runs", "brain\r"), ("C-ECHO now", "y")]
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], [sys.argv[1], "init"])
@@ -163,6 +163,7 @@ fn at_a_terminal_it_asks_and_an_empty_answer_is_the_default() {
         &format!("port = {nobody}"),
         "# listen = \"127.0.0.1:8044\"",
         "Modality = \"MR\"",
+        "tasks = [\"brain\", \"*taught\"]",
     ] {
         assert!(
             text.lines().any(|written| written == line),
