@@ -162,6 +162,52 @@ fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
+fn a_batch_is_the_mean_of_its_episodes_and_takes_the_next_ones_after_a_stop() {
+    let _turn = turn();
+    let of = |batch: u64, steps: u64| TrainConfig {
+        batch,
+        // Plain enough that a step's size shows the gradient's.
+        perturbation: 0.0,
+        most_weight: 1.0,
+        ..config(Precision::Float32, steps)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    let (alone, together) = (of(1, 6), of(3, 2));
+    let first_losses = |config: &TrainConfig, until: u64| {
+        let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+        let reports = train(&mut trainer, config, until);
+        (trainer, reports)
+    };
+    // The loss of a batch is the mean of what its episodes have with the weights before it.
+    let (_, batched) = first_losses(&together, 1);
+    let untrained = Trainer::new(alone.clone(), Device::Cpu).unwrap();
+    let losses = (0..3).map(|number| {
+        let episode = episodes(&alone).episode(number);
+        let masks = Tensor::cat(&[&episode.reference_masks, &episode.query_masks], 0);
+        let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
+        let features = untrained.mean().encode(&images);
+        let embedding = untrained.mean().embed(&features, &masks).flip([0]);
+        let logits = untrained.mean().decode(&features, &embedding);
+        f64::try_from(dice_cross_entropy(&logits, &masks, 1.0)).unwrap()
+    });
+    let mean = losses.sum::<f64>() / 3.0;
+    assert!(
+        (batched[0].loss - mean).abs() < 1e-4,
+        "{} and {mean}",
+        batched[0].loss
+    );
+
+    let (whole, _) = first_losses(&together, 2);
+    let (stopped, _) = first_losses(&together, 1);
+    stopped.save(&checkpoint).unwrap();
+    let mut resumed = Trainer::resume(together.clone(), Device::Cpu, &checkpoint).unwrap();
+    train(&mut resumed, &together, 2);
+    assert_eq!(weights(resumed.mean()), weights(whole.mean()));
+    assert_ne!(weights(stopped.mean()), weights(whole.mean()));
+}
+
+#[test]
 fn a_checkpoint_of_another_network_or_none_at_all_is_refused_with_the_reason() {
     let _turn = turn();
     let config = config(Precision::Float32, 4);

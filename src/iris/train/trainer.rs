@@ -42,6 +42,10 @@ pub struct TrainConfig {
     /// Weight of the loss at the decoder's coarser stages, on masks of their resolution; 0 for none (deep supervision).
     #[serde(default)]
     pub deep_supervision: f64,
+    /// Episodes whose gradients make one step; each is two queries, one for either image (paper: 32 queries). They go
+    /// through the network one after the other, so that memory does not depend on it.
+    #[serde(default = "one_episode")]
+    pub batch: u64,
     /// Columns, rows and slices of the patches of episodes, multiples of the stride, one of which is drawn for each;
     /// the usual ones when empty.
     #[serde(default)]
@@ -90,6 +94,10 @@ fn most_weight_at_first() -> f64 {
     12.0
 }
 
+fn one_episode() -> u64 {
+    1
+}
+
 fn usual_most_classes() -> usize {
     8
 }
@@ -115,6 +123,7 @@ impl Default for TrainConfig {
             perturbation: 0.05,
             most_weight: most_weight_at_first(),
             deep_supervision: 0.0,
+            batch: one_episode(),
             patches: Vec::new(),
             most_classes: usual_most_classes(),
             unlike_contrasts: usual_unlike_contrasts(),
@@ -136,6 +145,9 @@ impl TrainConfig {
             return Some(format!(
                 "`patches` must be columns, rows and slices, each a multiple of the stride {stride} and at most 1024"
             ));
+        }
+        if !(1..=4096).contains(&self.batch) {
+            return Some("`batch` must lie between 1 and 4096".into());
         }
         if !(2..=256).contains(&self.most_classes) {
             return Some("`most_classes` must lie between 2 and 256".into());
@@ -264,16 +276,22 @@ impl Trainer {
         let validation: Vec<Episode> = (0..self.config.validation)
             .map(|i| source.episode(VALIDATION + i))
             .collect();
-        let mut episodes = Episodes::start(source, self.step, self.config.threads, 4);
+        let batch = self.config.batch;
+        let first = self.step * batch;
+        let mut episodes = Episodes::start(source, first, self.config.threads, 4);
         let mut weights: Vec<(String, Tensor)> =
             self.iris.variables().variables().into_iter().collect();
         weights.sort_by(|a, b| a.0.cmp(&b.0));
         let (mut losses, mut dices, mut since, mut last) = (0.0, 0.0, 0u64, Instant::now());
         while self.step < self.config.schedule.steps {
-            let episode = episodes.next().ok_or(TrainError::Episodes)?;
-            let (loss, dice) = self.step(&episode, &weights)?;
-            losses += loss;
-            dices += dice;
+            clear_gradients(&weights);
+            for number in 0..batch {
+                let episode = episodes.next().ok_or(TrainError::Episodes)?;
+                let (loss, dice) = self.learn_from(&episode, self.step * batch + number)?;
+                losses += loss / batch as f64;
+                dices += dice / batch as f64;
+            }
+            self.step(&weights);
             since += 1;
             let validate = self.config.validate_every > 0
                 && (self.step.is_multiple_of(self.config.validate_every)
@@ -301,15 +319,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// One optimiser step on one episode; loss and mean Dice.
-    fn step(
-        &mut self,
-        episode: &Episode,
-        weights: &[(String, Tensor)],
-    ) -> Result<(f64, f64), TrainError> {
+    /// Adds the gradients of an episode, its share of the batch, to the weights'; its loss and mean Dice.
+    fn learn_from(&self, episode: &Episode, number: u64) -> Result<(f64, f64), TrainError> {
         let device = self.iris.device();
-        // Perturbations depend on the step alone, so that a resumed run goes the same way.
-        tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ self.step) as i64);
+        // Perturbations depend on the episode alone, so that a resumed run goes the same way.
+        tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ number) as i64);
         let there = |image: &Tensor| {
             image
                 .to_device(device)
@@ -339,20 +353,21 @@ impl Trainer {
             return Err(TrainError::Config("the network has no stages".into()));
         };
         let loss = self.loss(&stages, &masks);
-        for (_, weight) in weights {
-            let mut gradient = weight.grad();
-            if gradient.defined() {
-                let _ = gradient.detach_().zero_();
-            }
+        match self.config.batch {
+            1 => loss.f_backward()?,
+            batch => (&loss / batch as f64).f_backward()?,
         }
-        loss.f_backward()?;
+        let dice = tch::no_grad(|| hard_dice(logits, &masks).mean(None::<Kind>));
+        Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+    }
+
+    /// One step of the optimiser by the gradients that are there.
+    fn step(&mut self, weights: &[(String, Tensor)]) {
         let rate = self.config.schedule.rate(self.step);
         self.optimiser
             .step(weights, rate, self.config.weight_decay, self.config.clip);
         self.step += 1;
         self.average(weights);
-        let dice = tch::no_grad(|| hard_dice(logits, &masks).mean(None::<Kind>));
-        Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
     }
 
     /// The logits that the loss looks at, the finest last: those of every stage, or the finest alone.
@@ -434,6 +449,15 @@ impl Trainer {
             )?;
         }
         Ok(sum / episodes.len().max(1) as f64)
+    }
+}
+
+fn clear_gradients(weights: &[(String, Tensor)]) {
+    for (_, weight) in weights {
+        let mut gradient = weight.grad();
+        if gradient.defined() {
+            let _ = gradient.detach_().zero_();
+        }
     }
 }
 
