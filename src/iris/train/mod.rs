@@ -2,6 +2,7 @@
 
 mod augment;
 mod checkpoint;
+mod config;
 mod episode;
 mod loss;
 mod optimiser;
@@ -10,8 +11,9 @@ mod trainer;
 
 pub use augment::Augmentation;
 pub use checkpoint::CheckpointError;
+pub use config::{Precision, TrainConfig};
 pub use episode::{Episode, EpisodeSource, Episodes};
 pub use loss::{dice_cross_entropy, hard_dice};
 pub use optimiser::{Optimiser, UpdateRule};
 pub use schedule::Schedule;
-pub use trainer::{Precision, Progress, TrainConfig, TrainError, Trainer};
+pub use trainer::{Progress, TrainError, Trainer};
