@@ -21,7 +21,6 @@ import time
 
 from material import choose_material
 from processes import Processes, free_port, http, wait_for
-from viewer import serve
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "demo-out"
@@ -129,7 +128,7 @@ listen = "127.0.0.1:{ports["web"]}"
 
 [dicomweb]
 listen = "127.0.0.1:{ports["dicomweb"]}"
-allow_origin = ["http://127.0.0.1:{ports["viewer"]}"]
+{f'viewer = "{OHIF}"' if OHIF.is_dir() else ""}
 """
     )
     return path
@@ -148,9 +147,7 @@ def stay(dashboard, ports, study):
         return
     say(f"Look around: the dashboard is {dashboard}")
     if OHIF.is_dir():
-        dicomweb = f"http://127.0.0.1:{ports['dicomweb']}/dicom-web"
-        serve(OHIF, ROOT / "packaging/compose/ohif.js", ports["viewer"], dicomweb)
-        say(f"The result in OHIF, at a double click on the SEG: http://127.0.0.1:{ports['viewer']}/viewer?StudyInstanceUIDs={study}")
+        say(f"The result in OHIF, at a double click on the SEG: http://127.0.0.1:{ports['dicomweb']}/viewer?StudyInstanceUIDs={study}")
     input("             Enter ends the demo. ")
 
 
@@ -167,7 +164,7 @@ def main():
         say(f"Orthanc {version} runs (AE ORTHANC, DICOM port {orthanc.dicom_port}, "
             f"REST port {orthanc.http_port}) with plugin-config/orthanc")
 
-        ports = {name: free_port() for name in ("dicom", "web", "dicomweb", "viewer")}
+        ports = {name: free_port() for name in ("dicom", "web", "dicomweb")}
         configuration = write_configuration(OUT, material, ports, orthanc.dicom_port)
         say(f"The configuration of irisnode, {configuration.relative_to(ROOT)}:")
         print("".join(f"             {line}\n" for line in configuration.read_text().splitlines()))

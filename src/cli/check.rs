@@ -272,8 +272,12 @@ impl fmt::Display for Summary<'_> {
             };
             writeln!(
                 f,
-                "dicomweb  on http://{address}{}; {who}",
-                crate::dicomweb::ROOT
+                "dicomweb  on http://{address}{}; {who}{}",
+                crate::dicomweb::ROOT,
+                match dicomweb.viewer {
+                    Some(_) => format!("; OHIF on http://{address}/"),
+                    None => String::new(),
+                }
             )?;
         }
         writeln!(f, "\npeers")?;

@@ -27,6 +27,8 @@ pub struct Dicomweb {
     pub token_file: Option<PathBuf>,
     /// Origins whose pages may ask from a browser.
     pub allow_origin: Vec<String>,
+    /// The folder of OHIF's files, which is served at the root of the listener.
+    pub viewer: Option<PathBuf>,
     /// AE title that series stored by STOW-RS count as sent by.
     pub ae_title: String,
     /// Requests at the same time that query or retrieve.
@@ -45,11 +47,29 @@ impl Default for Dicomweb {
             users: false,
             token_file: None,
             allow_origin: Vec::new(),
+            viewer: None,
             ae_title: DEFAULT_AE_TITLE.to_owned(),
             max_requests: DEFAULT_MAX_REQUESTS as usize,
             max_stores: DEFAULT_MAX_STORES as usize,
             max_instance_bytes: DEFAULT_MAX_INSTANCE,
         }
+    }
+}
+
+impl Dicomweb {
+    /// Where the viewer that is served here shows a study.
+    pub fn viewer_on(&self, study_uid: &str) -> Option<String> {
+        let (listen, _) = self.listen.zip(self.viewer.as_ref())?;
+        let root = match &self.url {
+            Some(url) => url
+                .trim_end_matches('/')
+                .trim_end_matches("/dicom-web")
+                .to_owned(),
+            // The page that asks is on this machine.
+            None if listen.ip().is_unspecified() => format!("http://127.0.0.1:{}", listen.port()),
+            None => format!("http://{listen}"),
+        };
+        Some(format!("{root}/viewer?StudyInstanceUIDs={study_uid}"))
     }
 }
 
@@ -66,6 +86,19 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
     let users = section.or("users", false, value::boolean);
     let token_file = section.optional("token_file", value::path(base));
     let origins = section.or("allow_origin", Vec::new(), value::texts);
+    let viewer = section.optional("viewer", value::path(base));
+    if let Some(placed) = &viewer
+        && !placed.value.join("index.html").is_file()
+    {
+        section.problems().push(
+            Problem::error(
+                placed.span.clone(),
+                "`viewer` of [dicomweb] holds no OHIF",
+                "no index.html in it",
+            )
+            .with_help("write the folder of OHIF's files as they are served; `make viewers` puts them into .deps/ohif of the checkout"),
+        );
+    }
     let ae_title = section.or("ae_title", default.ae_title, value::ae_title);
     let max_requests = section.or("max_requests", DEFAULT_MAX_REQUESTS, count);
     let max_stores = section.or("max_stores", DEFAULT_MAX_STORES, count);
@@ -125,9 +158,47 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
         users,
         token_file: token_file.map(|placed| placed.value),
         allow_origin: origins.into_iter().map(|placed| placed.value).collect(),
+        viewer: viewer.map(|placed| placed.value),
         ae_title,
         max_requests: max_requests.unsigned_abs() as usize,
         max_stores: max_stores.unsigned_abs() as usize,
         max_instance_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_is_shown_where_clients_find_the_viewer() {
+        let of = |listen: &str, url: Option<&str>| {
+            let dicomweb = Dicomweb {
+                listen: Some(listen.parse().unwrap()),
+                url: url.map(str::to_owned),
+                viewer: Some("ohif".into()),
+                ..Dicomweb::default()
+            };
+            dicomweb.viewer_on("1.2.3").unwrap()
+        };
+        let page = "viewer?StudyInstanceUIDs=1.2.3";
+        assert_eq!(
+            of("127.0.0.1:8043", None),
+            format!("http://127.0.0.1:8043/{page}")
+        );
+        assert_eq!(
+            of("0.0.0.0:8043", None),
+            format!("http://127.0.0.1:8043/{page}")
+        );
+        let url = Some("https://pacs.example.org/dicom-web/");
+        assert_eq!(
+            of("0.0.0.0:8043", url),
+            format!("https://pacs.example.org/{page}")
+        );
+        let none = Dicomweb {
+            viewer: Some("ohif".into()),
+            ..Dicomweb::default()
+        };
+        assert_eq!(none.viewer_on("1.2.3"), None);
     }
 }

@@ -70,6 +70,9 @@ impl Starter {
             Some(address) => page.option("[web]", "listen", text(&address.to_string())),
             None => page.later("[web]", "listen", text("127.0.0.1:8044")),
         }
+        page.heading("[dicomweb]");
+        page.later("[dicomweb]", "listen", text("127.0.0.1:8043"));
+        page.later("[dicomweb]", "viewer", text("/usr/share/ohif"));
         page.heading("[[rule]]");
         page.option(
             "[[rule]]",

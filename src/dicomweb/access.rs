@@ -223,7 +223,10 @@ pub(super) async fn guard(
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
     ] {
-        headers.insert(name, header::HeaderValue::from_static(value));
+        // The viewer has its own.
+        headers
+            .entry(name)
+            .or_insert(header::HeaderValue::from_static(value));
     }
     answer
 }

@@ -25,6 +25,7 @@ mod search;
 mod statement;
 mod store;
 mod transcode;
+mod viewer;
 mod xml;
 
 use crate::archive::{Acceptance, Archive};
@@ -71,6 +72,8 @@ pub struct DicomwebOptions {
     pub tokens: Option<PathBuf>,
     /// Origins of pages that may ask from a browser; `*` for any.
     pub allow_origin: Vec<String>,
+    /// The folder of OHIF, to be served at the root.
+    pub viewer: Option<PathBuf>,
     /// Requests at the same time that query or retrieve.
     pub max_requests: usize,
     /// Requests at the same time that store.
@@ -172,9 +175,13 @@ impl DicomwebServer {
             at_work: Arc::new(Semaphore::new(MOST_AT_WORK)),
             opened: frames::Opened::default(),
         });
-        let service = Router::new()
-            .nest(ROOT, resources())
-            .fallback(async || Refused::not_found("resource"))
+        let nothing = async || Refused::not_found("resource");
+        let root = match &options.viewer {
+            Some(folder) => viewer::routes(folder),
+            None => Router::new().fallback(nothing),
+        };
+        let service = root
+            .nest(ROOT, resources().fallback(nothing))
             .layer(middleware::from_fn_with_state(
                 Arc::clone(&shared),
                 access::guard,

@@ -244,6 +244,7 @@ async fn dicomweb(
         users: asked.users.then(|| config.web.users.clone()),
         tokens: asked.token_file.clone(),
         allow_origin: asked.allow_origin.clone(),
+        viewer: asked.viewer.clone(),
         max_requests: asked.max_requests,
         max_stores: asked.max_stores,
         idle_timeout: config.node.idle_timeout,

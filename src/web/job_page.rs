@@ -5,6 +5,7 @@ use super::viewed::{plane, png};
 use super::{Shared, layout};
 use crate::archive::{ArchiveError, DeliveryRecord, Found, Job, JobSummary};
 use crate::assemble::read_attributes;
+use crate::config::Dicomweb;
 use crate::picture::Slices;
 use crate::route::{Explanation, Reason, SeriesContext, explain};
 use axum::extract::{Path, Query, State};
@@ -83,6 +84,9 @@ pub(super) async fn page(
     let main = html! {
         h1 { (title) }
         (about(&seen.summary, attributes.as_ref()))
+        @if let Some(address) = in_viewer(&shared.current.get().dicomweb, attributes.as_ref()) {
+            p { a href=(address) { "Open the study in OHIF" } }
+        }
         @if let Some(person) = reader.0.as_ref().filter(|person| person.may_act()) {
             (super::actions::of_job(&seen.summary, &person.token))
         }
@@ -147,6 +151,12 @@ async fn attributes(shared: &Shared, job: &Job) -> Option<InMemDicomObject> {
     let first = first.into_iter().next()?;
     let read = tokio::task::spawn_blocking(move || read_attributes(&first).ok());
     read.await.ok()?
+}
+
+/// Where OHIF shows the study, if the node serves it.
+fn in_viewer(dicomweb: &Dicomweb, attributes: Option<&InMemDicomObject>) -> Option<String> {
+    let study = attributes?.get(tags::STUDY_INSTANCE_UID)?.to_str().ok()?;
+    dicomweb.viewer_on(study.trim_end_matches(['\0', ' ']))
 }
 
 fn about(job: &JobSummary, attributes: Option<&InMemDicomObject>) -> Markup {

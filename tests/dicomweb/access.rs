@@ -136,3 +136,50 @@ fn a_listener_that_is_open_to_the_network_asks_who_is_there() {
         assert!(!checked.status.success() && said.contains(word), "{said}");
     }
 }
+
+#[test]
+fn a_viewer_at_the_root_is_for_those_who_may_read_and_leaves_the_service_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let viewer = folder.path().join("ohif");
+    std::fs::create_dir(&viewer).unwrap();
+    std::fs::write(folder.path().join("secret"), "not of the viewer").unwrap();
+    std::fs::write(viewer.join("index.html"), "<title>OHIF</title>").unwrap();
+    std::fs::write(viewer.join("app.js"), "let here;").unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "a-long-token\n").unwrap();
+    let lines = format!(
+        "viewer = \"{}\"\ntoken_file = \"{}\"",
+        viewer.display(),
+        tokens.display()
+    );
+    let web = Web::start(NodeSetup::default(), &lines);
+    let ask = |path: &str, token: &str| {
+        let said = format!("Bearer {token}");
+        let headers = [("Host", "pacs.example"), ("Authorization", said.as_str())];
+        request_with(web.port, "GET", path, &headers, b"").unwrap()
+    };
+    assert_eq!(ask("/app.js", "a-guess").status, 401);
+    assert_eq!(ask("/app.js", "a-long-token").text(), "let here;");
+    // Pages of the viewer's own.
+    for path in ["/", "/viewer?StudyInstanceUIDs=1.2.3"] {
+        let page = ask(path, "a-long-token");
+        assert!(page.text().contains("OHIF"), "{path}: {}", page.text());
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'self'"), "{policy}");
+    }
+    let configuration = ask("/app-config.js", "a-long-token").text();
+    assert!(
+        configuration.contains("wadoRoot: \"/dicom-web\""),
+        "{configuration}"
+    );
+    for outside in ["/../secret", "/%2e%2e/secret", "/..%2fsecret"] {
+        let answer = ask(outside, "a-long-token").text();
+        assert!(!answer.contains("not of the viewer"), "{outside}");
+    }
+    let unknown = ask("/dicom-web/nothing", "a-long-token");
+    assert_eq!(unknown.status, 404);
+    let policy = unknown.header("content-security-policy");
+    assert_eq!(policy, Some("default-src 'none'"));
+    let studies = ask("/dicom-web/studies", "a-long-token");
+    assert_eq!(studies.text(), "[]");
+}

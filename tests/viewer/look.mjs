@@ -3,7 +3,8 @@
 // usage: node look.mjs DEPS SOURCE PICTURES REQUEST [VIEWER_PORT]
 //
 // DEPS holds node/ and ohif/ (setup/node.sh); SOURCE is where DICOMweb is: the HTTP port of a server on
-// loopback, which is then put under the viewer's own origin, or a URL that the browser asks by itself. REQUEST is JSON: study (its UID), description (of the segmentation's series), grid (size, spacing, direction, origin of the
+// loopback, which is then put under the viewer's own origin; a URL that the browser asks by itself; or, with a slash at
+// its end, a server that has OHIF itself. REQUEST is JSON: study (its UID), description (of the segmentation's series), grid (size, spacing, direction, origin of the
 // image) and slices ({k, instance: SOP Instance UID}). Prints, as JSON, for each slice the pixels that are coloured:
 // [index, hue in degrees], an index counting along rows. A picture of each slice is left in PICTURES.
 import { createServer, request as ask } from "node:http";
@@ -63,8 +64,8 @@ function serve() {
   return new Promise((done) => server.listen(Number(viewerPort ?? 0), "127.0.0.1", () => done(server)));
 }
 
-const server = await serve();
-const origin = `http://127.0.0.1:${server.address().port}`;
+const server = source.endsWith("/") ? undefined : await serve();
+const origin = server ? `http://127.0.0.1:${server.address().port}` : source.replace(/\/$/, "");
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: [
@@ -162,5 +163,5 @@ try {
   process.exitCode = 1;
 } finally {
   await browser.close();
-  server.close();
+  server?.close();
 }

@@ -1,7 +1,7 @@
 //! OHIF pointed straight at the node: no PACS, no web server between; the node segments what was stored, and serves it.
 
 use crate::support::http::request_with;
-use crate::support::{DrawnSeries, NodeSetup, PATIENCE, free_port, wait_until};
+use crate::support::{DrawnSeries, NodeSetup, PATIENCE, free_port, root, wait_until};
 use crate::{Torso, assert_shown, looked_at};
 use irisnode::assemble::read_series;
 use irisnode::encode::read_seg;
@@ -24,11 +24,13 @@ fn body(files: &[PathBuf]) -> Vec<u8> {
 
 #[test]
 fn ohif_shows_a_result_of_the_node_over_the_nodes_own_dicomweb() {
-    let (port, viewer) = (free_port(), free_port());
+    let port = free_port();
+    let ohif = root().join(".deps/ohif");
     let node = NodeSetup::default()
         .rule("drawn organs", "when = { Modality = \"CT\" }")
         .sections(&format!(
-            "[dicomweb]\nlisten = \"127.0.0.1:{port}\"\nallow_origin = [\"http://127.0.0.1:{viewer}\"]\n"
+            "[dicomweb]\nlisten = \"127.0.0.1:{port}\"\nviewer = \"{}\"\n",
+            ohif.display()
         ))
         .start();
     let folder = tempfile::tempdir().unwrap();
@@ -87,10 +89,7 @@ fn ohif_shows_a_result_of_the_node_over_the_nodes_own_dicomweb() {
     };
     let fullest = (0..slices).max_by_key(found_on).unwrap();
     let looked = [fullest.saturating_sub(2), fullest];
-    let source = [
-        format!("http://127.0.0.1:{port}/dicom-web"),
-        viewer.to_string(),
-    ];
+    let source = [format!("http://127.0.0.1:{port}/")];
     let seen = looked_at(&source, &torso, "irisnode: drawn organs", &looked);
     for (&k, seen) in looked.iter().zip(&seen) {
         assert_shown(&torso, k, seen);
