@@ -95,6 +95,7 @@ impl<'a> Taught<'a> {
             Method::Tuned => self.by_task(self.tuned()?, Strategy::Tuned)?,
             Method::ReEncoded => self.re_encoded()?,
             Method::EveryPart => self.by_task(every_part(self.first()?), Strategy::OneShot)?,
+            Method::Anywhere => self.by_task(anywhere(self.first()?), Strategy::OneShot)?,
             Method::ClassByClass => self.class_by_class()?,
             Method::DownSampled => self.down_sampled()?,
             Method::Copied => self.by_baseline(|pair| pair.copied()),
@@ -160,11 +161,7 @@ impl<'a> Taught<'a> {
 
     /// With an embedding of its own in place of what the library would take.
     fn with_embedding(task: LoadedTask, embedding: TaskEmbedding) -> LoadedTask {
-        LoadedTask {
-            references: Vec::new(),
-            embedding,
-            ..task
-        }
+        LoadedTask { embedding, ..task }
     }
 
     fn re_encoded(&self) -> Result<Answer, EvaluateError> {
@@ -216,9 +213,11 @@ impl<'a> Taught<'a> {
             let row = task.embedding.tensor().f_narrow(0, class as i64, 1)?;
             let segments = vec![task.segments[class].clone()];
             let in_one_piece = vec![task.in_one_piece[class]];
+            // Alone it has no others to go by.
             let task = LoadedTask {
                 segments,
                 in_one_piece,
+                references: Vec::new(),
                 ..task
             };
             tasks.push(Self::with_embedding(task, self.embedding(&row)?));
@@ -310,6 +309,14 @@ fn numbered(from: &CaseReference, segments: &[Selection]) -> LabelVolume {
             .unwrap_or(0)
     });
     labels
+}
+
+/// As if the references did not say where segments are.
+fn anywhere(mut task: LoadedTask) -> LoadedTask {
+    for reference in &mut task.references {
+        reference.places.clear();
+    }
+    task
 }
 
 /// As if the references did not say which segments are one piece.

@@ -22,6 +22,8 @@ pub enum Method {
     ReEncoded,
     /// The network, shown the first reference; structures of one piece keep every part that is found.
     EveryPart,
+    /// The network, shown the first reference; segments may be anywhere, whatever the places of the others.
+    Anywhere,
     /// The network, shown the first reference, one pass for each class.
     ClassByClass,
     /// The network, shown the first reference, its masks down-sampled in the foreground branch.
@@ -37,7 +39,7 @@ pub enum Method {
 impl Method {
     /// What is measured unless other methods are asked for: all but tuning and a pass for each class, which take
     /// minutes a case.
-    pub const DEFAULT: [Self; 10] = [
+    pub const DEFAULT: [Self; 11] = [
         Self::OneShot,
         Self::Ensemble,
         Self::ImageRetrieval,
@@ -45,6 +47,7 @@ impl Method {
         Self::ReEncoded,
         Self::DownSampled,
         Self::EveryPart,
+        Self::Anywhere,
         Self::Copied,
         Self::Threshold,
         Self::Registered,
@@ -60,6 +63,7 @@ impl Method {
             Self::Tuned => "tuned",
             Self::ReEncoded => "re-encoded",
             Self::EveryPart => "every-part",
+            Self::Anywhere => "anywhere",
             Self::ClassByClass => "class-by-class",
             Self::DownSampled => "down-sampled",
             Self::Copied => "copied",
@@ -78,7 +82,7 @@ impl Method {
 }
 
 /// What the paper says of its parts, as differences of Dice that can be measured.
-pub const RELATIONS: [Relation; 5] = [
+pub const RELATIONS: [Relation; 6] = [
     Relation {
         claim: "ensemble > one-shot",
         better: Method::Ensemble,
@@ -104,5 +108,10 @@ pub const RELATIONS: [Relation; 5] = [
         claim: "one piece > every part",
         better: Method::OneShot,
         worse: Method::EveryPart,
+    },
+    Relation {
+        claim: "by place > anywhere",
+        better: Method::OneShot,
+        worse: Method::Anywhere,
     },
 ];

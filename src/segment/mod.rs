@@ -6,6 +6,7 @@ mod error;
 mod layers;
 mod measure;
 mod parts;
+mod place;
 mod run;
 mod similarity;
 mod source_grid;

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::confidence::{Confidence, decided, overlaps, plausible};
 use super::context::{Chosen, Context, by_image, by_object, classes, nth_shown, showing};
 use super::measure::tally;
+use super::place::{by_place, have_places};
 use super::source_grid::{Group, Probabilities};
 use super::{SegmentError, Strategy};
 use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
@@ -220,6 +221,15 @@ impl Query<'_> {
                 classes: embedding.classes(),
             };
             drop(found);
+            if have_places(self.tasks) {
+                let winners = probabilities.winners_of_kept_parts(
+                    self.groups,
+                    options.threshold,
+                    options.least_part,
+                    &one_piece,
+                );
+                by_place(&mut probabilities, &winners, self.tasks, self.groups);
+            }
             probabilities.keep_parts(
                 self.groups,
                 options.threshold,

@@ -107,20 +107,51 @@ impl Probabilities {
     ) {
         let winners = self.winners(groups, threshold);
         for (group, won) in groups.iter().zip(&winners) {
-            for (class, label) in group.classes.clone().zip(group.first_label()..) {
-                let mask: Vec<bool> = won.iter().map(|&won| won == label).collect();
-                let size = self.geometry.size;
-                let left_out = match one_piece.get(class) {
-                    Some(true) => beside_the_main(&mask, size, &|voxel| {
-                        self.values[voxel * self.classes + class]
-                    }),
-                    _ => specks(&mask, size, share),
-                };
-                for voxel in left_out {
+            for class in group.classes.clone() {
+                for voxel in self.strays(group, won, class, share, one_piece) {
                     // Below the threshold at every corner stays below it between them.
                     self.values[voxel * self.classes + class] = 0.0;
                 }
             }
+        }
+    }
+
+    /// [`Probabilities::winners`] without what [`Probabilities::keep_parts`] takes out.
+    pub(super) fn winners_of_kept_parts(
+        &self,
+        groups: &[Group],
+        threshold: f32,
+        share: f64,
+        one_piece: &[bool],
+    ) -> Vec<Vec<u16>> {
+        let mut winners = self.winners(groups, threshold);
+        for (group, won) in groups.iter().zip(&mut winners) {
+            for class in group.classes.clone() {
+                for voxel in self.strays(group, won, class, share, one_piece) {
+                    won[voxel] = 0;
+                }
+            }
+        }
+        winners
+    }
+
+    /// Voxels that a class of a group won, and that are no part of what it is.
+    fn strays(
+        &self,
+        group: &Group,
+        won: &[u16],
+        class: usize,
+        share: f64,
+        one_piece: &[bool],
+    ) -> Vec<usize> {
+        let label = usize::from(group.first_label()) + class - group.classes.start;
+        let mask: Vec<bool> = won.iter().map(|&won| usize::from(won) == label).collect();
+        let size = self.geometry.size;
+        match one_piece.get(class) {
+            Some(true) => beside_the_main(&mask, size, &|voxel| {
+                self.values[voxel * self.classes + class]
+            }),
+            _ => specks(&mask, size, share),
         }
     }
 

@@ -183,6 +183,7 @@ fn embedded(
         embedding: segments,
         body,
         whole_ml: reference.whole_ml(),
+        places: reference.places.clone(),
     })
 }
 

@@ -280,5 +280,6 @@ fn entry_of(chosen: &Chosen, added: chrono::DateTime<chrono::Utc>) -> TaskRefere
         voxels: chosen.voxels.clone(),
         cut: chosen.cut.clone(),
         one_piece: chosen.one_piece.clone(),
+        places: chosen.places.clone(),
     }
 }

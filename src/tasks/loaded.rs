@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::{Place, PlacedSegment};
 use crate::iris::{EmbeddingError, TaskEmbedding};
 use crate::terminology::SegmentDescription;
 
@@ -42,9 +43,17 @@ pub struct EmbeddedReference {
     /// Volume of each segment of the task, ml; `None` where it is not shown or reaches the edge of the scan, so
     /// that a part of it may be missing.
     pub whole_ml: Vec<Option<f64>>,
+    /// Where each segment is that it shows; empty where that is not known.
+    pub places: Vec<PlacedSegment>,
 }
 
 impl EmbeddedReference {
+    /// Where the segment of that number is, if that is known.
+    pub fn place(&self, number: u16) -> Option<Place> {
+        let placed = self.places.iter().find(|placed| placed.segment == number)?;
+        Some(placed.place)
+    }
+
     /// The embedding `[m+1, C]` of the segment of that number; `None` when the reference does not show it.
     pub fn of_segment(&self, number: u16) -> Option<Tensor> {
         let row = self.shown.iter().position(|&shown| shown == number)?;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
-use super::TaskError;
 use super::task::{hex, plain};
+use super::{PlacedSegment, TaskError};
 use crate::terminology::SegmentDescription;
 use crate::volume::{Geometry, LabelVolume, Volume};
 
@@ -45,6 +45,8 @@ pub(super) struct Chosen {
     pub(super) cut: Vec<bool>,
     /// Whether each segment is one connected piece.
     pub(super) one_piece: Vec<bool>,
+    /// Where each segment is.
+    pub(super) places: Vec<PlacedSegment>,
 }
 
 impl Reference {
@@ -117,6 +119,7 @@ impl Reference {
         Ok(Chosen {
             cut: cut.collect(),
             one_piece: one_piece.collect(),
+            places: PlacedSegment::all(&labels, segments),
             labels,
             image: self.image,
             modality: self.modality,

@@ -65,6 +65,7 @@ impl TaskLibrary {
             embedding: embed(&masks(&chosen.labels, &shown, &input.geometry)?)?,
             body: embed(&body(&input.image)?)?,
             whole_ml: entry.whole_ml(),
+            places: entry.places.clone(),
             shown,
         });
         Ok(Rehearsal {
@@ -153,6 +154,7 @@ impl Rehearsal {
             embedding: embedding(&tch::Tensor::f_stack(&rows, 0)?, &reference.embedding)?,
             body: embedding(reference.body.tensor(), &reference.body)?,
             whole_ml: reference.whole_ml.clone(),
+            places: reference.places.clone(),
         })
     }
 }

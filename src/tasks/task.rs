@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::PlacedSegment;
 use crate::terminology::SegmentDescription;
 
 /// A task: named segments and the references that show them. Kept as `task.toml`.
@@ -60,6 +61,9 @@ pub struct TaskReference {
     /// noted, which counts as no.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub one_piece: Vec<bool>,
+    /// Where each segment is that it shows; empty when the reference was added before this was noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlacedSegment>,
 }
 
 impl Task {
