@@ -49,6 +49,14 @@ struct Alignment {
     deviation: Vec3,
 }
 
+/// Where a reference says that a segment should be.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    place: Place,
+    alignment: Alignment,
+    weight: f64,
+}
+
 /// Whether some task's references say where enough of its segments are.
 pub(super) fn have_places(tasks: &[LoadedTask]) -> bool {
     let mut references = tasks.iter().flat_map(|task| &task.references);
@@ -57,12 +65,14 @@ pub(super) fn have_places(tasks: &[LoadedTask]) -> bool {
 
 /// Makes what was found more likely where the references say that it should be, and less likely elsewhere.
 ///
-/// `winners` are what was found for each group, stray parts taken out.
+/// `winners` are what was found for each group, stray parts taken out; `weights` say for each class how much each
+/// reference of its task counts, all alike where they are empty.
 pub(super) fn by_place(
     found: &mut Probabilities,
     winners: &[Vec<u16>],
     tasks: &[LoadedTask],
     groups: &[Group],
+    weights: &[Vec<f64>],
 ) {
     let seen = seen(found, winners, groups);
     let mut first = 0;
@@ -70,10 +80,17 @@ pub(super) fn by_place(
         let classes = first..first + task.segments.len();
         first = classes.end;
         for class in classes.clone() {
-            let expected: Vec<(Place, Alignment)> = task
+            let weights = weights.get(class).filter(|weights| !weights.is_empty());
+            let expected: Vec<Expected> = task
                 .references
                 .iter()
-                .filter_map(|reference| {
+                .enumerate()
+                .filter_map(|(nth, reference)| {
+                    let weight =
+                        weights.map_or(1.0, |weights| weights.get(nth).copied().unwrap_or(0.0));
+                    if weight <= 0.0 {
+                        return None;
+                    }
                     let number = |class: usize| u16::try_from(class - classes.start + 1).ok();
                     let place = reference.place(number(class)?)?;
                     let anchors: Vec<Anchor> = classes
@@ -91,7 +108,11 @@ pub(super) fn by_place(
                             })
                         })
                         .collect();
-                    Some((place, align(&anchors)?))
+                    Some(Expected {
+                        place,
+                        alignment: align(&anchors)?,
+                        weight,
+                    })
                 })
                 .collect();
             if !expected.is_empty() {
@@ -196,8 +217,9 @@ impl Alignment {
 }
 
 /// Multiplies a class's odds at each voxel by how well the voxel fits, over the mean of that over all that was found.
-fn weigh(found: &mut Probabilities, class: usize, expected: &[(Place, Alignment)]) {
+fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
     let size = found.geometry.size;
+    let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
     let likely: Vec<usize> = (0..found.geometry.len())
         .filter(|voxel| found.values[voxel * found.classes + class] > 0.02)
         .collect();
@@ -210,10 +232,10 @@ fn weigh(found: &mut Probabilities, class: usize, expected: &[(Place, Alignment)
                 voxel / (size[0] * size[1]),
             ];
             let position = found.geometry.to_patient(place.map(|n| n as f64));
-            let fits = expected
-                .iter()
-                .map(|(place, alignment)| alignment.fits(place, position));
-            fits.sum::<f64>() / expected.len() as f64
+            let fits = expected.iter().map(|expected| {
+                expected.weight * expected.alignment.fits(&expected.place, position)
+            });
+            fits.sum::<f64>() / of_all
         })
         .collect();
     let (mut sum, mut of_fit) = (0.0, 0.0);
@@ -280,7 +302,7 @@ mod tests {
     }
 
     /// Three vertebrae, one above the other, each found as likely as the next; where the middle one should be.
-    fn spine(likely: [f32; 3]) -> (Probabilities, Vec<(Place, Alignment)>) {
+    fn spine(likely: [f32; 3]) -> (Probabilities, Vec<Expected>) {
         let geometry = Geometry::axial([3, 3, 24], [5.0; 3], [0.0; 3]);
         let of_slice = |k: usize| match k % 8 {
             1..7 => likely[k / 8],
@@ -303,7 +325,15 @@ mod tests {
             shift: [0.0; 3],
             deviation: [LEAST_DEVIATION_MM; 3],
         };
-        (found, vec![(place, alignment)])
+        let weight = 1.0;
+        (
+            found,
+            vec![Expected {
+                place,
+                alignment,
+                weight,
+            }],
+        )
     }
 
     fn in_middles(found: &Probabilities) -> [f32; 3] {
@@ -326,7 +356,7 @@ mod tests {
         for likely in [[0.0, 0.9, 0.0], [0.0, 0.0, 0.9]] {
             let (mut found, mut expected) = spine(likely);
             if likely[1] == 0.0 {
-                expected[0].1.shift = [0.0, 0.0, -200.0];
+                expected[0].alignment.shift = [0.0, 0.0, -200.0];
             }
             let before = found.values.clone();
             weigh(&mut found, 0, &expected);

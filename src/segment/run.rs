@@ -137,7 +137,7 @@ pub fn segment_volume(
             Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
         }
         Strategy::Retrieval => {
-            let provisional = query.find(&[&start.embedding], &mut passes)?;
+            let provisional = query.find(&[&start], &mut passes)?;
             let masks = query.masks(&provisional[0])?;
             drop(provisional);
             let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
@@ -145,10 +145,10 @@ pub fn segment_volume(
         }
     };
     let alone = query.alone()?;
-    let embeddings: Vec<&TaskEmbedding> = std::iter::once(&context.embedding)
-        .chain(alone.iter().map(|(_, alone)| &alone.embedding))
+    let contexts: Vec<&Context> = std::iter::once(&context)
+        .chain(alone.iter().map(|(_, alone)| alone))
         .collect();
-    let mut found = query.find(&embeddings, &mut passes)?;
+    let mut found = query.find(&contexts, &mut passes)?;
     let by_alone = found.split_off(1);
     let probabilities = &found[0];
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
@@ -192,10 +192,10 @@ struct Query<'q> {
 }
 
 impl Query<'_> {
-    /// Probabilities by each of some embeddings, specks and what lies beside a structure of one piece taken out.
+    /// Probabilities by each of some contexts, by the places of their references, specks and what lies beside a structure of one piece taken out.
     fn find(
         &self,
-        embeddings: &[&TaskEmbedding],
+        contexts: &[&Context],
         passes: &mut Passes<'_>,
     ) -> Result<Vec<Probabilities>, SegmentError> {
         let options = self.options;
@@ -204,9 +204,11 @@ impl Query<'_> {
             (passes.progress)(before * windows + done, all * windows);
         };
         let image = &self.input.image;
+        let embeddings: Vec<&TaskEmbedding> =
+            contexts.iter().map(|context| &context.embedding).collect();
         let found = self
             .iris
-            .segment_each(image, embeddings, &options.window, &mut progress)?;
+            .segment_each(image, &embeddings, &options.window, &mut progress)?;
         passes.done += 1;
         let one_piece: Vec<bool> = self
             .tasks
@@ -214,11 +216,11 @@ impl Query<'_> {
             .flat_map(|task| task.in_one_piece.iter().copied())
             .collect();
         let mut all = Vec::with_capacity(found.len());
-        for (found, embedding) in found.into_iter().zip(embeddings) {
+        for (found, context) in found.into_iter().zip(contexts) {
             let mut probabilities = Probabilities {
                 values: classes_last(&found)?,
                 geometry: self.input.geometry.clone(),
-                classes: embedding.classes(),
+                classes: context.embedding.classes(),
             };
             drop(found);
             if have_places(self.tasks) {
@@ -228,7 +230,13 @@ impl Query<'_> {
                     options.least_part,
                     &one_piece,
                 );
-                by_place(&mut probabilities, &winners, self.tasks, self.groups);
+                by_place(
+                    &mut probabilities,
+                    &winners,
+                    self.tasks,
+                    self.groups,
+                    &context.weights,
+                );
             }
             probabilities.keep_parts(
                 self.groups,
