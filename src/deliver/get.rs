@@ -32,9 +32,12 @@ pub const IMAGE_CLASSES: [&str; 9] = [
     uids::ENHANCED_PET_IMAGE_STORAGE,
     uids::LEGACY_CONVERTED_ENHANCED_PET_IMAGE_STORAGE,
 ];
-const UNCOMPRESSED: [&str; 2] = [
+/// Whoever has one of them can give another.
+const UNCOMPRESSED: [&str; 3] = [
     uids::EXPLICIT_VR_LITTLE_ENDIAN,
     uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    // Explicit VR Big Endian, retired in 2006.
+    "1.2.840.10008.1.2.2",
 ];
 /// Most instances of a series.
 const MOST_INSTANCES: u32 = 100_000;
@@ -267,7 +270,7 @@ fn proposals(transfer_syntaxes: &[&str]) -> Vec<Proposal> {
     let compressed = transfer_syntaxes
         .iter()
         .filter(|syntax| !UNCOMPRESSED.contains(syntax));
-    let mut proposals = vec![(GET_CLASS.to_owned(), owned(&UNCOMPRESSED))];
+    let mut proposals = vec![(GET_CLASS.to_owned(), owned(&UNCOMPRESSED[..2]))];
     for class in IMAGE_CLASSES {
         proposals.push((class.to_owned(), owned(&UNCOMPRESSED)));
         proposals.extend(

@@ -87,7 +87,7 @@ fn parts() -> Vec<(&'static str, String)> {
                 "| for | abstract syntax | transfer syntaxes proposed |\n|---|---|---|\n\
                  | images that labels refer to | {} ({MOVE_CLASS}) | Explicit and Implicit VR Little Endian |\n\
                  | the same, of a peer with `c_get` | {} ({GET_CLASS}) | Explicit and Implicit VR Little Endian |\n\
-                 | what that peer gives (role SCP) | the classes below | Explicit and Implicit VR Little Endian in one context; each other one of section 4.2.2 in a context of its own |\n",
+                 | what that peer gives (role SCP) | the classes below | Explicit and Implicit VR Little Endian and Explicit VR Big Endian in one context; each other one of section 4.2.2 in a context of its own |\n",
                 "Study Root Query/Retrieve Information Model - MOVE",
                 "Study Root Query/Retrieve Information Model - GET"
             ),
