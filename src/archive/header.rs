@@ -26,6 +26,9 @@ const MOST_INFLATED: u64 = 16 << 20;
 const LONGEST_VALUE: u32 = 256;
 /// No text of the catalogue is longer: a name has three groups of 64 characters, of up to four bytes.
 const LONGEST_TEXT: u32 = 1024;
+/// Bytes of a value as it is kept, in UTF-8. More is no text: numbers are written out, and one of eight bytes may have
+/// three hundred digits.
+const LONGEST_KEPT: usize = 4 * LONGEST_TEXT as usize;
 /// Sequences within sequences; deeper ones are an attack on the stack of whoever reads them.
 const DEEPEST: usize = 32;
 
@@ -146,7 +149,7 @@ where
                         .into_value()
                         .map_err(|_| broken())?;
                     let text = value.to_str().trim_matches(['\0', ' ']).to_owned();
-                    if !text.is_empty() {
+                    if !text.is_empty() && text.len() <= LONGEST_KEPT {
                         found.insert(header.tag, text);
                     }
                 } else {
