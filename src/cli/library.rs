@@ -73,8 +73,7 @@ impl LibraryArgs {
 impl Places {
     /// Whether there are rules, and none of them names a task.
     pub fn no_rule_runs(&self, task: &str) -> bool {
-        let names = |rule: &Rule| rule.tasks.iter().any(|name| name == task);
-        !self.rules.is_empty() && !self.rules.iter().any(names)
+        !self.rules.is_empty() && !self.rules.iter().any(|rule| rule.runs(task, false))
     }
 
     /// The task library.

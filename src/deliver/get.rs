@@ -140,8 +140,8 @@ impl<K: Keeping> Getting<K> {
             Ok((response, moved)) => {
                 association.release().await;
                 let status = MoveStatus(response.status);
-                let done = status == MoveStatus::SUCCESS || status.is_warning();
-                done.then_some(moved).ok_or_else(|| DeliverError::NotGiven {
+                let done = status.is_done().then_some(moved);
+                done.ok_or_else(|| DeliverError::NotGiven {
                     peer: describe(&self.peer),
                     status,
                 })

@@ -78,7 +78,7 @@ fn outcome(response: &Response) -> Option<Moved> {
         failed: response.failed,
     };
     // A warning (B000H) says that some instances did not get through.
-    (status == MoveStatus::SUCCESS || status.is_warning()).then_some(moved)
+    status.is_done().then_some(moved)
 }
 
 /// The identifier of a series, or of what is below it (PS3.4 sections C.4.1.1.3 and C.4.2.1.4).

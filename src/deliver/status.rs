@@ -60,6 +60,11 @@ impl MoveStatus {
     /// Everything was sent.
     pub const SUCCESS: Self = Self(0x0000);
 
+    /// All was done, or, a warning, all but some instances that were not taken.
+    pub fn is_done(self) -> bool {
+        self == Self::SUCCESS || self.is_warning()
+    }
+
     /// Some instances were not taken.
     pub fn is_warning(self) -> bool {
         matches!(self.0, 0xB000..=0xBFFF)

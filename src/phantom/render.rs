@@ -184,12 +184,7 @@ impl Scene {
 }
 
 fn unravel(at: usize, geometry: &Geometry) -> [f64; 3] {
-    let [columns, rows, _] = geometry.size;
-    [
-        (at % columns) as f64,
-        ((at / columns) % rows) as f64,
-        (at / (columns * rows)) as f64,
-    ]
+    geometry.voxel(at).map(|n| n as f64)
 }
 
 /// Means, texture, partial volume at the borders (a random blur), noise.

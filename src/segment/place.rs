@@ -146,11 +146,7 @@ fn seen(found: &Probabilities, winners: &[Vec<u16>], groups: &[Group]) -> Vec<Op
             let Some(class) = usize::from(label).checked_sub(1) else {
                 continue;
             };
-            let place = [
-                voxel % size[0],
-                voxel / size[0] % size[1],
-                voxel / (size[0] * size[1]),
-            ];
+            let place = found.geometry.voxel(voxel);
             let weight = f64::from(found.values[voxel * found.classes + class]);
             sums[class].add(found.geometry.to_patient(place.map(|n| n as f64)), weight);
             at_edge[class] |= (0..3).any(|a| place[a] == 0 || place[a] + 1 == size[a]);
@@ -224,7 +220,6 @@ impl Alignment {
 
 /// Multiplies a class's odds at each voxel by how well the voxel fits, over the mean of that over all that was found.
 fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
-    let size = found.geometry.size;
     let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
     let likely: Vec<usize> = (0..found.geometry.len())
         .filter(|voxel| found.values[voxel * found.classes + class] > 0.02)
@@ -232,11 +227,7 @@ fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
     let fit: Vec<f64> = likely
         .iter()
         .map(|voxel| {
-            let place = [
-                voxel % size[0],
-                voxel / size[0] % size[1],
-                voxel / (size[0] * size[1]),
-            ];
+            let place = found.geometry.voxel(*voxel);
             let position = found.geometry.to_patient(place.map(|n| n as f64));
             let fits = expected.iter().map(|expected| {
                 expected.weight * expected.alignment.fits(&expected.place, position)

@@ -53,6 +53,13 @@ impl Geometry {
         i + self.size[0] * (j + self.size[1] * k)
     }
 
+    /// The voxel `(i, j, k)` at an offset: the inverse of [`Geometry::index`].
+    #[inline]
+    pub fn voxel(&self, at: usize) -> [usize; 3] {
+        let [columns, rows, _] = self.size;
+        [at % columns, at / columns % rows, at / (columns * rows)]
+    }
+
     /// Volume of one voxel, mm³.
     pub fn voxel_mm3(&self) -> f64 {
         let upright: f64 = self.spacing.iter().product();

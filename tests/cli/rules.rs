@@ -116,6 +116,15 @@ fn explain_of_no_series_says_so() {
         .failed_saying(&["nowhere does not exist"]);
 }
 
+fn pacs_of(desk: &Desk, port: u16) -> Running {
+    let mut storescp = tool("storescp");
+    storescp
+        .arg("--output-directory")
+        .arg(desk.path(""))
+        .arg(port.to_string());
+    Running::start_listening(&mut storescp, port, desk.path("storescp.log"))
+}
+
 #[test]
 fn a_peer_that_is_down_is_pointed_at() {
     let desk = Desk::new();
@@ -136,12 +145,7 @@ fn a_peer_that_is_down_is_pointed_at() {
     // Without --connect nobody is called.
     desk.run("check", &[]).worked();
 
-    let mut storescp = tool("storescp");
-    storescp
-        .arg("--output-directory")
-        .arg(desk.path(""))
-        .arg(port.to_string());
-    let _peer = Running::start_listening(&mut storescp, port, desk.path("storescp.log"));
+    let _peer = pacs_of(&desk, port);
     let answer = desk.run("check --connect", &[]);
     let said = &answer.worked().stdout;
     assert!(
@@ -157,12 +161,7 @@ fn a_port_that_another_program_has_is_pointed_at() {
     let taken = other.local_addr().unwrap();
     let pacs = free_port();
     desk.config(pacs, &format!("[web]\nlisten = \"{taken}\"\n"));
-    let mut storescp = tool("storescp");
-    storescp
-        .arg("--output-directory")
-        .arg(desk.path(""))
-        .arg(pacs.to_string());
-    let _peer = Running::start_listening(&mut storescp, pacs, desk.path("storescp.log"));
+    let _peer = pacs_of(&desk, pacs);
     let answer = desk.run("check --connect", &[]);
     let sentence = format!("listen of [web], {taken}: another program listens there");
     answer.failed_saying(&[&sentence, "name another port"]);

@@ -1,29 +1,25 @@
 // Opens a study in OHIF in a headless Chromium and says what is to be seen of a segmentation on each slice.
 //
-// usage: node look.mjs DEPS SOURCE PICTURES REQUEST [VIEWER_PORT]
+// usage: node look.mjs DEPS SOURCE PICTURES REQUEST
 //
 // DEPS holds node/ and ohif/ (setup/node.sh); SOURCE is where DICOMweb is: the HTTP port of a server on
-// loopback, which is then put under the viewer's own origin; a URL that the browser asks by itself; or, with a slash at
-// its end, a server that has OHIF itself. REQUEST is JSON: study (its UID), description (of the segmentation's series), grid (size, spacing, direction, origin of the
-// image) and slices ({k, instance: SOP Instance UID}). Prints, as JSON, for each slice the pixels that are coloured:
+// loopback, which is then put under the viewer's own origin, or the URL, with a slash at its end, of a server that has
+// OHIF itself. REQUEST is JSON: study (its UID), description (of the segmentation's series), grid (size, spacing,
+// direction, origin of the image) and slices ({k, instance: SOP Instance UID}). Prints, as JSON, for each slice the pixels that are coloured:
 // [index, hue in degrees], an index counting along rows. A picture of each slice is left in PICTURES.
 import { createServer, request as ask } from "node:http";
 import { createRequire } from "node:module";
 import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join, normalize, resolve } from "node:path";
 
-const [deps, source, pictures, wanted, viewerPort] = process.argv.slice(2);
+const [deps, source, pictures, wanted] = process.argv.slice(2);
 const port = source;
-const root = source.startsWith("http") ? source : "/dicom-web";
 const { study, description, grid, slices } = JSON.parse(wanted);
 const require = createRequire(join(resolve(deps), "node", "here.js"));
 const { chromium } = require("playwright-core");
 
-// The configuration that compose.yaml gives OHIF, and where DICOMweb is for it.
-const CONFIG = readFileSync(new URL("../../packaging/compose/ohif.js", import.meta.url), "utf8").replaceAll(
-  '"/dicom-web"',
-  JSON.stringify(root),
-);
+// The configuration that compose.yaml gives OHIF.
+const CONFIG = readFileSync(new URL("../../packaging/compose/ohif.js", import.meta.url), "utf8");
 
 const TYPES = {
   ".html": "text/html",
@@ -61,7 +57,7 @@ function serve() {
     outgoing.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
     createReadStream(file).pipe(outgoing);
   });
-  return new Promise((done) => server.listen(Number(viewerPort ?? 0), "127.0.0.1", () => done(server)));
+  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
 }
 
 const server = source.endsWith("/") ? undefined : await serve();

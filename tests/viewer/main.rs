@@ -80,7 +80,7 @@ fn orthanc() -> Orthanc {
 type Seen = BTreeMap<usize, u32>;
 
 /// Has OHIF show the segmentation of that description, from this source (see look.mjs), and looks at some slices.
-fn looked_at(source: &[String], torso: &Torso, description: &str, slices: &[usize]) -> Vec<Seen> {
+fn looked_at(source: &str, torso: &Torso, description: &str, slices: &[usize]) -> Vec<Seen> {
     let grid = &torso.labels.geometry;
     let study = &torso.series.source.attributes;
     let instances = &torso.series.source.slices;
@@ -102,10 +102,9 @@ fn looked_at(source: &[String], torso: &Torso, description: &str, slices: &[usiz
     let output = tool("node")
         .arg(root().join("tests/viewer/look.mjs"))
         .arg(root().join(".deps"))
-        .arg(&source[0])
+        .arg(source)
         .arg(&pictures)
         .arg(request.to_string())
-        .args(&source[1..])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -199,7 +198,7 @@ fn ohif_shows_each_segment_where_the_organ_is_and_on_no_other_slice() {
         let source = &torso.series.source;
         let seg = write_seg_as(form, &torso.labels, &torso.segments, source, &provenance).unwrap();
         orthanc.post("/instances", &seg.bytes);
-        let source = [orthanc.http_port.to_string()];
+        let source = orthanc.http_port.to_string();
         let seen = looked_at(&source, &torso, &description, &looked);
         for (&k, seen) in looked.iter().zip(&seen) {
             assert_shown(&torso, k, seen);

@@ -89,7 +89,7 @@ fn ohif_shows_a_result_of_the_node_over_the_nodes_own_dicomweb() {
     };
     let fullest = (0..slices).max_by_key(found_on).unwrap();
     let looked = [fullest.saturating_sub(2), fullest];
-    let source = [format!("http://127.0.0.1:{port}/")];
+    let source = format!("http://127.0.0.1:{port}/");
     let seen = looked_at(&source, &torso, "irisnode: drawn organs", &looked);
     for (&k, seen) in looked.iter().zip(&seen) {
         assert_shown(&torso, k, seen);
