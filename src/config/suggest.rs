@@ -7,9 +7,12 @@ pub(super) fn did_you_mean<'n>(
 ) -> Option<String> {
     let folded = fold(written);
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let allowed = 1 + folded.chars().count() / 4;
+    let length = folded.chars().count();
+    let allowed = 1 + length / 4;
+    // One that is longer or shorter by more is farther off than that; there are thousands, the DICOM dictionary's.
     let mut near: Vec<(usize, &str)> = candidates
         .iter()
+        .filter(|candidate| letters(candidate).count().abs_diff(length) <= allowed)
         .map(|candidate| (strsim::osa_distance(&folded, &fold(candidate)), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .collect();
@@ -23,12 +26,14 @@ pub(super) fn did_you_mean<'n>(
 
 /// The shortest names that start with what was written: `BodyPart` for `BodyPartExamined`.
 fn begins_like(folded: &str, candidates: &[&str]) -> Option<String> {
+    let first = folded.chars().next()?;
     if folded.chars().count() < 4 {
         return None;
     }
     let mut longer: Vec<&str> = candidates
         .iter()
         .copied()
+        .filter(|candidate| letters(candidate).flat_map(char::to_lowercase).next() == Some(first))
         .filter(|candidate| fold(candidate).starts_with(folded))
         .collect();
     longer.sort_by_key(|name| name.len());
@@ -42,10 +47,11 @@ fn question<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 /// Case, spaces, `-` and `_` are what people get wrong most.
 fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, ' ' | '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    letters(name).flat_map(char::to_lowercase).collect()
+}
+
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-'))
 }
 
 #[cfg(test)]
