@@ -259,12 +259,12 @@ where
     S: StatefulDecode,
     for<'s> &'s mut S: StatefulDecode,
 {
-    let (mut depth, mut parts, mut text) = (0usize, 0u64, 0u64);
+    let (mut open, mut parts, mut text) = (Vec::new(), 0u64, 0u64);
     // The first item of pixel data holds numbers of four bytes (PS3.5 annex A.4).
     let mut in_offset_table = false;
     let broken = |error: &dyn std::error::Error| super::dicom_file::with_causes(error);
-    let stops = |depth: usize, tag: Tag| {
-        depth == 0 && matches!(extent, Extent::Until(until) if tag >= until)
+    let stops = |open: &[Part], tag: Tag| {
+        open.is_empty() && matches!(extent, Extent::Until(until) if tag >= until)
     };
     while let Some(token) = reader.advance() {
         parts += 1;
@@ -273,19 +273,19 @@ where
         }
         match token.map_err(|error| broken(&error))? {
             LazyDataToken::SequenceStart { tag, .. } => {
-                if stops(depth, tag) {
+                if stops(&open, tag) {
                     return Ok(());
                 }
-                depth += 1;
-                if depth > DEEPEST {
+                open.push(Part::Sequence);
+                if open.len() > 2 * DEEPEST {
                     return Err(format!("its sequences are nested more than {DEEPEST} deep"));
                 }
             }
             LazyDataToken::PixelSequenceStart => {
-                if stops(depth, tags::PIXEL_DATA) {
+                if stops(&open, tags::PIXEL_DATA) {
                     return Ok(());
                 }
-                depth += 1;
+                open.push(Part::Sequence);
                 in_offset_table = true;
             }
             LazyDataToken::ItemEnd | LazyDataToken::SequenceEnd
@@ -293,9 +293,13 @@ where
             {
                 return Err("a delimiter claims a length".into());
             }
-            LazyDataToken::ItemEnd => in_offset_table = false,
-            LazyDataToken::SequenceEnd => depth = depth.saturating_sub(1),
-            LazyDataToken::ElementHeader(header) if stops(depth, header.tag) => return Ok(()),
+            LazyDataToken::ItemStart { .. } => open.push(Part::Item),
+            LazyDataToken::ItemEnd => {
+                in_offset_table = false;
+                close(&mut open, Part::Item)?;
+            }
+            LazyDataToken::SequenceEnd => close(&mut open, Part::Sequence)?,
+            LazyDataToken::ElementHeader(header) if stops(&open, header.tag) => return Ok(()),
             LazyDataToken::LazyValue { header, decoder } => {
                 let claimed = known(header.len)?;
                 let value_end = fits(decoder.position(), claimed, end)?;
@@ -305,7 +309,7 @@ where
                         return Err("it has more than 64 MiB of text".into());
                     }
                 }
-                if depth == 0 && value_end == end {
+                if open.is_empty() && value_end == end {
                     // Most often the pixel data, which need not be read to be passed over.
                     return Ok(());
                 }
@@ -331,6 +335,22 @@ where
         }
     }
     Ok(())
+}
+
+/// What is open while a file is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Sequence,
+    Item,
+}
+
+/// Ends what was opened last. The reader goes down at each beginning and comes up at each end, whatever it is an end of:
+/// where they do not match, it is elsewhere than the walk.
+fn close(open: &mut Vec<Part>, part: Part) -> Result<(), String> {
+    match open.pop() {
+        Some(last) if last == part => Ok(()),
+        _ => Err("an item or a sequence ends that has not begun".into()),
+    }
 }
 
 fn known(length: Length) -> Result<u32, String> {

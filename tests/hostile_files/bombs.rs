@@ -250,6 +250,13 @@ fn bombs() -> Vec<(String, &'static str, Vec<u8>)> {
         "ingestion",
         data_set,
     ));
+    // A sequence ends where only an item could: for the walk the file is over at its pixel data, for the reader that is
+    // in an item, and what follows is a value of more than a gigabyte.
+    bombs.push((
+        "ends of what has not begun".into(),
+        "ingestion",
+        include_bytes!("../../fuzz/corpus/ingestion/ends-of-what-has-not-begun").to_vec(),
+    ));
     let cube = [3, 1000, 1000, 1000, 1, 1, 1, 1];
     bombs.push(("a cube of nothing".into(), "nifti", nifti(cube, &[0; 64])));
     bombs.push((
