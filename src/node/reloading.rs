@@ -22,6 +22,13 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// What tells a file from the one that lay there before: time of change, length, inode.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
+/// Why a configuration is not taken.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    ForAMistake,
+    UntilARestart,
+}
+
 /// Holds the file against what runs.
 #[derive(Debug)]
 pub(super) struct Reloading {
@@ -65,8 +72,9 @@ impl Reloading {
         let read = tokio::task::spawn_blocking(move || read_complete(&path)).await;
         match read {
             Ok(Ok(file)) => self.take(file, by_signal),
-            Ok(Err(error)) => self.refuse(error.lines(), by_signal),
+            Ok(Err(error)) => self.refuse(Refused::ForAMistake, error.lines(), by_signal),
             Err(_) => self.refuse(
+                Refused::ForAMistake,
                 vec!["reading the configuration failed".to_owned()],
                 by_signal,
             ),
@@ -78,10 +86,10 @@ impl Reloading {
         if !difference.needs_restart.is_empty() {
             let changed = difference.needs_restart.join(", ");
             let why = format!(
-                "{}: it is valid and needs a restart, for it changes {changed}; none of it is in force before",
+                "{}: the configuration has changed and needs a restart, for it changes {changed}; none of it is in force before, and the earlier one stays",
                 self.path.display()
             );
-            return self.refuse(vec![why], by_signal);
+            return self.refuse(Refused::UntilARestart, vec![why], by_signal);
         }
         let was_refused = !self.current.refused().is_empty();
         if difference.is_nothing() {
@@ -105,16 +113,26 @@ impl Reloading {
     }
 
     /// Says so once, and again when a person asks or the reasons are others.
-    fn refuse(&self, reasons: Vec<String>, by_signal: bool) {
+    fn refuse(&self, refused: Refused, reasons: Vec<String>, by_signal: bool) {
         if *self.current.refused() == *reasons && !by_signal {
             return;
         }
         metrics::counter!("irisnode_config_reloads_total", "outcome" => "refused").increment(1);
-        tracing::error!(
-            "the configuration has changed and is refused as a whole; the earlier one stays in force"
-        );
-        for reason in &reasons {
-            tracing::error!("{reason}");
+        match refused {
+            Refused::ForAMistake => {
+                tracing::error!(
+                    "the configuration has changed and is refused as a whole; the earlier one stays in force"
+                );
+                for reason in &reasons {
+                    tracing::error!("{reason}");
+                }
+            }
+            // Nothing is wrong with it.
+            Refused::UntilARestart => {
+                for reason in &reasons {
+                    tracing::warn!("{reason}");
+                }
+            }
         }
         self.keeper.refuse(reasons);
     }
