@@ -8,7 +8,7 @@
 //!
 //! [`node`] alone knows the whole road. [`volume`], [`iris`], [`archive`],
 //! [`config`], [`terminology`], [`dimse`], [`http_client`], [`tls`] and [`users`] are the ground floor
-//! and import nothing of ours. CONTRIBUTING.md draws the map.
+//! and import nothing of ours ([`http_server`] takes its TLS from [`tls`]). CONTRIBUTING.md draws the map.
 
 pub mod archive;
 pub mod assemble;
@@ -20,6 +20,7 @@ pub mod dimse;
 pub mod encode;
 pub mod evaluate;
 pub mod http_client;
+pub mod http_server;
 pub mod iris;
 pub mod node;
 pub mod notify;

@@ -6,7 +6,7 @@ use super::peer_args::runtime;
 use super::ports::try_ports;
 use crate::config::{
     Condition, Config, ConfigFile, Delivery, Notify, NotifyBy, Peer, Rule, Segmentation, Strategy,
-    Volume, size_in_words,
+    TlsIdentity, Volume, size_in_words,
 };
 use crate::deliver::{DeliverError, accepts_commitment, accepts_get, echo};
 use crate::dicomweb::query_any;
@@ -199,7 +199,7 @@ impl fmt::Display for Summary<'_> {
         match tls {
             None => writeln!(f, "tls       none: associations are not encrypted")?,
             Some(tls) => {
-                writeln!(f, "tls       {}", certificate_in_words(tls))?;
+                writeln!(f, "tls       {}", certificate_in_words(&tls.identity))?;
                 writeln!(
                     f,
                     "          {}",
@@ -249,7 +249,17 @@ impl fmt::Display for Summary<'_> {
             )?;
         }
         match web.listen {
-            Some(address) => writeln!(f, "status    on http://{address}/, this machine only")?,
+            Some(address) => {
+                let scheme = TlsIdentity::scheme(web.identity.as_ref());
+                let who = match address.ip().is_loopback() {
+                    true => "this machine only",
+                    false => "users of any machine",
+                };
+                writeln!(f, "status    on {scheme}://{address}/, {who}")?;
+                if let Some(identity) = &web.identity {
+                    writeln!(f, "          {}", certificate_in_words(identity))?;
+                }
+            }
             None => writeln!(f, "status    no page: [web] has no listen")?,
         }
         if let Some(telemetry) = telemetry {
@@ -268,17 +278,21 @@ impl fmt::Display for Summary<'_> {
                 (true, None) => "users may ask",
                 (false, Some(_)) => "holders of a token may ask",
                 (true, Some(_)) => "users and holders of a token may ask",
-                (false, None) => "this machine only",
+                (false, None) => "this machine only, where nobody is asked who they are",
             };
+            let scheme = TlsIdentity::scheme(dicomweb.identity.as_ref());
             writeln!(
                 f,
-                "dicomweb  on http://{address}{}; {who}{}",
+                "dicomweb  on {scheme}://{address}{}; {who}{}",
                 crate::dicomweb::ROOT,
                 match dicomweb.viewer {
-                    Some(_) => format!("; OHIF on http://{address}/"),
+                    Some(_) => format!("; OHIF on {scheme}://{address}/"),
                     None => String::new(),
                 }
             )?;
+            if let Some(identity) = &dicomweb.identity {
+                writeln!(f, "          {}", certificate_in_words(identity))?;
+            }
         }
         writeln!(f, "\npeers")?;
         let name_width = peers

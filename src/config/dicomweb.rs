@@ -1,7 +1,8 @@
 //! `[dicomweb]`: QIDO-RS, WADO-RS and STOW-RS.
 
 use super::problem::Problem;
-use super::section::{Complaint, Section};
+use super::section::{Complaint, Placed, Section};
+use super::tls::{self, TlsIdentity};
 use super::value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const DEFAULT_MAX_INSTANCE: u64 = 4 << 30;
 pub struct Dicomweb {
     /// Address of the HTTP listener; none when there is to be no service.
     pub listen: Option<SocketAddr>,
+    /// What HTTPS is spoken by; HTTP where there is none.
+    pub identity: Option<TlsIdentity>,
     /// Where clients find it, `/dicom-web` included; by the Host header where it is not written.
     pub url: Option<String>,
     /// Whether the users of `[web]` are let in, by HTTP Basic.
@@ -43,6 +46,7 @@ impl Default for Dicomweb {
     fn default() -> Self {
         Self {
             listen: None,
+            identity: None,
             url: None,
             users: false,
             token_file: None,
@@ -60,14 +64,17 @@ impl Dicomweb {
     /// Where the viewer that is served here shows a study.
     pub fn viewer_on(&self, study_uid: &str) -> Option<String> {
         let (listen, _) = self.listen.zip(self.viewer.as_ref())?;
+        let scheme = TlsIdentity::scheme(self.identity.as_ref());
         let root = match &self.url {
             Some(url) => url
                 .trim_end_matches('/')
                 .trim_end_matches("/dicom-web")
                 .to_owned(),
             // The page that asks is on this machine.
-            None if listen.ip().is_unspecified() => format!("http://127.0.0.1:{}", listen.port()),
-            None => format!("http://{listen}"),
+            None if listen.ip().is_unspecified() => {
+                format!("{scheme}://127.0.0.1:{}", listen.port())
+            }
+            None => format!("{scheme}://{listen}"),
         };
         Some(format!("{root}/viewer?StudyInstanceUIDs={study_uid}"))
     }
@@ -78,10 +85,11 @@ fn count(value: &DeValue<'_>) -> Result<i64, Complaint> {
     value::integer(value, 1, 1000)
 }
 
-/// Reads `[dicomweb]`.
-pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
+/// Reads `[dicomweb]`, and gives the places of the files of TLS.
+pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> (Dicomweb, Vec<Placed<PathBuf>>) {
     let default = Dicomweb::default();
     let listen = section.optional("listen", value::socket_address);
+    let (identity, files) = tls::https(&mut section, base);
     let url = section.optional("url", value::text);
     let users = section.or("users", false, value::boolean);
     let token_file = section.optional("token_file", value::path(base));
@@ -114,7 +122,24 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
                 "`listen` of [dicomweb] is open to the network, and nobody is asked who they are",
                 "not this machine only",
             )
-            .with_help("write users = true or token_file = \"FILE\", or \"127.0.0.1:8043\"; and put a web server with TLS before it: it speaks HTTP"),
+            .with_help("write users = true or token_file = \"FILE\", or \"127.0.0.1:8043\"; and `certificate` and `key`, for HTTPS"),
+        );
+    }
+    let is_behind_tls = url
+        .as_ref()
+        .is_some_and(|url| url.value.starts_with("https://"));
+    if let Some(placed) = &listen
+        && !placed.value.ip().is_loopback()
+        && files.is_empty()
+        && !is_behind_tls
+    {
+        section.problems().push(
+            Problem::warning(
+                placed.span.clone(),
+                "`listen` of [dicomweb] is open to the network, without TLS: images and passwords cross it in the clear",
+                "HTTP",
+            )
+            .with_help("write `certificate` and `key` beside it, for HTTPS; or, with a web server with TLS before it, its URL: url = \"https://...\""),
         );
     }
     if let Some(placed) = &url
@@ -152,8 +177,9 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
         }
     }
     section.finish();
-    Dicomweb {
+    let dicomweb = Dicomweb {
         listen: listen.map(|placed| placed.value),
+        identity,
         url: url.map(|placed| placed.value),
         users,
         token_file: token_file.map(|placed| placed.value),
@@ -163,7 +189,8 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> Dicomweb {
         max_requests: max_requests.unsigned_abs() as usize,
         max_stores: max_stores.unsigned_abs() as usize,
         max_instance_bytes,
-    }
+    };
+    (dicomweb, files)
 }
 
 #[cfg(test)]

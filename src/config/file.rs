@@ -12,7 +12,7 @@ use super::section::{Placed, Section};
 use super::suggest::did_you_mean;
 use super::teach::{self, PlacedTeach, Teach};
 use super::telemetry::{self, Telemetry};
-use super::tls::{self, Tls};
+use super::tls::{self, Tls, TlsIdentity};
 use super::value;
 use super::web::{self, Web};
 use std::collections::BTreeMap;
@@ -277,6 +277,22 @@ impl ConfigFile {
             .collect()
     }
 
+    /// What the node shows of itself as the one who is called: over DICOM, by its pages and over DICOMweb, each once.
+    pub fn identities(&self) -> Vec<&TlsIdentity> {
+        let Config {
+            tls, web, dicomweb, ..
+        } = &self.config;
+        let own = tls.as_ref().map(|tls| &tls.identity);
+        let named = [own, web.identity.as_ref(), dicomweb.identity.as_ref()];
+        let mut identities = Vec::new();
+        for identity in named.into_iter().flatten() {
+            if !identities.contains(&identity) {
+                identities.push(identity);
+            }
+        }
+        identities
+    }
+
     /// The files of authorities that are named, each once.
     pub fn authorities(&self) -> Vec<PathBuf> {
         let own = self.config.tls.as_ref();
@@ -418,11 +434,14 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
     }
     let mut web = Web {
         listen: None,
+        identity: None,
         users: node.data_dir.join("users.toml"),
     };
     if let Some((table, span)) = one_table("[web]", root.get("web").unwrap_or(&empty), problems) {
         let section = Section::new("[web]", span, table, problems);
-        web = web::read(section, &node.data_dir, base);
+        let (read, files) = web::read(section, &node.data_dir, base);
+        web = read;
+        places.tls_files.extend(files);
     }
     let mut dicomweb = Dicomweb::default();
     if let Some((table, span)) = one_table(
@@ -431,14 +450,17 @@ fn read_root(root: &DeTable<'_>, base: &Path, problems: &mut Vec<Problem>) -> (C
         problems,
     ) {
         let section = Section::new("[dicomweb]", span, table, problems);
-        dicomweb = dicomweb::read(section, base);
+        let (read, files) = dicomweb::read(section, base);
+        dicomweb = read;
+        places.tls_files.extend(files);
     }
     let mut tls = None;
     if let Some(value) = root.get("tls")
         && let Some((table, span)) = one_table("[tls]", value, problems)
     {
         let read = tls::read(Section::new("[tls]", span, table, problems), base);
-        (tls, places.tls_files) = (read.tls, read.files);
+        tls = read.tls;
+        places.tls_files.extend(read.files);
     }
     let mut peers = Vec::new();
     for (table, span) in tables("[[peer]]", root.get("peer"), problems) {

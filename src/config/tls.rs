@@ -1,5 +1,6 @@
-//! `[tls]`: DICOM TLS, and what each `[[peer]]` says of it.
+//! `[tls]`: DICOM TLS, what each `[[peer]]` says of it, and what `[web]` and `[dicomweb]` say of HTTPS.
 
+use super::problem::Problem;
 use super::section::{Complaint, Placed, Section};
 use super::value;
 use std::net::SocketAddr;
@@ -17,6 +18,16 @@ pub struct Tls {
     pub revoked: Option<PathBuf>,
     /// Address of a listener without TLS, beside `listen` of `[node]`, which speaks TLS.
     pub plain_listen: Option<SocketAddr>,
+}
+
+impl TlsIdentity {
+    /// What URLs of a listener begin with that has this identity, or none.
+    pub(crate) fn scheme(identity: Option<&Self>) -> &'static str {
+        match identity {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
 }
 
 /// A certificate and its key.
@@ -69,6 +80,38 @@ pub(super) fn read(mut section: Section<'_, '_>, base: &Path) -> PlacedTls {
             _ => None,
         },
     }
+}
+
+/// `certificate` and `key` of a section whose listener speaks HTTPS by them, and their places.
+pub(super) fn https(
+    section: &mut Section<'_, '_>,
+    base: &Path,
+) -> (Option<TlsIdentity>, Vec<Placed<PathBuf>>) {
+    let certificate = section.optional("certificate", value::path(base));
+    let key = section.optional("key", value::path(base));
+    let files = [&certificate, &key]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsIdentity {
+            certificate: certificate.value,
+            key: key.value,
+        }),
+        (None, None) => None,
+        (Some(alone), None) | (None, Some(alone)) => {
+            let problem = Problem::error(
+                alone.span,
+                "HTTPS wants `certificate` and `key`, and one is missing",
+                "alone",
+            );
+            let help = "write both, each a PEM file; or neither, for HTTP";
+            section.problems().push(problem.with_help(help));
+            None
+        }
+    };
+    (identity, files)
 }
 
 /// A list of certificates, by fingerprint or name; fingerprints come out as `sha256:` and 64 digits in lower case.

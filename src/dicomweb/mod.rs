@@ -7,7 +7,6 @@
 mod access;
 mod body;
 mod bulkdata;
-mod connections;
 mod data_sets;
 mod frames;
 mod instances;
@@ -29,12 +28,13 @@ mod viewer;
 mod xml;
 
 use crate::archive::{Acceptance, Archive};
+use crate::http_server::Connections;
+use crate::tls::Acceptor;
 use access::Access;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::{MethodRouter, get};
 use axum::{Router, middleware};
-use connections::Connections;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,10 +60,12 @@ const GRACE: Duration = Duration::from_secs(10);
 const MOST_AT_WORK: usize = 2;
 
 /// What the service works with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DicomwebOptions {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// With it HTTPS is spoken, and nothing else.
+    pub tls: Option<Acceptor>,
     /// Where clients find the service, [`ROOT`] included; as the Host header says where nothing is said.
     pub url: Option<String>,
     /// The file of users, where they are let in by HTTP Basic.
@@ -98,6 +100,8 @@ struct Shared {
     archive: Arc<Archive>,
     access: Access,
     url: Option<String>,
+    /// `http` or `https`.
+    scheme: &'static str,
     /// The listener's own port.
     port: u16,
     /// Places for requests that read.
@@ -143,6 +147,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct DicomwebServer {
     listener: TcpListener,
+    tls: Option<Acceptor>,
     service: Router,
     idle_timeout: Duration,
 }
@@ -165,6 +170,10 @@ impl DicomwebServer {
             archive,
             access: Access::new(options.users, options.tokens),
             url: options.url,
+            scheme: match options.tls {
+                Some(_) => "https",
+                None => "http",
+            },
             port: listener
                 .local_addr()
                 .map_or(address.port(), |bound| bound.port()),
@@ -193,6 +202,7 @@ impl DicomwebServer {
             .with_state(shared);
         Ok(Self {
             listener,
+            tls: options.tls,
             service,
             idle_timeout: options.idle_timeout,
         })
@@ -209,7 +219,7 @@ impl DicomwebServer {
     /// Answers until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         // Both ways count: what is decoded for a while is not silence of the client's.
-        let connections = Connections::new(self.listener, 2 * self.idle_timeout);
+        let connections = Connections::new(self.listener, self.tls, 2 * self.idle_timeout);
         let asked = shutdown.clone();
         let stop = async move { asked.cancelled().await };
         let serving = axum::serve(connections, self.service).with_graceful_shutdown(stop);

@@ -78,9 +78,10 @@ impl Shared {
         };
         let host = host.filter(plain).unwrap_or("localhost");
         // Some clients leave the port out of Host. A server before this one speaks for a name of its own.
+        let (scheme, root) = (self.scheme, super::ROOT);
         match ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
-            true => format!("http://{host}:{}{}", self.port, super::ROOT),
-            false => format!("http://{host}{}", super::ROOT),
+            true => format!("{scheme}://{host}:{}{root}", self.port),
+            false => format!("{scheme}://{host}{root}"),
         }
     }
 }

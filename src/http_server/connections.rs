@@ -1,6 +1,7 @@
 //! Connections: so many at a time, and none for ever. A client that sends its request byte by byte, or none, or takes nothing
 //! of an answer, is closed after a while.
 
+use crate::tls::Acceptor;
 use axum::serve::Listener;
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// Connections at a time; a browser opens six.
 const MOST: usize = 256;
@@ -20,17 +24,22 @@ const TROUBLE: Duration = Duration::from_millis(200);
 
 /// A listener whose connections are bounded.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub struct Connections {
     listener: TcpListener,
+    tls: Option<Arc<Acceptor>>,
+    /// Clients that have connected and are still shaking hands: a slow one keeps no other waiting.
+    greeting: JoinSet<Option<(Connection, SocketAddr)>>,
     places: Arc<Semaphore>,
     silence: Duration,
 }
 
 impl Connections {
-    /// Connections on which nothing moves for `silence` are closed.
-    pub(super) fn new(listener: TcpListener, silence: Duration) -> Self {
+    /// Connections on which nothing moves for `silence` are closed. With `tls` they speak nothing else.
+    pub fn new(listener: TcpListener, tls: Option<Acceptor>, silence: Duration) -> Self {
         Self {
             listener,
+            tls: tls.map(Arc::new),
+            greeting: JoinSet::new(),
             places: Arc::new(Semaphore::new(MOST)),
             silence,
         }
@@ -43,27 +52,33 @@ impl Listener for Connections {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
-            // More wait in the system's own queue.
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                std::future::pending::<()>().await;
-                continue;
+            let (stream, address, place) = tokio::select! {
+                connected = connected(&self.listener, &self.places) => connected,
+                Some(greeted) = self.greeting.join_next() => match greeted {
+                    Ok(Some(greeted)) => return greeted,
+                    _ => continue,
+                },
             };
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    let _ = stream.set_nodelay(true);
-                    let connection = Connection {
-                        stream,
-                        silence: self.silence,
-                        until: Box::pin(sleep(self.silence)),
-                        _place: place,
-                    };
-                    return (connection, address);
+            let silence = self.silence;
+            let Some(tls) = self.tls.clone() else {
+                return (
+                    Connection::new(Either::Left(stream), silence, place),
+                    address,
+                );
+            };
+            self.greeting.spawn(async move {
+                match timeout(silence, tls.accept(stream)).await {
+                    Ok(Ok((stream, _))) => {
+                        let stream = Either::Right(Box::new(stream));
+                        Some((Connection::new(stream, silence, place), address))
+                    }
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "HTTP: no TLS session");
+                        None
+                    }
+                    Err(_) => None,
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "DICOMweb: a connection could not be accepted");
-                    sleep(TROUBLE).await;
-                }
-            }
+            });
         }
     }
 
@@ -72,15 +87,53 @@ impl Listener for Connections {
     }
 }
 
+/// The next connection, with its place among so many.
+async fn connected(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        // More wait in the system's own queue.
+        let Ok(place) = Arc::clone(places).acquire_owned().await else {
+            std::future::pending::<()>().await;
+            continue;
+        };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let _ = stream.set_nodelay(true);
+                return (stream, address, place);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "HTTP: a connection could not be accepted");
+                sleep(TROUBLE).await;
+            }
+        }
+    }
+}
+
 /// A connection that ends when nothing moves on it.
-pub(super) struct Connection {
-    stream: TcpStream,
+#[derive(Debug)]
+pub struct Connection {
+    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     silence: Duration,
     until: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
+    fn new(
+        stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+        silence: Duration,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            stream,
+            silence,
+            until: Box::pin(sleep(silence)),
+            _place: place,
+        }
+    }
+
     /// What became of reading or writing; nothing for too long is an error.
     fn moved<T>(
         &mut self,

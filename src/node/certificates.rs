@@ -1,6 +1,6 @@
 //! The certificates, keys and authorities that a configuration names: whether they can be used, and for how long.
 
-use crate::config::{ConfigError, ConfigFile, Problem, Tls};
+use crate::config::{ConfigError, ConfigFile, Problem, Tls, TlsIdentity};
 use crate::tls::{
     Certificate, EXPIRES_SOON, Identity, RevocationList, TlsError, check_authorities,
     check_revocation_lists,
@@ -23,46 +23,40 @@ pub fn read_complete(path: &Path) -> Result<ConfigFile, ConfigError> {
 /// What is wrong with them, or doubtful, at the lines that name them.
 fn problems(file: &ConfigFile) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut cannot = |error: &TlsError| {
+    let cannot = |error: &TlsError| {
         let help = "a PEM file, `-----BEGIN ...`: the node's certificate with its issuers' after it, its key without a password, authorities, or lists of revoked certificates; a relative path starts at the folder of this file";
-        problems.extend(file.problems_with_tls_file(error.path(), &error.to_string(), help));
+        file.problems_with_tls_file(error.path(), &error.to_string(), help)
     };
     for authorities in file.authorities() {
         if let Err(error) = check_authorities(&authorities) {
-            cannot(&error);
+            problems.extend(cannot(&error));
         }
     }
-    let Some(tls) = &file.config().tls else {
+    for identity in file.identities() {
+        match files_of(identity).check() {
+            Err(error) => problems.extend(cannot(&error)),
+            Ok(certificate) => problems.extend(validity(file, &identity.certificate, &certificate)),
+        }
+        problems.extend(is_read_by_others(file, &identity.key));
+    }
+    let Some(revoked) = file
+        .config()
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.revoked.as_ref())
+    else {
         return problems;
     };
-    let revoked = tls.revoked.as_ref();
-    let revoked = revoked.map(|path| (path, check_revocation_lists(path)));
-    if let Some((_, Err(error))) = &revoked {
-        cannot(error);
-    }
-    match identity(tls).check() {
-        Err(error) => cannot(&error),
-        Ok(certificate) => problems.extend(validity(file, tls, &certificate)),
-    }
-    if let Some((path, Ok(lists))) = &revoked {
-        problems.extend(lists.iter().flat_map(|list| overdue(file, path, list)));
-    }
-    let key = &tls.identity.key;
-    let mode = std::fs::metadata(key).map(|file| file.permissions().mode());
-    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
-        let warned = file.problems_with_tls_file(
-            key,
-            "others than its owner can read the private key",
-            "chmod 600, and let the node's user own it",
-        );
-        problems.extend(warned.into_iter().map(warning));
+    match check_revocation_lists(revoked) {
+        Err(error) => problems.extend(cannot(&error)),
+        Ok(lists) => problems.extend(lists.iter().flat_map(|list| overdue(file, revoked, list))),
     }
     problems
 }
 
 /// The node's certificate in words: whose, and until when.
-pub fn certificate_in_words(tls: &Tls) -> String {
-    match identity(tls).check() {
+pub fn certificate_in_words(identity: &TlsIdentity) -> String {
+    match files_of(identity).check() {
         Ok(certificate) => format!(
             "{}, until {}",
             certificate.subject,
@@ -92,18 +86,32 @@ pub fn revoked_in_words(tls: &Tls) -> Option<String> {
     Some(words.collect::<Vec<_>>().join("; "))
 }
 
-fn identity(tls: &Tls) -> Identity {
+/// The files of an identity, as TLS reads them.
+pub(super) fn files_of(identity: &TlsIdentity) -> Identity {
     Identity {
-        certificate: tls.identity.certificate.clone(),
-        key: tls.identity.key.clone(),
+        certificate: identity.certificate.clone(),
+        key: identity.key.clone(),
     }
 }
 
-fn validity(file: &ConfigFile, tls: &Tls, certificate: &Certificate) -> Vec<Problem> {
+fn is_read_by_others(file: &ConfigFile, key: &Path) -> Vec<Problem> {
+    let mode = std::fs::metadata(key).map(|file| file.permissions().mode());
+    if !mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        return Vec::new();
+    }
+    let warned = file.problems_with_tls_file(
+        key,
+        "others than its owner can read the private key",
+        "chmod 600, and let the node's user own it",
+    );
+    warned.into_iter().map(warning).collect()
+}
+
+fn validity(file: &ConfigFile, path: &Path, certificate: &Certificate) -> Vec<Problem> {
     let now = SystemTime::now();
     let say = |message: String| {
         let help = "put a new certificate (and key) in its place; a running node takes it without a restart";
-        file.problems_with_tls_file(&tls.identity.certificate, &message, help)
+        file.problems_with_tls_file(path, &message, help)
     };
     let until = day(certificate.not_after);
     if now > certificate.not_after {

@@ -35,13 +35,14 @@ mod step;
 mod teaching;
 
 use crate::archive::{Acceptance, Archive, ArchiveError, Completeness, Retention, Sender};
-use crate::config::{Config, ConfigFile, Current, Keeper};
+use crate::config::{Config, ConfigFile, Current, Keeper, TlsIdentity};
 use crate::dicomweb::{DicomwebError, DicomwebOptions, DicomwebServer};
 use crate::receive::{Admission, ReceiveError, ReceiveOptions, Server, statement};
 use crate::tasks::{TaskError, TaskLibrary};
 use crate::telemetry::Traces;
-use crate::tls::{Acceptor, Identity, TlsError};
+use crate::tls::{Acceptor, TlsError};
 use crate::web::{About, Metrics, WebError, WebOptions, WebServer};
+use certificates::files_of;
 pub use certificates::{certificate_in_words, read_complete, revoked_in_words};
 pub use decision::{Decision, decision, first_attributes};
 pub use encoding::{encode_report, encode_result};
@@ -218,6 +219,8 @@ async fn status_page(
     };
     let options = WebOptions {
         address,
+        tls: https(config.web.identity.as_ref())?,
+        idle_timeout: config.node.idle_timeout,
         about,
         users: config.web.users.clone(),
         library: TaskLibrary::open(&config.node.task_dir)?,
@@ -240,6 +243,7 @@ async fn dicomweb(
     };
     let options = DicomwebOptions {
         listen,
+        tls: https(asked.identity.as_ref())?,
         url: asked.url.clone(),
         users: asked.users.then(|| config.web.users.clone()),
         tokens: asked.token_file.clone(),
@@ -252,6 +256,12 @@ async fn dicomweb(
     };
     let server = DicomwebServer::bind(options, Arc::clone(archive)).await?;
     Ok(Some(server))
+}
+
+/// HTTPS by a certificate, which no client is asked for.
+fn https(identity: Option<&TlsIdentity>) -> Result<Option<Acceptor>, TlsError> {
+    let acceptor = identity.map(|identity| Acceptor::new(files_of(identity), None, None));
+    acceptor.transpose()
 }
 
 /// What is taken over HTTP: the same as by C-STORE, as if sent by one AE title to another.
@@ -277,12 +287,8 @@ fn receive_options(
 ) -> Result<ReceiveOptions, TlsError> {
     let node = &config.node;
     let tls = config.tls.as_ref().map(|tls| {
-        let identity = Identity {
-            certificate: tls.identity.certificate.clone(),
-            key: tls.identity.key.clone(),
-        };
         Acceptor::new(
-            identity,
+            files_of(&tls.identity),
             tls.client_authorities.clone(),
             tls.revoked.clone(),
         )

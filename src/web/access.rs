@@ -35,7 +35,7 @@ impl Person {
     }
 }
 
-/// Whoever may look at a page: a user; or, where no users are configured, anyone on this machine.
+/// Whoever may look at a page: a user; or, where no users are configured and no other machine gets here, anyone.
 #[derive(Debug, Clone)]
 pub(super) struct Reader(pub(super) Option<Person>);
 
@@ -98,6 +98,10 @@ impl FromRequestParts<Arc<Shared>> for Reader {
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
         let users = users(shared).map_err(IntoResponse::into_response)?;
         if users.all().is_empty() {
+            if shared.is_open {
+                let why = "other machines reach this page, and there are no users yet: `irisnode web user add NAME --role admin`\n";
+                return Err((StatusCode::FORBIDDEN, why).into_response());
+            }
             return Ok(Self(None));
         }
         let session = Session::from_request_parts(parts, shared)

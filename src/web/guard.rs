@@ -1,7 +1,7 @@
 //! What every request must be and every answer says, whatever the page.
 
 use crate::users::is_for_loopback;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -14,12 +14,13 @@ use axum::response::{IntoResponse, Response};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Lets requests to this machine's own names through, and gives every answer its headers.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+/// Lets requests to this machine's own names through, and gives every answer its headers. In TLS the browser has held the
+/// name that it asks for against the certificate: a page of somebody else's cannot give its own name to this address.
+pub(super) async fn guard(State(is_secure): State<bool>, request: Request, next: Next) -> Response {
     let mut answer = if is_from_elsewhere(&request) {
         let why = "this form is on a page of somebody else\n";
         (StatusCode::FORBIDDEN, why).into_response()
-    } else if is_for_loopback(request.headers()) {
+    } else if is_secure || is_for_loopback(request.headers()) {
         next.run(request).await
     } else {
         let why = "ask for this page as 127.0.0.1 or localhost\n";

@@ -1,7 +1,7 @@
-//! HTTP: the pages, health and metrics; for this machine only.
+//! HTTP: the pages, health and metrics; for this machine only, or in TLS for others.
 //!
 //! Where no users are configured the pages change nothing and show nothing of a patient. Else a page wants a session, and
-//! what acts wants an admin and the session's token.
+//! what acts wants an admin and the session's token. Other machines see no page before there are users.
 
 mod access;
 mod actions;
@@ -22,7 +22,9 @@ mod viewed;
 
 use crate::archive::{Acceptance, Archive};
 use crate::config::Current;
+use crate::http_server::Connections;
 use crate::tasks::TaskLibrary;
+use crate::tls::Acceptor;
 use crate::users::Throttle;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -60,6 +62,10 @@ pub struct About {
 pub struct WebOptions {
     /// Where to listen.
     pub address: SocketAddr,
+    /// With it HTTPS is spoken, and nothing else.
+    pub tls: Option<Acceptor>,
+    /// A connection on which nothing moves for this long is closed.
+    pub idle_timeout: std::time::Duration,
     /// What the pages tell of the node.
     pub about: About,
     /// The file of users.
@@ -89,6 +95,8 @@ struct Shared {
     about: About,
     metrics: Metrics,
     users: PathBuf,
+    /// Whether other machines reach the pages.
+    is_open: bool,
     library: TaskLibrary,
     current: Current,
     acceptance: Acceptance,
@@ -103,6 +111,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct WebServer {
     listener: TcpListener,
+    tls: Option<Acceptor>,
+    idle_timeout: std::time::Duration,
     pages: Router,
 }
 
@@ -117,10 +127,11 @@ impl WebServer {
         metrics: Metrics,
     ) -> Result<Self, WebError> {
         let address = options.address;
-        // The page is on loopback and without TLS, so the cookie cannot be `Secure`.
+        // Without TLS the page is on loopback, and a `Secure` cookie would not come back.
+        let is_secure = options.tls.is_some();
         let sessions = SessionManagerLayer::new(MemoryStore::default())
             .with_name("irisnode")
-            .with_secure(false)
+            .with_secure(is_secure)
             .with_http_only(true)
             .with_same_site(SameSite::Strict)
             .with_expiry(Expiry::OnInactivity(IDLE));
@@ -152,12 +163,13 @@ impl WebServer {
             .route("/readyz", get(health::ready))
             .route("/metrics", get(metrics::scrape))
             .fallback(layout::not_found)
-            .layer(middleware::from_fn(guard::guard))
+            .layer(middleware::from_fn_with_state(is_secure, guard::guard))
             .with_state(Arc::new(Shared {
                 archive,
                 about: options.about,
                 metrics,
                 users: options.users,
+                is_open: !address.ip().is_loopback(),
                 library: options.library,
                 current: options.current,
                 acceptance: options.acceptance,
@@ -166,7 +178,12 @@ impl WebServer {
                 verifying: Mutex::default(),
                 viewed: Viewed::default(),
             }));
-        Ok(Self { listener, pages })
+        Ok(Self {
+            listener,
+            tls: options.tls,
+            idle_timeout: options.idle_timeout,
+            pages,
+        })
     }
 
     /// Where it listens.
@@ -180,8 +197,9 @@ impl WebServer {
     /// Answers until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let stop = async move { shutdown.cancelled().await };
+        let connections = Connections::new(self.listener, self.tls, self.idle_timeout);
         // axum's loop goes on over every failed connection; it ends when it is told to.
-        if let Err(error) = axum::serve(self.listener, self.pages)
+        if let Err(error) = axum::serve(connections, self.pages)
             .with_graceful_shutdown(stop)
             .await
         {

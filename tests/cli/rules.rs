@@ -319,6 +319,7 @@ fn the_commented_configuration_is_valid_but_for_the_task_that_is_to_be_taught() 
         ..default
     };
     let web = Web {
+        identity: None,
         listen: None,
         users: expected.data_dir.join("users.toml"),
     };

@@ -4,8 +4,6 @@ use crate::support::http::request_with;
 use crate::support::{CtSlice, NodeSetup, free_port};
 use crate::{JSON, STOW, Web, body};
 use base64::Engine;
-use std::io::Write;
-use std::process::Stdio;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.430";
 
@@ -26,19 +24,7 @@ fn users_and_holders_of_a_token_get_in_and_nobody_else() {
     );
     let mut node = NodeSetup::default().sections(&section).prepare();
     for (name, role) in [("vic", "viewer"), ("ada", "admin")] {
-        let mut add = node.command("web");
-        add.args(["user", "add", name, "--role", role]);
-        let mut add = add
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut input = add.stdin.take().unwrap();
-        input
-            .write_all(format!("password of {name}\n").as_bytes())
-            .unwrap();
-        drop(input);
-        assert!(add.wait().unwrap().success());
+        assert!(node.add_user(name, role, &format!("password of {name}")));
     }
     node.start();
     let web = Web { node, port };

@@ -1,13 +1,12 @@
 //! The pages with users: pictures and names for those who may see them, buttons for those who may act.
 
-use crate::support::{DrawnSeries, Node, NodeSetup, free_port, python, root};
+use crate::support::{DrawnSeries, NodeSetup, free_port, python, root};
 use crate::teaching::{LIVER, SPLEEN, drawn, send_to_teach, wait_for_proposal};
 use crate::{WITH_ORGANS, printed, send, storescp};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.98";
 const PASSWORD: &str = "correct horse battery staple";
@@ -23,21 +22,6 @@ fn browse(web: u16, pictures: &Path, part: &str, files: &[PathBuf]) {
         .output()
         .unwrap();
     assert!(done.status.success(), "{part}: {}", printed(&done));
-}
-
-fn add_user(node: &Node, name: &str, role: &str, password: &str) -> bool {
-    let mut adding = node
-        .command("web")
-        .args(["user", "add", name, "--role", role])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = adding.stdin.take().unwrap();
-    writeln!(input, "{password}").unwrap();
-    drop(input);
-    adding.wait().unwrap().success()
 }
 
 /// Where screenshots go: `$IRISNODE_PICTURES`, to look at them, or nowhere in particular.
@@ -77,9 +61,9 @@ fn pictures_and_buttons_are_for_those_who_may() {
     wait_for_proposal(&node, 1, "proposed");
     browse(web, &pictures, "anonymous", &[]);
 
-    assert!(!add_user(&node, "ada", "admin", "short"));
-    assert!(add_user(&node, "ada", "admin", PASSWORD));
-    assert!(add_user(&node, "vic", "viewer", PASSWORD));
+    assert!(!node.add_user("ada", "admin", "short"));
+    assert!(node.add_user("ada", "admin", PASSWORD));
+    assert!(node.add_user("vic", "viewer", PASSWORD));
     browse(web, &pictures, "teach", &[]);
 
     let place = folder.path().join("dropped");

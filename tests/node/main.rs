@@ -23,6 +23,7 @@ mod dashboard;
 mod delivery;
 mod durability;
 mod hostile;
+mod https;
 mod jobs;
 mod keeping;
 mod memory;

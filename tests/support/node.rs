@@ -3,8 +3,9 @@
 use super::process::{Running, free_port, wait_until};
 use super::{irisnode, root};
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -158,6 +159,22 @@ pub struct Node {
 impl Node {
     /// AE title of every node here.
     pub const AE_TITLE: &str = "IRISNODE";
+
+    /// Adds a user of the pages, as an administrator does; says whether the password was good enough.
+    pub fn add_user(&self, name: &str, role: &str, password: &str) -> bool {
+        let mut adding = self
+            .command("web")
+            .args(["user", "add", name, "--role", role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("irisnode starts");
+        let mut input = adding.stdin.take().expect("its input");
+        writeln!(input, "{password}").expect("it reads");
+        drop(input);
+        adding.wait().expect("it ends").success()
+    }
 
     /// Starts it, or starts it again on the same data.
     pub fn start(&mut self) {
