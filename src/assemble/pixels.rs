@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom_core::value::Value;
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 use dicom_encoding::TransferSyntaxIndex;
 use dicom_object::DefaultDicomObject;
 use dicom_pixeldata::PixelDecoder;
@@ -48,7 +48,9 @@ pub(super) fn decode(
         object.get(tags::PIXEL_DATA).map(|e| e.value()),
         Some(Value::PixelSequence(_))
     );
-    let cells = Cells::new(&slice.stored, encapsulated);
+    // Run lengths are of the cells as they are; what else decodes gives numbers.
+    let is_decoded = encapsulated && object.meta().transfer_syntax() != uids::RLE_LOSSLESS;
+    let cells = Cells::new(&slice.stored, is_decoded);
     let (slope, intercept) = (slice.rescale.slope, slice.rescale.intercept);
     if let (2, None) = (cell, &slice.lut) {
         cells.rescaled(bytes.as_chunks().0, slope, intercept, voxels);
@@ -116,11 +118,11 @@ struct Cells {
 }
 
 impl Cells {
-    fn new(stored: &StoredPixels, encapsulated: bool) -> Self {
+    fn new(stored: &StoredPixels, is_decoded: bool) -> Self {
         let span = 1i64 << stored.bits_stored;
         Self {
             // A decoder gives numbers, wherever the high bit was.
-            shift: if encapsulated {
+            shift: if is_decoded {
                 0
             } else {
                 stored.high_bit + 1 - stored.bits_stored
@@ -242,7 +244,7 @@ mod tests {
         #[test]
         fn cells_of_16_bits_are_the_same_values_all_at_once(
             bits_stored in 1u32..=16, up in 0u32..16, signed in any::<bool>(), inverted in any::<bool>(),
-            encapsulated in any::<bool>(), padding in prop::option::of((-40_000i64..70_000, prop_oneof![Just(0i64), 0..3000i64])),
+            is_decoded in any::<bool>(), padding in prop::option::of((-40_000i64..70_000, prop_oneof![Just(0i64), 0..3000i64])),
             cells in prop::collection::vec(any::<[u8; 2]>(), 64),
         ) {
             let stored = StoredPixels {
@@ -254,7 +256,7 @@ mod tests {
             // One cell is the padding, where it is one.
             let mut cells = cells;
             cells[0] = (stored.padding.map_or(0, |[low, _]| low) as u16).to_le_bytes();
-            let of = Cells::new(&stored, encapsulated);
+            let of = Cells::new(&stored, is_decoded);
             let mut found = vec![0.0; cells.len()];
             of.rescaled(&cells, 0.5, -3.0, &mut found);
             for (cell, found) in cells.iter().zip(found) {

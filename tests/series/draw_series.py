@@ -21,6 +21,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
+    RLELossless,
 )
 
 out = Path(sys.argv[1])
@@ -193,6 +194,19 @@ def enhanced(name, volumes, modality, slope=lambda k: 1.0, intercept=0.0, bits=1
     known(name, volumes, [np.stack([s * slope(k) + intercept for k, s in enumerate(v.stored)]) for v in volumes])
 
 
+def in_high_bits(d, k):
+    """Values in the upper twelve bits of each cell, and something else below."""
+    cells = np.frombuffer(d.PixelData, "<u2")
+    d.HighBit = 15
+    d.PixelData = ((cells << 4) | (k & 15)).astype("<u2").tobytes()
+
+
+def run_lengths(d):
+    d.file_meta = FileMetaDataset()
+    d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    d.compress(RLELossless, generate_instance_uid=False)
+
+
 def pet(d, v, k):
     d.Units, d.DecayCorrection, d.CorrectedImage = "BQML", "START", ["DECY", "ATTN", "SCAT"]
     d.PatientWeight = "70"
@@ -282,6 +296,8 @@ def main():
     enhanced("enhanced-mr-echoes", [Volume(OBLIQUE), Volume(OBLIQUE)], "MR", tell=echo, dimension=(0x00189082, 0x00189114))
     time = lambda v: {}
     enhanced("enhanced-mr-times", [Volume(CORONAL), Volume(CORONAL)], "MR", tell=time, dimension=(0x00209128, 0x00209111))
+    classic("ct-high-bit", [Volume()], change=in_high_bits)
+    classic("ct-high-bit-rle", [Volume()], change=lambda d, k: (in_high_bits(d, k), run_lengths(d)), syntax=RLELossless)
 
 
 main()

@@ -9,6 +9,8 @@ const SINGLE: &[(&str, &str)] = &[
     ("ct-axial", "HU"),
     ("ct-axial-down", "HU"),
     ("ct-signed", "HU"),
+    ("ct-high-bit", "HU"),
+    ("ct-high-bit-rle", "HU"),
     ("ct-slope-per-slice", "HU"),
     ("ct-tilt", "HU"),
     ("ct-tilt-slices", "HU"),
