@@ -61,8 +61,9 @@ impl Default for Dicomweb {
 }
 
 impl Dicomweb {
-    /// Where the viewer that is served here shows a study.
-    pub fn viewer_on(&self, study_uid: &str) -> Option<String> {
+    /// Where the viewer that is served here shows a study, for whoever asks for the node by this name; `None` where it
+    /// is beyond reach from there.
+    pub fn viewer_on(&self, study_uid: &str, asked: &str, from_here: bool) -> Option<String> {
         let (listen, _) = self.listen.zip(self.viewer.as_ref())?;
         let scheme = TlsIdentity::scheme(self.identity.as_ref());
         let root = match &self.url {
@@ -70,10 +71,14 @@ impl Dicomweb {
                 .trim_end_matches('/')
                 .trim_end_matches("/dicom-web")
                 .to_owned(),
-            // The page that asks is on this machine.
             None if listen.ip().is_unspecified() => {
-                format!("{scheme}://127.0.0.1:{}", listen.port())
+                let is_name = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+                if !asked.bytes().all(is_name) {
+                    return None;
+                }
+                format!("{scheme}://{asked}:{}", listen.port())
             }
+            None if listen.ip().is_loopback() && !from_here => return None,
             None => format!("{scheme}://{listen}"),
         };
         Some(format!("{root}/viewer?StudyInstanceUIDs={study_uid}"))
@@ -199,33 +204,44 @@ mod tests {
 
     #[test]
     fn a_study_is_shown_where_clients_find_the_viewer() {
-        let of = |listen: &str, url: Option<&str>| {
+        let of = |listen: &str, url: Option<&str>, asked: &str| {
             let dicomweb = Dicomweb {
                 listen: Some(listen.parse().unwrap()),
                 url: url.map(str::to_owned),
                 viewer: Some("ohif".into()),
                 ..Dicomweb::default()
             };
-            dicomweb.viewer_on("1.2.3").unwrap()
+            dicomweb.viewer_on("1.2.3", asked, asked == "localhost")
         };
         let page = "viewer?StudyInstanceUIDs=1.2.3";
+        let at = |root: &str| Some(format!("{root}/{page}"));
         assert_eq!(
-            of("127.0.0.1:8043", None),
-            format!("http://127.0.0.1:8043/{page}")
+            of("127.0.0.1:8043", None, "localhost"),
+            at("http://127.0.0.1:8043")
+        );
+        assert_eq!(of("127.0.0.1:8043", None, "node.example.org"), None);
+        assert_eq!(
+            of("10.0.0.5:8043", None, "localhost"),
+            at("http://10.0.0.5:8043")
         );
         assert_eq!(
-            of("0.0.0.0:8043", None),
-            format!("http://127.0.0.1:8043/{page}")
+            of("0.0.0.0:8043", None, "localhost"),
+            at("http://localhost:8043")
         );
+        assert_eq!(
+            of("0.0.0.0:8043", None, "node.example.org"),
+            at("http://node.example.org:8043")
+        );
+        assert_eq!(of("0.0.0.0:8043", None, "<script>"), None);
         let url = Some("https://pacs.example.org/dicom-web/");
         assert_eq!(
-            of("0.0.0.0:8043", url),
-            format!("https://pacs.example.org/{page}")
+            of("0.0.0.0:8043", url, "localhost"),
+            at("https://pacs.example.org")
         );
         let none = Dicomweb {
             viewer: Some("ohif".into()),
             ..Dicomweb::default()
         };
-        assert_eq!(none.viewer_on("1.2.3"), None);
+        assert_eq!(none.viewer_on("1.2.3", "localhost", true), None);
     }
 }

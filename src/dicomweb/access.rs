@@ -125,35 +125,44 @@ impl Access {
         if let Some(user) = user.filter(|_| self.remembers(&digest)) {
             return Ok(right(user.role));
         }
-        if let Err(wait) = self.throttle.begin(name, Instant::now()) {
-            tracing::warn!("DICOMweb: signing in is slowed down, too many wrong passwords");
-            let seconds = wait.as_secs() + 1;
-            let sentence = format!("too many wrong passwords; wait {seconds} seconds");
-            return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, sentence)
-                .with(header::RETRY_AFTER, seconds.to_string()));
+        self.may_guess(name)?;
+        let _one = self.verifying.lock().await;
+        // A viewer asks many things at once: the first of them may have been verified meanwhile, or others were wrong.
+        if let Some(user) = user.filter(|_| self.remembers(&digest)) {
+            return Ok(right(user.role));
         }
-        let (name, password) = (name.to_owned(), password.to_owned());
-        let verified = {
-            let _one = self.verifying.lock().await;
-            let name = name.clone();
-            tokio::task::spawn_blocking(move || {
-                users.verify(&name, &password).map(|user| user.role)
-            })
-            .await
-        };
+        self.may_guess(name)?;
+        let (known, guessed, password) = (users.clone(), name.to_owned(), password.to_owned());
+        let verified = tokio::task::spawn_blocking(move || {
+            known.verify(&guessed, &password).map(|user| user.role)
+        })
+        .await;
         match verified {
             Ok(Some(role)) => {
-                self.throttle.succeeded(&name);
+                self.throttle.succeeded(name);
                 self.remember(digest);
                 Ok(right(role))
             }
             Ok(None) => {
+                self.throttle.failed(name, Instant::now());
                 // The name may be a password typed into the wrong field.
                 tracing::warn!("DICOMweb: a wrong name or password");
                 Err(self.unknown("the name or the password is wrong"))
             }
             Err(_) => Err(closed("verifying the password failed")),
         }
+    }
+
+    /// Refuses where too many wrong passwords were said for a name.
+    fn may_guess(&self, name: &str) -> Result<(), Refused> {
+        let Err(wait) = self.throttle.may_guess(name, Instant::now()) else {
+            return Ok(());
+        };
+        tracing::warn!("DICOMweb: signing in is slowed down, too many wrong passwords");
+        let seconds = wait.as_secs() + 1;
+        let sentence = format!("too many wrong passwords; wait {seconds} seconds");
+        Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, sentence)
+            .with(header::RETRY_AFTER, seconds.to_string()))
     }
 
     fn remembers(&self, digest: &[u8; 32]) -> bool {

@@ -28,7 +28,7 @@ mod viewer;
 mod xml;
 
 use crate::archive::{Acceptance, Archive};
-use crate::http_server::Connections;
+use crate::http_server::{HttpListener, serve};
 use crate::tls::Acceptor;
 use access::Access;
 use axum::extract::DefaultBodyLimit;
@@ -39,7 +39,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -54,8 +53,6 @@ use refused::Refused;
 pub const ROOT: &str = "/dicom-web";
 /// A request waits so long for others to end.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long open requests may go on after shutdown was asked for.
-const GRACE: Duration = Duration::from_secs(10);
 /// Instances decoded or encoded at the same time.
 const MOST_AT_WORK: usize = 2;
 
@@ -146,10 +143,8 @@ impl Shared {
 /// The HTTP listener.
 #[derive(Debug)]
 pub struct DicomwebServer {
-    listener: TcpListener,
-    tls: Option<Acceptor>,
+    listener: HttpListener,
     service: Router,
-    idle_timeout: Duration,
 }
 
 impl DicomwebServer {
@@ -162,7 +157,13 @@ impl DicomwebServer {
         archive: Arc<Archive>,
     ) -> Result<Self, DicomwebError> {
         let address = options.listen;
-        let listener = TcpListener::bind(address)
+        let scheme = match options.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        // Both ways count: what is decoded for a while is not silence of the client's.
+        let silence = 2 * options.idle_timeout;
+        let listener = HttpListener::bind(address, options.tls, silence)
             .await
             .map_err(|source| DicomwebError { address, source })?;
         let cors = cors(&options.allow_origin);
@@ -170,10 +171,7 @@ impl DicomwebServer {
             archive,
             access: Access::new(options.users, options.tokens),
             url: options.url,
-            scheme: match options.tls {
-                Some(_) => "https",
-                None => "http",
-            },
+            scheme,
             port: listener
                 .local_addr()
                 .map_or(address.port(), |bound| bound.port()),
@@ -200,12 +198,7 @@ impl DicomwebServer {
             // A browser asks whether it may before it says who it is.
             .layer(cors)
             .with_state(shared);
-        Ok(Self {
-            listener,
-            tls: options.tls,
-            service,
-            idle_timeout: options.idle_timeout,
-        })
+        Ok(Self { listener, service })
     }
 
     /// Where it listens.
@@ -218,26 +211,7 @@ impl DicomwebServer {
 
     /// Answers until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        // Both ways count: what is decoded for a while is not silence of the client's.
-        let connections = Connections::new(self.listener, self.tls, 2 * self.idle_timeout);
-        let asked = shutdown.clone();
-        let stop = async move { asked.cancelled().await };
-        let serving = axum::serve(connections, self.service).with_graceful_shutdown(stop);
-        let serving = std::future::IntoFuture::into_future(serving);
-        let end_of_grace = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            served = serving => {
-                if let Err(error) = served {
-                    tracing::error!(%error, "DICOMweb ended");
-                }
-            }
-            () = end_of_grace => {
-                tracing::warn!("DICOMweb requests were still open at the end of the grace time");
-            }
-        }
+        serve(self.listener, self.service, shutdown).await;
     }
 }
 

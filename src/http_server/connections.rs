@@ -1,10 +1,8 @@
-//! Connections: so many at a time, and none for ever. A client that sends its request byte by byte, or none, or takes nothing
-//! of an answer, is closed after a while.
+//! Connections: so many at a time, and none for ever. A client that sends nothing, or takes nothing of an answer, is closed
+//! after a while; one that sends its request byte by byte is given up by [`super::serving`].
 
 use crate::tls::Acceptor;
-use axum::serve::Listener;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,23 +17,25 @@ use tokio_util::either::Either;
 
 /// Connections at a time; a browser opens six.
 const MOST: usize = 256;
+/// A TLS handshake takes no longer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after a connection could not be accepted (out of file descriptors, say).
 const TROUBLE: Duration = Duration::from_millis(200);
 
 /// A listener whose connections are bounded.
 #[derive(Debug)]
-pub struct Connections {
+pub(super) struct Connections {
     listener: TcpListener,
     tls: Option<Arc<Acceptor>>,
     /// Clients that have connected and are still shaking hands: a slow one keeps no other waiting.
-    greeting: JoinSet<Option<(Connection, SocketAddr)>>,
+    greeting: JoinSet<Option<Connection>>,
     places: Arc<Semaphore>,
     silence: Duration,
 }
 
 impl Connections {
     /// Connections on which nothing moves for `silence` are closed. With `tls` they speak nothing else.
-    pub fn new(listener: TcpListener, tls: Option<Acceptor>, silence: Duration) -> Self {
+    pub(super) fn new(listener: TcpListener, tls: Option<Acceptor>, silence: Duration) -> Self {
         Self {
             listener,
             tls: tls.map(Arc::new),
@@ -46,13 +46,11 @@ impl Connections {
     }
 }
 
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+impl Connections {
+    /// The next connection, once it has shaken hands.
+    pub(super) async fn accept(&mut self) -> Connection {
         loop {
-            let (stream, address, place) = tokio::select! {
+            let (stream, place) = tokio::select! {
                 connected = connected(&self.listener, &self.places) => connected,
                 Some(greeted) = self.greeting.join_next() => match greeted {
                     Ok(Some(greeted)) => return greeted,
@@ -61,16 +59,13 @@ impl Listener for Connections {
             };
             let silence = self.silence;
             let Some(tls) = self.tls.clone() else {
-                return (
-                    Connection::new(Either::Left(stream), silence, place),
-                    address,
-                );
+                return Connection::new(Either::Left(stream), silence, place);
             };
             self.greeting.spawn(async move {
-                match timeout(silence, tls.accept(stream)).await {
+                match timeout(HANDSHAKE, tls.accept(stream)).await {
                     Ok(Ok((stream, _))) => {
                         let stream = Either::Right(Box::new(stream));
-                        Some((Connection::new(stream, silence, place), address))
+                        Some(Connection::new(stream, silence, place))
                     }
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "HTTP: no TLS session");
@@ -81,17 +76,13 @@ impl Listener for Connections {
             });
         }
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }
 
 /// The next connection, with its place among so many.
 async fn connected(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
         // More wait in the system's own queue.
         let Ok(place) = Arc::clone(places).acquire_owned().await else {
@@ -99,9 +90,9 @@ async fn connected(
             continue;
         };
         match listener.accept().await {
-            Ok((stream, address)) => {
+            Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
-                return (stream, address, place);
+                return (stream, place);
             }
             Err(error) => {
                 tracing::warn!(%error, "HTTP: a connection could not be accepted");
@@ -113,7 +104,7 @@ async fn connected(
 
 /// A connection that ends when nothing moves on it.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     silence: Duration,
     until: Pin<Box<Sleep>>,

@@ -1,5 +1,7 @@
-//! What the HTTP listeners share: connections that are bounded in number and time, in TLS where there is a certificate.
+//! What the HTTP listeners share: connections that are bounded in number and time, in TLS where there is a certificate;
+//! and how they are answered until the node stops.
 
 mod connections;
+mod serving;
 
-pub use connections::{Connection, Connections};
+pub use serving::{HttpListener, serve};

@@ -9,13 +9,20 @@ use std::net::IpAddr;
 /// A page elsewhere can give its own name this machine's address (DNS rebinding), and then read in the browser of
 /// whoever visits it what only this machine is to see. The name it asks by remains its own.
 pub fn is_for_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
-        return false;
-    };
-    let name = match host.rsplit_once(':') {
+    asked_name(headers).is_some_and(is_loopback)
+}
+
+/// The name or address that is asked for, without its port.
+pub fn asked_name(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(HOST)?.to_str().ok()?;
+    Some(match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
-    };
+    })
+}
+
+/// Whether a name is this machine's own for itself.
+pub fn is_loopback(name: &str) -> bool {
     let plain = name.trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost")
         || plain

@@ -3,7 +3,7 @@
 mod loopback;
 mod throttle;
 
-pub use loopback::is_for_loopback;
+pub use loopback::{asked_name, is_for_loopback, is_loopback};
 pub use throttle::Throttle;
 
 use argon2::Argon2;

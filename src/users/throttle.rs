@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 const FREE: u32 = 4;
 /// Longest pause.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// Names that are remembered at most; beyond them all share one.
+/// A name that nobody guesses for, for so long, begins anew.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+/// Names that are remembered at most; beyond them those with the fewest wrong guesses are forgotten.
 const MOST_NAMES: usize = 1000;
 
 /// Wrong guesses by the name they were made for.
@@ -18,20 +20,37 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// How long the next guess for a name must wait; counts it, so that guesses at the same time count too.
-    pub fn begin(&self, name: &str, now: Instant) -> Result<(), Duration> {
-        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = wrong.contains_key(name) || wrong.len() < MOST_NAMES;
-        let name = if known { name } else { "" };
-        let (count, last) = wrong.entry(name.to_owned()).or_insert((0, now));
+    /// Whether a name may be guessed for now, or how long that must wait. Whoever guesses asks this and says what came
+    /// of it before the next one does: else many could guess at the same time.
+    pub fn may_guess(&self, name: &str, now: Instant) -> Result<(), Duration> {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((count, last)) = wrong.get(name) else {
+            return Ok(());
+        };
         let pause = pause_after(*count);
         let waited = now.saturating_duration_since(*last);
         if waited < pause {
             return Err(pause - waited);
         }
+        Ok(())
+    }
+
+    /// It was wrong.
+    pub fn failed(&self, name: &str, now: Instant) {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.len() >= MOST_NAMES && !wrong.contains_key(name) {
+            wrong.retain(|_, (_, last)| now.saturating_duration_since(*last) < FORGOTTEN);
+            // Whoever invents names pushes out invented ones, and no name that is guessed at in earnest.
+            let fewest = wrong.iter().min_by_key(|(_, guesses)| **guesses);
+            if let Some(fewest) = fewest.map(|(name, _)| name.clone())
+                && wrong.len() >= MOST_NAMES
+            {
+                wrong.remove(&fewest);
+            }
+        }
+        let (count, last) = wrong.entry(name.to_owned()).or_insert((0, now));
         *count += 1;
         *last = now;
-        Ok(())
     }
 
     /// It was right.
@@ -57,19 +76,37 @@ mod tests {
         let throttle = Throttle::default();
         let start = Instant::now();
         for _ in 0..FREE {
-            assert_eq!(throttle.begin("ada", start), Ok(()));
+            assert_eq!(throttle.may_guess("ada", start), Ok(()));
+            throttle.failed("ada", start);
         }
-        let wait = throttle.begin("ada", start).unwrap_err();
+        let wait = throttle.may_guess("ada", start).unwrap_err();
         assert_eq!(wait, Duration::from_secs(2));
-        assert_eq!(throttle.begin("eve", start), Ok(()), "others may");
+        assert_eq!(throttle.may_guess("eve", start), Ok(()), "others may");
         let later = start + wait;
-        assert_eq!(throttle.begin("ada", later), Ok(()));
+        assert_eq!(throttle.may_guess("ada", later), Ok(()));
+        throttle.failed("ada", later);
         assert_eq!(
-            throttle.begin("ada", later).unwrap_err(),
+            throttle.may_guess("ada", later).unwrap_err(),
             Duration::from_secs(4)
         );
         throttle.succeeded("ada");
-        assert_eq!(throttle.begin("ada", later), Ok(()));
+        assert_eq!(throttle.may_guess("ada", later), Ok(()));
         assert_eq!(pause_after(60), LONGEST);
+    }
+
+    #[test]
+    fn invented_names_keep_nobody_out_and_free_no_name_that_is_guessed_at() {
+        let throttle = Throttle::default();
+        let start = Instant::now();
+        for _ in 0..=FREE {
+            throttle.failed("ada", start);
+        }
+        for number in 0..3 * MOST_NAMES {
+            throttle.failed(&format!("nobody {number}"), start);
+        }
+        assert!(throttle.may_guess("ada", start).is_err());
+        assert_eq!(throttle.may_guess("eve", start), Ok(()));
+        let names = throttle.wrong.lock().unwrap().len();
+        assert!(names <= MOST_NAMES, "{names}");
     }
 }

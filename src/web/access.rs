@@ -6,12 +6,20 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tower_sessions::Session;
 
 /// Where a session keeps who it is.
 const SIGNED_IN: &str = "user";
+
+/// Where a session keeps when a person last used it, seconds since 1970; not written anew within [`A_WHILE`].
+const USED: &str = "used";
+/// Seconds.
+const A_WHILE: i64 = 60;
+/// What `live.js` sends along when it keeps an open page up to date: nobody may be sitting before it.
+const LIVE: &str = "x-live";
 
 /// Who a session is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +69,16 @@ impl Admin {
     }
 }
 
+/// That a person has used the session: it is counted from what was last written to it how long nobody has.
+async fn used(session: &Session) -> Result<(), tower_sessions::session::Error> {
+    let now = Utc::now().timestamp();
+    let noted: Option<i64> = session.get(USED).await?;
+    if noted.is_none_or(|noted| (now - noted).abs() >= A_WHILE) {
+        session.insert(USED, now).await?;
+    }
+    Ok(())
+}
+
 /// Begins a session of a user; the session gets another name, so that one planted before is worth nothing.
 pub(super) async fn sign_in(session: &Session, name: &str) -> Result<(), Response> {
     let signed_in = SignedIn {
@@ -108,6 +126,9 @@ impl FromRequestParts<Arc<Shared>> for Reader {
             .await
             .map_err(IntoResponse::into_response)?;
         let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(failed)?;
+        if signed_in.is_some() && !parts.headers.contains_key(LIVE) {
+            used(&session).await.map_err(failed)?;
+        }
         let person = signed_in.and_then(|signed_in| {
             let user = users.named(&signed_in.name)?;
             Some(Person {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Where labels are dropped.
 pub(super) fn form(token: &str) -> Markup {
     html! {
-        form.card.drop method="post" action="/teach/files" enctype="multipart/form-data" {
+        form.card.drop method="post" action=(super::FILES) enctype="multipart/form-data" {
             (super::actions::hidden(token))
             label {
                 "Labels from this computer: DICOM-SEG or RTSTRUCT, and the images when no peer has them"

@@ -9,19 +9,34 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+
+/// From the end of a request's head to the beginning of its answer.
+const A_PAGE_TAKES: Duration = Duration::from_secs(60);
+/// The same where files are sent.
+const FILES_TAKE: Duration = Duration::from_secs(3600);
 
 /// Our own style, script and pages; nothing from elsewhere, nothing inline.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Lets requests to this machine's own names through, and gives every answer its headers. In TLS the browser has held the
-/// name that it asks for against the certificate: a page of somebody else's cannot give its own name to this address.
-pub(super) async fn guard(State(is_secure): State<bool>, request: Request, next: Next) -> Response {
+/// Lets requests to this machine's own names through, and gives every answer its headers. A listener that is open to other
+/// machines speaks TLS: there the browser has held the name that it asks for against the certificate, and a page of
+/// somebody else's cannot give its own name to this address.
+pub(super) async fn guard(State(is_open): State<bool>, request: Request, next: Next) -> Response {
     let mut answer = if is_from_elsewhere(&request) {
         let why = "this form is on a page of somebody else\n";
         (StatusCode::FORBIDDEN, why).into_response()
-    } else if is_secure || is_for_loopback(request.headers()) {
-        next.run(request).await
+    } else if is_open || is_for_loopback(request.headers()) {
+        // Files may take their time; a form that is sent letter by letter holds a place.
+        let longest = match request.uri().path() {
+            super::FILES => FILES_TAKE,
+            _ => A_PAGE_TAKES,
+        };
+        match tokio::time::timeout(longest, next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        }
     } else {
         let why = "ask for this page as 127.0.0.1 or localhost\n";
         (StatusCode::MISDIRECTED_REQUEST, why).into_response()

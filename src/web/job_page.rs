@@ -8,8 +8,9 @@ use crate::assemble::read_attributes;
 use crate::config::Dicomweb;
 use crate::picture::Slices;
 use crate::route::{Explanation, Reason, SeriesContext, explain};
+use crate::users::{asked_name, is_loopback};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -70,6 +71,7 @@ pub(super) async fn page(
     reader: Reader,
     Path(id): Path<i64>,
     Query(place): Query<Where>,
+    headers: HeaderMap,
 ) -> Result<Response, Response> {
     let seen = seen(&shared, id).await?;
     let title = format!("Job {id}");
@@ -84,7 +86,7 @@ pub(super) async fn page(
     let main = html! {
         h1 { (title) }
         (about(&seen.summary, attributes.as_ref()))
-        @if let Some(address) = in_viewer(&shared.current.get().dicomweb, attributes.as_ref()) {
+        @if let Some(address) = in_viewer(&shared.current.get().dicomweb, attributes.as_ref(), &headers) {
             p { a href=(address) { "Open the study in OHIF" } }
         }
         @if let Some(person) = reader.0.as_ref().filter(|person| person.may_act()) {
@@ -154,9 +156,15 @@ async fn attributes(shared: &Shared, job: &Job) -> Option<InMemDicomObject> {
 }
 
 /// Where OHIF shows the study, if the node serves it.
-fn in_viewer(dicomweb: &Dicomweb, attributes: Option<&InMemDicomObject>) -> Option<String> {
+fn in_viewer(
+    dicomweb: &Dicomweb,
+    attributes: Option<&InMemDicomObject>,
+    headers: &HeaderMap,
+) -> Option<String> {
+    let asked = asked_name(headers)?;
     let study = attributes?.get(tags::STUDY_INSTANCE_UID)?.to_str().ok()?;
-    dicomweb.viewer_on(study.trim_end_matches(['\0', ' ']))
+    let study = study.trim_end_matches(['\0', ' ']);
+    dicomweb.viewer_on(study, asked, is_loopback(asked))
 }
 
 fn about(job: &JobSummary, attributes: Option<&InMemDicomObject>) -> Markup {

@@ -36,6 +36,7 @@ fn whole(title: &str, shared: &Shared, reader: &Reader, main: &Markup, is_live: 
                     a.name href="/" { "irisnode" }
                     span { (ae_title) }
                     (sections(title, reader.0.as_ref()))
+                    @if is_live { button #pause type="button" aria-pressed="false" hidden { "Pause updates" } }
                     @if let Some(person) = &reader.0 { (who(person)) }
                 }
                 main id="live" { (standing(shared)) (main) }

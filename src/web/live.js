@@ -11,10 +11,21 @@ function isBeingRead() {
   );
 }
 
+// Whoever reads by ear, or slowly, can keep the page as it is.
+const pause = document.getElementById("pause");
+let isPaused = false;
+pause.hidden = false;
+pause.addEventListener("click", () => {
+  isPaused = !isPaused;
+  pause.setAttribute("aria-pressed", String(isPaused));
+});
+
 async function refresh() {
-  if (isBeingRead()) return;
+  if (isPaused || isBeingRead()) return;
   try {
-    const answer = await fetch(location.href, { cache: "no-store" });
+    const answer = await fetch(location.href, { cache: "no-store", headers: { "X-Live": "1" } });
+    // The session has ended: what stands here stays, and says that it is old.
+    if (answer.redirected) throw new Error("signed out");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById("live");
     if (next && next.innerHTML !== live.innerHTML) live.replaceChildren(...next.childNodes);

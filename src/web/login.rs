@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tower_sessions::Session;
 
 /// What the form says.
@@ -43,22 +43,19 @@ pub(super) async fn enter(
     session: Session,
     Form(form): Form<SignIn>,
 ) -> Response {
-    if let Err(wait) = shared.throttle.begin(&form.name, Instant::now()) {
-        tracing::warn!("signing in is slowed down: too many wrong passwords");
-        let seconds = wait.as_secs() + 1;
-        let why = format!("Too many wrong passwords; wait {seconds} seconds.");
-        let retry = [(header::RETRY_AFTER, seconds.to_string())];
-        let page = page(&shared, Some(&why));
-        return (StatusCode::TOO_MANY_REQUESTS, retry, page).into_response();
+    if let Err(wait) = shared.throttle.may_guess(&form.name, Instant::now()) {
+        return slowed_down(&shared, wait);
     }
-    let verified = {
-        let _one = shared.verifying.lock().await;
-        let (file, form) = (shared.users.clone(), (form.name.clone(), form.password));
-        tokio::task::spawn_blocking(move || {
-            Users::read(&file).map(|users| users.verify(&form.0, &form.1).is_some())
-        })
-        .await
-    };
+    let _one = shared.verifying.lock().await;
+    // Others may have guessed meanwhile.
+    if let Err(wait) = shared.throttle.may_guess(&form.name, Instant::now()) {
+        return slowed_down(&shared, wait);
+    }
+    let (file, guess) = (shared.users.clone(), (form.name.clone(), form.password));
+    let verified = tokio::task::spawn_blocking(move || {
+        Users::read(&file).map(|users| users.verify(&guess.0, &guess.1).is_some())
+    })
+    .await;
     match verified {
         Ok(Ok(true)) => {
             shared.throttle.succeeded(&form.name);
@@ -69,6 +66,7 @@ pub(super) async fn enter(
             }
         }
         Ok(Ok(false)) => {
+            shared.throttle.failed(&form.name, Instant::now());
             // The name may be a password typed into the wrong field.
             tracing::warn!("a wrong name or password");
             let page = page(&shared, Some("The name or the password is wrong."));
@@ -82,6 +80,15 @@ pub(super) async fn enter(
             (StatusCode::INTERNAL_SERVER_ERROR, page).into_response()
         }
     }
+}
+
+fn slowed_down(shared: &Shared, wait: Duration) -> Response {
+    tracing::warn!("signing in is slowed down: too many wrong passwords");
+    let seconds = wait.as_secs() + 1;
+    let why = format!("Too many wrong passwords; wait {seconds} seconds.");
+    let retry = [(header::RETRY_AFTER, seconds.to_string())];
+    let page = page(shared, Some(&why));
+    (StatusCode::TOO_MANY_REQUESTS, retry, page).into_response()
 }
 
 /// Ends the session. `SameSite=Strict` keeps other sites from doing it.

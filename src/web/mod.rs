@@ -22,7 +22,7 @@ mod viewed;
 
 use crate::archive::{Acceptance, Archive};
 use crate::config::Current;
-use crate::http_server::Connections;
+use crate::http_server::{HttpListener, serve};
 use crate::tasks::TaskLibrary;
 use crate::tls::Acceptor;
 use crate::users::Throttle;
@@ -33,7 +33,6 @@ use peers_page::Echoes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tower_sessions::cookie::SameSite;
@@ -45,6 +44,8 @@ pub use metrics::Metrics;
 
 /// A session that nobody uses for this long ends.
 const IDLE: Duration = Duration::hours(2);
+/// Where files are dropped.
+const FILES: &str = "/teach/files";
 /// No form of ours is larger, bytes.
 const LARGEST_FORM: usize = 16 * 1024;
 
@@ -110,9 +111,7 @@ struct Shared {
 /// The HTTP listener.
 #[derive(Debug)]
 pub struct WebServer {
-    listener: TcpListener,
-    tls: Option<Acceptor>,
-    idle_timeout: std::time::Duration,
+    listener: HttpListener,
     pages: Router,
 }
 
@@ -129,13 +128,14 @@ impl WebServer {
         let address = options.address;
         // Without TLS the page is on loopback, and a `Secure` cookie would not come back.
         let is_secure = options.tls.is_some();
+        let is_open = !address.ip().is_loopback();
         let sessions = SessionManagerLayer::new(MemoryStore::default())
             .with_name("irisnode")
             .with_secure(is_secure)
             .with_http_only(true)
             .with_same_site(SameSite::Strict)
             .with_expiry(Expiry::OnInactivity(IDLE));
-        let listener = TcpListener::bind(address)
+        let listener = HttpListener::bind(address, options.tls, options.idle_timeout)
             .await
             .map_err(|source| WebError { address, source })?;
         let pages = Router::new()
@@ -148,7 +148,7 @@ impl WebServer {
             .route("/teach", get(teach_page::page))
             .route("/teach/{id}/picture.png", get(teach_page::sheet))
             .route("/teach/{id}/{act}", post(actions::proposal))
-            .route("/teach/files", dropping::files())
+            .route(FILES, dropping::files())
             .route("/activity", get(activity_page::page))
             .route("/peers", get(peers_page::page))
             .route("/peers/{name}/echo", post(peers_page::call))
@@ -163,13 +163,13 @@ impl WebServer {
             .route("/readyz", get(health::ready))
             .route("/metrics", get(metrics::scrape))
             .fallback(layout::not_found)
-            .layer(middleware::from_fn_with_state(is_secure, guard::guard))
+            .layer(middleware::from_fn_with_state(is_open, guard::guard))
             .with_state(Arc::new(Shared {
                 archive,
                 about: options.about,
                 metrics,
                 users: options.users,
-                is_open: !address.ip().is_loopback(),
+                is_open,
                 library: options.library,
                 current: options.current,
                 acceptance: options.acceptance,
@@ -178,12 +178,7 @@ impl WebServer {
                 verifying: Mutex::default(),
                 viewed: Viewed::default(),
             }));
-        Ok(Self {
-            listener,
-            tls: options.tls,
-            idle_timeout: options.idle_timeout,
-            pages,
-        })
+        Ok(Self { listener, pages })
     }
 
     /// Where it listens.
@@ -196,14 +191,6 @@ impl WebServer {
 
     /// Answers until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let stop = async move { shutdown.cancelled().await };
-        let connections = Connections::new(self.listener, self.tls, self.idle_timeout);
-        // axum's loop goes on over every failed connection; it ends when it is told to.
-        if let Err(error) = axum::serve(connections, self.pages)
-            .with_graceful_shutdown(stop)
-            .await
-        {
-            tracing::error!(%error, "the status page ended");
-        }
+        serve(self.listener, self.pages, shutdown).await;
     }
 }

@@ -56,6 +56,15 @@ fn users_and_holders_of_a_token_get_in_and_nobody_else() {
     assert_eq!(ask("GET", Some("Bearer something-else")).status, 401);
     assert_eq!(ask("POST", Some(&vic)).status, 403, "a viewer looks");
     assert_eq!(ask("GET", Some(&vic)).text(), "[]");
+    // A viewer asks many things at once, before any of them is answered: none of these is a guess.
+    std::thread::scope(|threads| {
+        let asked: Vec<_> = (0..12)
+            .map(|_| threads.spawn(|| ask("GET", Some(&ada)).status))
+            .collect();
+        for answer in asked {
+            assert_eq!(answer.join().unwrap(), 200);
+        }
+    });
     assert_eq!(ask("POST", Some(&ada)).status, 200);
     assert_eq!(
         ask("POST", Some("Bearer a-long-token-of-a-gateway")).status,

@@ -1,9 +1,11 @@
-//! The pages and DICOMweb in HTTPS: what a browser and a script of another machine see.
+//! The HTTP listeners: HTTPS, as a browser and a script of another machine see it, and clients that are slow.
 
 use crate::printed;
 use crate::support::{
     Authority, CtSlice, Holder, NodeSetup, PATIENCE, free_port, python, wait_until,
 };
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::{Command, Output};
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.97";
@@ -118,7 +120,7 @@ fn dicomweb_speaks_https_with_whatever_certificate_lies_there_now() {
 
     // A client that connects and says nothing keeps nobody else from being answered.
     let _silent: Vec<_> = (0..8)
-        .map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
         .collect();
     let serial = format!(
         "import ssl, socket\n\
@@ -136,4 +138,29 @@ fn dicomweb_speaks_https_with_whatever_certificate_lies_there_now() {
         said(&hospital, &serial).contains("2098")
     }));
     drop(node);
+}
+
+#[test]
+fn a_client_that_sends_letter_by_letter_is_closed_and_does_not_keep_the_node_from_stopping() {
+    let (pages, dicomweb) = (free_port(), free_port());
+    let mut node = NodeSetup::default()
+        .node("idle_timeout = \"2s\"")
+        .web(&format!("listen = \"127.0.0.1:{pages}\""))
+        .sections(&format!("[dicomweb]\nlisten = \"127.0.0.1:{dicomweb}\"\n"))
+        .start();
+    let slowly = |port: u16| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // Nothing is said against the first word; the head does not come to its end.
+        stream.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+        wait_until(PATIENCE, || stream.write_all(b"x").is_err())
+    };
+    std::thread::scope(|threads| {
+        for port in [pages, dicomweb] {
+            threads.spawn(move || assert!(slowly(port), "port {port}"));
+        }
+    });
+
+    let mut open = TcpStream::connect(("127.0.0.1", pages)).unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    node.stop();
 }
