@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- orthanc orthanc-dicomweb orthanc-python dcmtk chromium strace systemd
+    set -- orthanc orthanc-dicomweb orthanc-python dcmtk chromium strace systemd faketime
 fi
 
 missing=
@@ -16,6 +16,7 @@ for package in "$@"; do
         dcmtk) command -v storescp && command -v storescu && command -v dcmsend ;;
         chromium) command -v chromium ;;
         strace) command -v strace ;;
+        faketime) command -v faketime ;;
         systemd) command -v systemd-analyze ;;
         *) dpkg -s "$package" ;;
     esac >/dev/null 2>&1 || missing="$missing $package"

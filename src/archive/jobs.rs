@@ -223,6 +223,17 @@ async fn supersede(
     .bind(job)
     .fetch_all(&mut **transaction)
     .await?;
+    // What was sent already stays where it is; whoever looks at its job is told.
+    sqlx::query(
+        "UPDATE jobs SET reason = ?2 WHERE series = (SELECT series FROM jobs WHERE id = ?1) AND id < ?1
+           AND state = 'delivered' AND reason IS NULL",
+    )
+    .bind(job)
+    .bind(format!(
+        "superseded by job {job}, which has more of the series"
+    ))
+    .execute(&mut **transaction)
+    .await?;
     for old in older {
         sqlx::query(
             "UPDATE deliveries SET state = 'discarded', reason = ?, delivered_at = ?

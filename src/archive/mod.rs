@@ -8,6 +8,7 @@ mod activity;
 mod arrivals;
 mod arriving;
 mod catalogue;
+mod clock;
 mod columns;
 mod commitments;
 mod confirmations;

@@ -10,6 +10,7 @@
 //! restart goes on wherever each job stood.
 
 mod certificates;
+mod clock;
 mod committing;
 mod confirming;
 mod counting;
@@ -173,6 +174,7 @@ pub async fn run(
     let loops = TaskTracker::new();
     loops.spawn(complete_quiet_series(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(counting::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(clock::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(remove_old_series(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(committing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));

@@ -189,3 +189,25 @@ fn set_attempts(node: &Node, attempts: u32) -> i64 {
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     text.parse().unwrap_or_else(|_| panic!("{output:?}"))
 }
+
+#[test]
+fn a_disk_that_is_slow_loses_nothing_and_the_node_still_answers() {
+    let (folder, pacs_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let port = free_port();
+    let pacs = storescp(pacs_folder.path(), port);
+    let mut node = segmenting_for(port).prepare();
+    node.start_on_slow_disk(400);
+    let files = DrawnSeries::new(UID, WITH_ORGANS).write(folder.path());
+    std::thread::scope(|threads| {
+        let sending = threads.spawn(|| send(&node, &files));
+        // Each instance takes its time; others are heard meanwhile.
+        crate::assert_answers(&node);
+        sending.join().unwrap();
+    });
+
+    let job = &node.ended_jobs(1)[0];
+    assert_eq!(job["state"], "delivered", "{job:#}");
+    assert_eq!(data_sets(&node.kept()), data_sets(&files));
+    assert_eq!(received(pacs_folder.path()).len(), 1);
+    assert_eq!(store_requests(&pacs), 1);
+}

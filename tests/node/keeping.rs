@@ -2,6 +2,8 @@
 
 use crate::support::{CtSlice, DrawnSeries, NodeSetup, PATIENCE, data_set, free_port, wait_until};
 use crate::{ANY_CT, printed, receiver, send, send_each, small_slices};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -145,4 +147,53 @@ fn old_series_leave_and_those_without_an_answer_stay() {
     let gone = wait_until(PATIENCE, || node.kept().len() == 1);
     assert!(gone, "{:?}", node.kept());
     assert_eq!(data_sets(&node.kept()), data_sets(&unanswered));
+}
+
+#[test]
+fn beyond_the_quota_the_oldest_leave_and_those_without_an_answer_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = NodeSetup::default()
+        .peer("scanner", "SCANNER", free_port())
+        .rule("of a phantom", "when = { PatientID = \"FAILS\" }")
+        .start();
+    // One slice is no volume: its job fails, and waits for a person.
+    let mut unanswered = DrawnSeries::new(UID, 8..16);
+    unanswered.set_all(tags::PATIENT_ID, VR::LO, "FAILS");
+    unanswered.slices.truncate(1);
+    let unanswered = unanswered.write(&folder.path().join("failed"));
+    send(&node, &unanswered);
+    node.ended_jobs(1);
+    // Three that no rule matches, one after the other.
+    let mut answered = Vec::new();
+    for number in 1..=3 {
+        let uid = format!("{UID}.70.{number}");
+        let own = folder.path().join(number.to_string());
+        std::fs::create_dir(&own).unwrap();
+        answered.push(CtSlice::new(&uid).write(&own));
+        send(&node, &answered[number - 1..]);
+        node.ended_jobs(number + 1);
+    }
+    let size = |files: &[PathBuf]| -> u64 {
+        files
+            .iter()
+            .map(|file| file.metadata().unwrap().len())
+            .sum()
+    };
+    let kept = node.kept();
+    let one = kept
+        .iter()
+        .map(|file| file.metadata().unwrap().len())
+        .min()
+        .unwrap();
+    // Room for all but one and a half of the three.
+    let room = size(&kept) - one - one / 2;
+    let text = node.configuration();
+    node.configure(&text.replace("[node]\n", &format!("[node]\nmax_archive = \"{room} B\"\n")));
+    node.stop();
+    node.start();
+
+    let left = wait_until(PATIENCE, || node.kept().len() == 2);
+    assert!(left, "{:?}", node.kept());
+    let stay: Vec<PathBuf> = unanswered.iter().chain(&answered[2..]).cloned().collect();
+    assert_eq!(data_sets(&node.kept()), data_sets(&stay));
 }

@@ -15,6 +15,7 @@ mod support;
 
 mod associations;
 mod chaos;
+mod clock;
 mod commitment;
 mod confirming;
 mod conformance;

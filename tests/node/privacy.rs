@@ -1,6 +1,7 @@
 //! No patient's name, identifier or birth date in what the node prints, at debug level too, whatever goes wrong.
 
 use crate::raw_association::RawAssociation;
+use crate::support::http;
 use crate::support::{DrawnSeries, NodeSetup, data_set, free_port};
 use crate::{WITH_ORGANS, printed, send, storescp};
 use dicom_core::VR;
@@ -30,8 +31,10 @@ fn nothing_of_the_patient_is_printed_whatever_happens() {
     let port = free_port();
     let pacs_folder = tempfile::tempdir().unwrap();
     let _pacs = storescp(pacs_folder.path(), port);
+    let web = free_port();
     let node = NodeSetup::default()
         .log("debug")
+        .web(&format!("listen = \"127.0.0.1:{web}\""))
         .peer("scanner", "SCANNER", free_port())
         .peer("pacs", "PACS", port)
         .rule(
@@ -74,6 +77,13 @@ fn nothing_of_the_patient_is_printed_whatever_happens() {
     assert_ne!(association.store("1.2.3", &text, 4000), 0);
     association.release();
 
+    let page = |path: &str| {
+        let host = format!("127.0.0.1:{web}");
+        let answer = http::request(web, "GET", path, &host, b"").unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+        answer.text()
+    };
+    let one = |arguments: &[&str]| printed(&node.command("jobs").args(arguments).output().unwrap());
     let table = node.command("jobs").output().unwrap();
     let json = node.command("jobs").arg("--json").output().unwrap();
     assert!(table.status.success() && json.status.success());
@@ -81,6 +91,13 @@ fn nothing_of_the_patient_is_printed_whatever_happens() {
         ("log", node.log()),
         ("table", printed(&table)),
         ("JSON", printed(&json)),
+        ("job", one(&["show", "2"])),
+        ("error", one(&["retry", "1"]) + &one(&["show", "77"])),
+        ("metrics", page("/metrics")),
+        (
+            "status page without users",
+            page("/") + &page("/jobs/1") + &page("/jobs/2"),
+        ),
     ] {
         assert!(!text.is_empty(), "{what}");
         for secret in SECRETS {

@@ -203,6 +203,38 @@ impl Node {
         self.process = Some(Running::start_listening(&mut command, self.port, log));
     }
 
+    /// Starts it on a disk that takes this long, in milliseconds, for each sync.
+    pub fn start_on_slow_disk(&mut self, milliseconds: u32) {
+        let log = self.next_log();
+        let serve = self.command("serve");
+        let mut command = super::tool("strace");
+        command
+            .args(["-D", "-f", "-q", "-o", "/dev/null", "-e"])
+            .arg("trace=fsync,fdatasync")
+            .arg("-e")
+            .arg(format!(
+                "inject=fsync,fdatasync:delay_exit={}",
+                1000 * milliseconds
+            ))
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        self.process = Some(Running::start_listening(&mut command, self.port, log));
+    }
+
+    /// Starts it with a clock on the wall that is as far from the true one as the file says, at each moment: `+0`, `-1d`.
+    pub fn start_by_clock(&mut self, file: &Path) {
+        let log = self.next_log();
+        let mut command = self.command("serve");
+        command
+            .env("IRISNODE_LOG", self.filter)
+            .env("LD_PRELOAD", "libfaketimeMT.so.1")
+            .env("LD_LIBRARY_PATH", faketime_folder())
+            .env("FAKETIME_TIMESTAMP_FILE", file)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("DONT_FAKE_MONOTONIC", "1");
+        self.process = Some(Running::start_listening(&mut command, self.port, log));
+    }
+
     /// Starts it with at most so many bytes of memory of its own (RLIMIT_DATA), and waits for nothing: it may not get far.
     pub fn start_within(&mut self, bytes: u64) {
         let log = self.next_log();
@@ -475,4 +507,13 @@ fn task_library() -> &'static Path {
         );
         library
     })
+}
+
+/// Where Debian puts libfaketime.
+fn faketime_folder() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").expect("a folder");
+    let mut folders = folders.map(|entry| entry.expect("a folder").path().join("faketime"));
+    folders
+        .find(|folder| folder.join("libfaketimeMT.so.1").is_file())
+        .expect("setup/debian.sh faketime")
 }
