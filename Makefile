@@ -25,8 +25,9 @@ libtorch:
 peers:
 	@sh setup/debian.sh
 
-viewers: peers
+viewers: ## OHIF into .deps/ohif, and what else the tests read results with
 	@sh setup/node.sh
+	@echo "OHIF is in .deps/ohif"
 
 build: python libtorch ## release build: target/release/irisnode
 	cargo build --release --locked

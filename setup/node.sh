@@ -9,7 +9,7 @@ stamp=$node/installed
 ohif=3.13.2
 ohif_sha512=WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA==
 
-if cat setup/node/package-lock.json setup/node.sh | cmp -s - "$stamp"; then
+if [ -e .deps/ohif/index.html ] && cat setup/node/package-lock.json setup/node.sh | cmp -s - "$stamp"; then
     exit 0
 fi
 

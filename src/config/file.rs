@@ -373,7 +373,7 @@ fn syntax_problem(error: &toml::de::Error, text: &str) -> Problem {
         span.start..span.end.min(text.len())
     };
     Problem::error(span, "this is not TOML", error.message())
-        .with_help("texts stand in quotes, lists in [brackets], and a key may be given once; see https://toml.io")
+        .with_help("texts stand in quotes, lists in [brackets], and a key or a [section] may be given once: a second one's lines go into the first; see https://toml.io")
 }
 
 /// Folders of the task library that hold a `task.toml`, sorted.
