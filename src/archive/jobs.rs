@@ -297,7 +297,9 @@ impl Archive {
         &self,
         when: &Completeness,
     ) -> Result<(usize, Option<Duration>), ArchiveError> {
-        // What is acknowledged and has no row yet belongs to its series too.
+        // What is acknowledged and has no row yet belongs to its series too. On a slow disk that takes a while, and what
+        // comes meanwhile may have none after it: so it is from before that a series must have been quiet.
+        let asked = Instant::now();
         self.flush().await?;
         let arriving: Vec<(i64, String, String, String)> = sqlx::query_as(
             "SELECT jobs.id, series_uid, calling_ae, called_ae FROM jobs
@@ -309,9 +311,7 @@ impl Archive {
             .into_iter()
             .map(|(job, series, calling, called)| (job, (series, calling, called)))
             .unzip();
-        let until = self
-            .arrivals
-            .until_complete(keys.iter(), when, Instant::now());
+        let until = self.arrivals.until_complete(keys.iter(), when, asked);
         let next = until.iter().filter(|until| !until.is_zero()).min().copied();
         let complete: Vec<bool> = until.iter().map(Duration::is_zero).collect();
         let done = complete.iter().filter(|is_complete| **is_complete).count();

@@ -151,7 +151,7 @@ fn a_series_of_a_rule_with_priority_goes_before_those_that_came_first() {
         );
     }
     // After a start all of them become complete at once.
-    node.kill();
+    node.stop();
     node.start();
 
     let jobs = node.ended_jobs(patients.len());
@@ -160,6 +160,7 @@ fn a_series_of_a_rule_with_priority_goes_before_those_that_came_first() {
         "{jobs:#?}"
     );
     let ended = |job: &serde_json::Value| job["updated_at"].as_i64().unwrap();
+    assert_eq!(jobs[0]["rules"], serde_json::json!(["stroke"]));
     let stroke = ended(&jobs[0]);
     let later = jobs[1..].iter().filter(|job| ended(job) > stroke).count();
     // Some may have been on their way already; in the order they came, none would be later.
