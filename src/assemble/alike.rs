@@ -40,6 +40,7 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
     if slices.len() < FEWEST_SLICES {
         return Err(AssembleError::TooFewSlices {
             found: slices.len(),
+            which: names(slices),
             needed: FEWEST_SLICES,
         });
     }
@@ -47,9 +48,12 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
         .iter()
         .map(|slice| slice.frame_of_reference_uid.as_str())
         .collect();
-    if frames.len() > 1 {
+    let elsewhere =
+        |slice: &&&SliceHeader| slice.frame_of_reference_uid != first.frame_of_reference_uid;
+    if let Some(other) = slices.iter().find(elsewhere) {
         return Err(AssembleError::MixedFrameOfReference {
             count: frames.len(),
+            slice: other.name(),
         });
     }
     for &slice in slices {
@@ -98,6 +102,7 @@ pub(super) fn in_words(no: NoStack, slices: &[&SliceHeader]) -> AssembleError {
     match no {
         NoStack::TooFew => AssembleError::TooFewSlices {
             found: total,
+            which: names(slices),
             needed: FEWEST_SLICES,
         },
         NoStack::NoDirection { slice } => AssembleError::Attribute {
@@ -164,7 +169,14 @@ pub(super) fn in_words(no: NoStack, slices: &[&SliceHeader]) -> AssembleError {
             total,
             slice: slices[slice].name(),
         },
-        NoStack::Tilted { degrees } => AssembleError::Tilted { degrees },
+        NoStack::Tilted { degrees } => {
+            let name = |slice: Option<&&SliceHeader>| slice.map_or_else(String::new, |s| s.name());
+            AssembleError::Tilted {
+                degrees,
+                first: name(slices.first()),
+                last: name(slices.last()),
+            }
+        }
         NoStack::Shifted { by, slice } => AssembleError::Shifted {
             by,
             slice: slices[slice].name(),

@@ -57,12 +57,14 @@ pub enum AssembleError {
     },
     /// Too few slices to tell whether one is missing between them.
     #[error(
-        "the series has {found} {}, and at least {needed} are needed: with fewer nobody can tell whether one is missing between them",
+        "the series has {found} {} ({which}), and at least {needed} are needed: with fewer nobody can tell whether one is missing between them",
         if *found == 1 { "slice" } else { "slices" }
     )]
     TooFewSlices {
         /// Slices there are.
         found: usize,
+        /// Which they are.
+        which: String,
         /// Slices needed.
         needed: usize,
     },
@@ -106,11 +108,13 @@ pub enum AssembleError {
     },
     /// Slices of different frames of reference: their positions cannot be compared.
     #[error(
-        "the slices belong to {count} frames of reference, so their positions cannot be compared (the patient was repositioned, or series were merged)"
+        "the slices belong to {count} frames of reference, another first at {slice}, so their positions cannot be compared (the patient was repositioned, or series were merged)"
     )]
     MixedFrameOfReference {
         /// How many.
         count: usize,
+        /// One that is not in that of the first slice.
+        slice: String,
     },
     /// Some slices are scaled to units and others are not.
     #[error(
@@ -197,11 +201,15 @@ pub enum AssembleError {
     },
     /// The stack leans further than a gantry tilts.
     #[error(
-        "the slices lie on a line that leans from their normal by {degrees:.1} degrees: no gantry is tilted further than 45"
+        "the slices, from {first} to {last}, lie on a line that leans from their normal by {degrees:.1} degrees: no gantry is tilted further than 45"
     )]
     Tilted {
         /// Angle between the way from slice to slice and the slice normal.
         degrees: f64,
+        /// The slice at one end.
+        first: String,
+        /// The slice at the other.
+        last: String,
     },
     /// Slices are shifted sideways, each in its own way.
     #[error(

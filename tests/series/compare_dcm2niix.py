@@ -1,6 +1,9 @@
 """Compares volumes that irisnode read with what dcm2niix makes of the same series.
 
-usage: compare_dcm2niix.py OURS DICOM
+usage: compare_dcm2niix.py OURS DICOM|NIFTI
+
+Where the second is no folder but a NIfTI file, it is what dcm2niix has made of the series elsewhere; of Philips' it took
+the private scaling then, so that the values are compared up to one factor.
 
 OURS.json holds the volumes that were read (size; spacing, direction and origin in LPS, mm; the factor that takes
 their values back to the scanner's units) and OURS.N.raw the voxels (float32, column index fastest). Prints one line
@@ -22,8 +25,19 @@ import pydicom
 ours, dicom = Path(sys.argv[1]), Path(sys.argv[2])
 
 
+def volumes_of(path):
+    """The volumes of a NIfTI file: name, affine in LPS, voxels [i, j, k]."""
+    image = nibabel.load(path)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+    voxels = np.asarray(image.dataobj, dtype=float)
+    parts = [voxels] if voxels.ndim == 3 else [voxels[..., at] for at in range(voxels.shape[3])]
+    return [(path.name, affine, part) for part in parts]
+
+
 def converted(folder):
     """Volumes of dcm2niix: name, affine in LPS, voxels [i, j, k]."""
+    if dicom.is_file():
+        return volumes_of(dicom)
     program = Path(sys.executable).with_name("dcm2niix")
     options = ["-z", "n", "-b", "n", "-f", "%s_%e", "-o", folder]
     first = pydicom.dcmread(min(dicom.iterdir()), stop_before_pixels=True, force=True)
@@ -33,11 +47,7 @@ def converted(folder):
     done = subprocess.run([program, *options, dicom], capture_output=True, text=True)
     found = []
     for path in sorted(Path(folder).glob("*.nii")):
-        image = nibabel.load(path)
-        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
-        voxels = np.asarray(image.dataobj, dtype=float)
-        for at in range(1 if voxels.ndim == 3 else voxels.shape[3]):
-            found.append((path.name, affine, voxels if voxels.ndim == 3 else voxels[..., at]))
+        found += volumes_of(path)
     if not found:
         sys.exit(f"dcm2niix made nothing: {done.stdout}{done.stderr}")
     return found
@@ -59,6 +69,8 @@ def differences(affine, voxels, theirs, values):
     inside = whole @ corners
     if turned.shape != voxels.shape or inside[:3].min() != 0:
         return None
+    if dicom.is_file():
+        turned = turned * ((turned * voxels).sum() / (turned * turned).sum())
     return apart, np.abs(turned - voxels).max() / max(np.abs(voxels).max(), 1e-9)
 
 

@@ -47,6 +47,40 @@ fn dcm2niix_agrees_on_the_real_series() {
 }
 
 #[test]
+fn the_reference_that_comes_with_the_enhanced_series_has_the_same_voxels() {
+    let Some(shared) = shared_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, reference, choices) in [
+        (
+            "series/mr_enhanced_siemens",
+            "series/Siemens_REST1_w_SMS_PF7-8_6.nii",
+            &["1", "2", "3", "4"][..],
+        ),
+        (
+            "series/mr_enhanced_philips",
+            "series/Philips_WIP_B0_NS_801_e1.nii",
+            &["EchoTime=1.52"],
+        ),
+    ] {
+        let volumes: Vec<Series> = choices
+            .iter()
+            .map(|choice| read(&shared.join(name), choice).unwrap())
+            .collect();
+        let verdicts = compared(
+            &folder.path().join("ours"),
+            &shared.join(reference),
+            &volumes,
+            1.0,
+        )
+        .unwrap();
+        println!("{name}: {verdicts:?}");
+        for [mm, values] in verdicts {
+            assert!(mm <= 1e-3 && values <= 1e-6, "{name}: {mm} mm, {values}");
+        }
+    }
+}
+
+#[test]
 fn a_head_scanned_at_two_slice_distances_is_refused() {
     let Some(shared) = shared_data() else { return };
     let error = read(&shared.join("series/ct_ge_tilt"), "fullest").unwrap_err();

@@ -8,7 +8,7 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use irisnode::assemble::{Series, read_series};
-use irisnode::encode::{Provenance, SegObject, Segment, write_seg};
+use irisnode::encode::{Provenance, SegFile, SegForm, SegObject, Segment, write_seg_as};
 use irisnode::terminology::SegmentDescription;
 use irisnode::volume::{Geometry, LabelVolume, cross, norm};
 use proptest::prelude::*;
@@ -366,10 +366,35 @@ fn check(scan: &Scan) {
     let segments: Vec<Segment> = (1..=9)
         .map(|n| Segment::new(n, SegmentDescription::or_generic(&format!("s{n}"))))
         .collect();
-    let Ok(seg) = write_seg(&labels, &segments, &source, &Provenance::default()) else {
-        assert!(labels.layers.iter().flatten().all(|&label| label == 0));
-        return;
+    // Certain where a segment is, and nowhere else.
+    let [columns, rows, _] = labels.geometry.size;
+    let fill = |number: u16, k: usize, pixels: &mut [u8]| {
+        let from = k * columns * rows;
+        for (at, pixel) in pixels.iter_mut().enumerate() {
+            let inside = labels.layers.iter().any(|layer| layer[from + at] == number);
+            *pixel = if inside { 255 } else { 0 };
+        }
     };
+    let mut forms = vec![SegForm::Binary, SegForm::Fractional(&fill)];
+    if labels.layers.len() == 1 {
+        forms.push(SegForm::Labelmap);
+    }
+    for form in forms {
+        match write_seg_as(form, &labels, &segments, &source, &Provenance::default()) {
+            Ok(seg) => check_written(scan, &files, &seg, &labels, &segments),
+            Err(_) => assert!(labels.layers.iter().flatten().all(|&label| label == 0)),
+        }
+    }
+}
+
+/// A DICOM-SEG of labels on the grid that the series was read on.
+fn check_written(
+    scan: &Scan,
+    files: &[PathBuf],
+    seg: &SegFile,
+    labels: &LabelVolume,
+    segments: &[Segment],
+) {
     let object = dicom_object::from_reader(seg.bytes.as_slice()).unwrap();
     // Each frame refers to the instance, and the frame of it, that lies at its place.
     for frame in object
@@ -396,7 +421,7 @@ fn check(scan: &Scan) {
             .ok()
             .map(|n| n.to_int::<u32>().unwrap());
         assert_eq!(number.is_some(), scan.enhanced);
-        let referred = scan.slice_of(&files, instance.trim_end_matches('\0'), number);
+        let referred = scan.slice_of(files, instance.trim_end_matches('\0'), number);
         let own = first(frame, tags::PLANE_POSITION_SEQUENCE)
             .element(tags::IMAGE_POSITION_PATIENT)
             .unwrap()
@@ -411,9 +436,9 @@ fn check(scan: &Scan) {
         .onto(&scan.grid)
         .unwrap();
     let written: BTreeSet<String> = listed.iter().map(|s| s.description.label.clone()).collect();
-    for segment in &segments {
+    for segment in segments {
         let label = &segment.description.label;
-        let meant = places(&labels, segment.number, &scan.grid);
+        let meant = places(labels, segment.number, &scan.grid);
         assert_eq!(written.contains(label), !meant.is_empty(), "{label}");
         if let Some(listed) = listed.iter().find(|s| s.description.label == *label) {
             assert_eq!(places(&found, listed.number, &scan.grid), meant, "{label}");
