@@ -44,9 +44,7 @@ impl Connections {
             silence,
         }
     }
-}
 
-impl Connections {
     /// The next connection, once it has shaken hands.
     pub(super) async fn accept(&mut self) -> Connection {
         loop {
