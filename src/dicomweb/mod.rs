@@ -157,10 +157,6 @@ impl DicomwebServer {
         archive: Arc<Archive>,
     ) -> Result<Self, DicomwebError> {
         let address = options.listen;
-        let scheme = match options.tls {
-            Some(_) => "https",
-            None => "http",
-        };
         // Both ways count: what is decoded for a while is not silence of the client's.
         let silence = 2 * options.idle_timeout;
         let listener = HttpListener::bind(address, options.tls, silence)
@@ -171,7 +167,7 @@ impl DicomwebServer {
             archive,
             access: Access::new(options.users, options.tokens),
             url: options.url,
-            scheme,
+            scheme: listener.scheme(),
             port: listener
                 .local_addr()
                 .map_or(address.port(), |bound| bound.port()),

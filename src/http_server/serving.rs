@@ -45,6 +45,14 @@ impl HttpListener {
         })
     }
 
+    /// What URLs of it begin with: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// Where it listens.
     ///
     /// # Errors
