@@ -12,6 +12,7 @@ use irisnode::iris::train::{Augmentation, Episodes};
 use irisnode::phantom::PhantomEpisodes;
 use std::sync::Arc;
 use std::time::Instant;
+use tch::Device;
 
 /// Length of a patch's side, mm.
 const SIDE_MM: f64 = 260.0;
@@ -29,6 +30,7 @@ fn main() {
         spacing_mm: [SIDE_MM / side as f64; 3],
         patches: vec![[side; 3]],
         most_classes: 8,
+        alike: 1,
         maps: Vec::new(),
         unlike_contrasts: 0.2,
         augmentation: Augmentation::default(),
@@ -36,7 +38,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let mut threads = 1;
     while threads <= cores {
-        let mut episodes = Episodes::start(source.clone(), 0, threads, 1);
+        let mut episodes = Episodes::start(source.clone(), 0, threads, 1, Device::Cpu);
         let (start, mut drawn) = (Instant::now(), 0u32);
         while start.elapsed().as_secs_f64() < seconds {
             let episode = episodes.next().expect("an episode");

@@ -1,7 +1,7 @@
 //! Times passes of the network, one for each line asked: `benches/run.py` runs it beside its peers.
 //!
 //! ```text
-//! network WEIGHTS FOLDER D,H,W THREADS
+//! network WEIGHTS FOLDER D,H,W THREADS [DEVICE]
 //! ```
 //!
 //! Writes FOLDER/inputs.safetensors (`query [1, 1, D, H, W]`, `embedding [20, m+1, C]`), prints a line when it is
@@ -20,7 +20,7 @@
     reason = "a benchmark that cannot arrange its situation ends"
 )]
 
-use irisnode::iris::{Iris, SlidingWindow, TaskEmbedding};
+use irisnode::iris::{Iris, SlidingWindow, TaskEmbedding, choose_device};
 use irisnode::phantom::{Contrast, Phantom, Scene};
 use irisnode::preprocess::network_input;
 use irisnode::volume::Geometry;
@@ -52,12 +52,17 @@ struct Material {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [weights, folder, size, threads] = arguments.as_slice() else {
+    let (arguments, device) = match arguments.as_slice() {
+        [first @ .., device] if first.len() == 4 => (first, device.as_str()),
+        all => (all, "cpu"),
+    };
+    let [weights, folder, size, threads] = arguments else {
         eprintln!("network WEIGHTS FOLDER D,H,W THREADS; `make bench` runs it beside its peers");
         return;
     };
     tch::set_num_threads(threads.parse().expect("a number of threads"));
-    let iris = Iris::load(Path::new(weights), Device::Cpu).expect("weights");
+    let device = choose_device(device).expect("a device");
+    let iris = Iris::load(Path::new(weights), device).expect("weights");
     let size: Vec<usize> = size
         .split(',')
         .map(|n| n.parse().expect("a size"))
@@ -74,12 +79,17 @@ fn main() {
     .expect("the inputs are written");
     println!("{{\"weights\":\"{}\"}}", iris.weights_hash());
 
+    let query = query.to_device(device);
     let pass = |classes: &str| {
         let classes = classes.parse().expect("a number of classes");
         let tokens = all.tensor().narrow(0, 0, classes).unsqueeze(0);
+        let tokens = tokens.to_device(device);
         let start = Instant::now();
         let logits = iris.forward(&query, &tokens);
-        (start.elapsed(), logits)
+        if let Device::Cuda(index) = device {
+            tch::Cuda::synchronize(index as i64);
+        }
+        (start.elapsed(), logits.to_device(Device::Cpu))
     };
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");

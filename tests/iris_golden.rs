@@ -492,6 +492,26 @@ fn weights_come_back_as_they_were_saved() {
     }
 }
 
+#[test]
+fn halved_weights_take_half_the_file_and_come_back_nearly_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let iris = random_network(IrisConfig::tiny(), 19);
+    let (whole, half) = (folder.path().join("whole"), folder.path().join("half"));
+    let provenance = BTreeMap::from([("trained_by".to_owned(), "nobody".to_owned())]);
+    iris.save(&whole, &provenance).unwrap();
+    let hash = iris.save_halved(&half, &provenance).unwrap();
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len() as f64;
+    assert!(size(&half) < 0.6 * size(&whole), "{}", size(&half));
+
+    let back = Iris::load(&half, Device::Cpu).unwrap();
+    assert_eq!(back.weights_hash(), hash);
+    let is = back.variables().variables();
+    for (name, was) in iris.variables().variables() {
+        assert_eq!(is[&name].kind(), Kind::Float, "{name}");
+        assert!(is[&name].allclose(&was, 5e-4, 1e-7, false), "{name}");
+    }
+}
+
 /// Saves `weights` after `change` to its tensors and metadata, and gives the error of loading it.
 fn refusal(
     weights: &Path,

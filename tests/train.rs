@@ -49,6 +49,7 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
         spacing_mm: config.network.spacing_mm,
         patches: PhantomEpisodes::usual_patches(0.4),
         most_classes: 8,
+        alike: config.alike,
         maps: Vec::new(),
         unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),
@@ -115,15 +116,14 @@ fn deep_supervision_teaches_the_coarse_stages_their_part() {
         let iris = trainer.mean();
         let losses = (5000..5006).map(|number| {
             let episode = episodes(&config).episode(number);
-            let embedding = iris.encode_task(&episode.reference, &episode.reference_masks);
+            let masks = |masks: &Tensor| masks.to_kind(Kind::Float);
+            let embedding = iris.encode_task(&episode.reference, &masks(&episode.reference_masks));
             let features = iris.encode(&episode.query);
             let stages = iris.decode_stages(&features, &embedding);
             assert_eq!(stages.len(), config.network.channels.len());
             let finest = stages.last().unwrap();
             assert!(finest.allclose(&iris.decode(&features, &embedding), 0.0, 0.0, false));
-            let masks = episode
-                .query_masks
-                .adaptive_avg_pool3d(&stages[0].size()[2..]);
+            let masks = masks(&episode.query_masks).adaptive_avg_pool3d(&stages[0].size()[2..]);
             f64::try_from(dice_cross_entropy(&stages[0], &masks, 1.0)).unwrap()
         });
         losses.sum::<f64>() / 6.0
@@ -184,7 +184,8 @@ fn a_batch_is_the_mean_of_its_episodes_and_takes_the_next_ones_after_a_stop() {
     let untrained = Trainer::new(alone.clone(), Device::Cpu).unwrap();
     let losses = (0..3).map(|number| {
         let episode = episodes(&alone).episode(number);
-        let masks = Tensor::cat(&[&episode.reference_masks, &episode.query_masks], 0);
+        let masks = [&episode.reference_masks, &episode.query_masks];
+        let masks = Tensor::cat(&masks, 0).to_kind(Kind::Float);
         let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
         let features = untrained.mean().encode(&images);
         let embedding = untrained.mean().embed(&features, &masks).flip([0]);
@@ -205,6 +206,43 @@ fn a_batch_is_the_mean_of_its_episodes_and_takes_the_next_ones_after_a_stop() {
     train(&mut resumed, &together, 2);
     assert_eq!(weights(resumed.mean()), weights(whole.mean()));
     assert_ne!(weights(stopped.mean()), weights(whole.mean()));
+}
+
+#[test]
+fn alike_episodes_go_through_the_network_as_one_each_with_its_own_reference() {
+    let _turn = turn();
+    let of = |alike: u64| TrainConfig {
+        batch: 4,
+        alike,
+        perturbation: 0.0,
+        most_weight: 1.0,
+        ..config(Precision::Float32, 1)
+    };
+    let config = of(4);
+    let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    let untrained = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    let reports = train(&mut trainer, &config, 1);
+
+    // Each query is segmented by its own episode's reference: the loss is what the episodes have one by one.
+    let losses = (0..4).map(|number| {
+        let episode = episodes(&config).episode(number);
+        let masks = [&episode.reference_masks, &episode.query_masks];
+        let masks = Tensor::cat(&masks, 0).to_kind(Kind::Float);
+        let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
+        let features = untrained.mean().encode(&images);
+        let embedding = untrained.mean().embed(&features, &masks).flip([0]);
+        let logits = untrained.mean().decode(&features, &embedding);
+        f64::try_from(dice_cross_entropy(&logits, &masks, 1.0)).unwrap()
+    });
+    let mean = losses.sum::<f64>() / 4.0;
+    assert!(
+        (reports[0].loss - mean).abs() < 1e-4,
+        "{} and {mean}",
+        reports[0].loss
+    );
+
+    let refused = Trainer::new(of(3), Device::Cpu).unwrap_err();
+    assert!(refused.to_string().contains("`alike` must divide `batch`"));
 }
 
 #[test]

@@ -88,6 +88,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         spacing_mm: config.network.spacing_mm,
         patches: patches(&config),
         most_classes: config.most_classes,
+        alike: config.alike,
         maps,
         unlike_contrasts: config.unlike_contrasts,
         augmentation: config.augmentation.clone(),
@@ -215,7 +216,10 @@ fn save_weights(trainer: &Trainer, config: &TrainConfig, path: &Path) -> miette:
             serde_json::to_string(config).into_diagnostic()?,
         ),
     ]);
-    trainer.mean().save(path, &provenance).into_diagnostic()
+    trainer
+        .mean()
+        .save_halved(path, &provenance)
+        .into_diagnostic()
 }
 
 /// The patches of episodes: those of the configuration, or the usual ones at the size of the network's own.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{IntoDiagnostic, WrapErr, miette};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::phantom::{MapGroup, Scene};
@@ -56,7 +57,7 @@ impl MapSource {
     pub fn read(&self, base: &Path) -> miette::Result<MapGroup> {
         let maps = self
             .files
-            .iter()
+            .par_iter()
             .map(|path| {
                 let path = base.join(path);
                 let map = LabelVolume::read_nifti(&path).into_diagnostic()?;

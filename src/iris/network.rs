@@ -54,6 +54,13 @@ impl Iris {
         &self.vs
     }
 
+    /// The weights with their names, in the names' order.
+    pub fn weights_in_order(&self) -> Vec<(String, Tensor)> {
+        let mut weights: Vec<(String, Tensor)> = self.vs.variables().into_iter().collect();
+        weights.sort_by(|a, b| a.0.cmp(&b.0));
+        weights
+    }
+
     /// Features of every encoder stage of `x [B, 1, D, H, W]`, the bottleneck `F` last.
     pub fn encode(&self, x: &Tensor) -> Vec<Tensor> {
         self.encoder.forward(x)

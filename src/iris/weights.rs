@@ -68,7 +68,7 @@ impl Iris {
             return Err(not_iris(problem));
         }
         // Before any memory is asked for: a few bytes of metadata could name terabytes.
-        if config.least_weights().saturating_mul(4) > bytes.len() as u64 {
+        if config.least_weights().saturating_mul(2) > bytes.len() as u64 {
             return Err(not_iris(
                 "it is too small for the network that its metadata describes".into(),
             ));
@@ -91,24 +91,32 @@ impl Iris {
                     .tensor(&name)
                     .map_err(|_| not_iris(format!("the weight `{name}` is missing")))?;
                 let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-                if view.dtype() != Dtype::F32 || shape != weight.size() {
+                let kind = match view.dtype() {
+                    Dtype::F32 => Kind::Float,
+                    Dtype::F16 => Kind::Half,
+                    other => {
+                        return Err(not_iris(format!(
+                            "the weight `{name}` is {other:?}, expected F32 or F16"
+                        )));
+                    }
+                };
+                if shape != weight.size() {
                     return Err(not_iris(format!(
-                        "the weight `{name}` is {:?} {shape:?}, expected F32 {:?}",
+                        "the weight `{name}` is {:?} {shape:?}, expected {:?}",
                         view.dtype(),
                         weight.size()
                     )));
                 }
-                let values: Vec<f32> = view
-                    .data()
-                    .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                    .collect();
-                if !values.iter().all(|value| value.is_finite()) {
+                let unreadable = |e: tch::TchError| not_iris(format!("the weight `{name}`: {e}"));
+                let values =
+                    Tensor::f_from_data_size(view.data(), &shape, kind).map_err(unreadable)?;
+                let finite = values.f_isfinite().map_err(unreadable)?;
+                if finite.all().f_int64_value(&[]).map_err(unreadable)? == 0 {
                     return Err(not_iris(format!(
                         "the weight `{name}` holds values that are no numbers"
                     )));
                 }
-                weight.copy_(&Tensor::from_slice(&values).reshape(&shape));
+                weight.copy_(&values);
             }
             Ok(())
         })?;
@@ -126,34 +134,44 @@ impl Iris {
         path: &Path,
         provenance: &BTreeMap<String, String>,
     ) -> Result<String, WeightsError> {
+        self.save_as(path, provenance, (Kind::Float, Dtype::F32))
+    }
+
+    /// [`Iris::save`] in half precision (float16): half the file, for weights that are shipped. Loaded, they are
+    /// float32 again, each within 0.05 % of what it was.
+    pub fn save_halved(
+        &self,
+        path: &Path,
+        provenance: &BTreeMap<String, String>,
+    ) -> Result<String, WeightsError> {
+        self.save_as(path, provenance, (Kind::Half, Dtype::F16))
+    }
+
+    fn save_as(
+        &self,
+        path: &Path,
+        provenance: &BTreeMap<String, String>,
+        (kind, dtype): (Kind, Dtype),
+    ) -> Result<String, WeightsError> {
         let damaged = |reason: String| WeightsError::Damaged {
             path: path.to_owned(),
             reason,
         };
         let mut weights: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (name, weight) in self.vs.variables() {
-            let flat = weight
-                .detach()
-                .to_device(Device::Cpu)
-                .to_kind(Kind::Float)
-                .flatten(0, -1);
-            let values = Vec::<f32>::try_from(flat).map_err(|e| damaged(e.to_string()))?;
-            let shape = weight
-                .size()
-                .iter()
-                .map(|&n| usize::try_from(n).unwrap_or(0))
-                .collect();
-            weights.push((
-                name,
-                shape,
-                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ));
+        for (name, weight) in self.weights_in_order() {
+            let values = weight.detach().to_device(Device::Cpu).to_kind(kind);
+            let values = values.contiguous();
+            let mut bytes = vec![0; values.numel() * kind.elt_size_in_bytes()];
+            values
+                .f_copy_data_u8(&mut bytes, values.numel())
+                .map_err(|e| damaged(e.to_string()))?;
+            let shape = weight.size().into_iter().map(|n| n.unsigned_abs() as usize);
+            weights.push((name, shape.collect(), bytes));
         }
-        weights.sort();
         let views = weights
             .iter()
             .map(|(name, shape, bytes)| {
-                TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
+                TensorView::new(dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| damaged(e.to_string()))?;

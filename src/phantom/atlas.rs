@@ -2,6 +2,7 @@
 
 use super::scene::{Scene, Structure};
 use crate::volume::{LabelVolume, Vec3, Volume};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -210,7 +211,7 @@ impl Scene {
         };
         match structures.is_empty() {
             true => Vec::new(),
-            false => maps.iter().map(scene).collect(),
+            false => maps.par_iter().map(scene).collect(),
         }
     }
 

@@ -39,12 +39,22 @@ pub struct PhantomEpisodes {
     pub patches: Vec<[usize; 3]>,
     /// Most classes of an episode, at least 2.
     pub most_classes: usize,
+    /// So many episodes, from multiples of it on, have patches of one size and as many classes, for which some may ask
+    /// twice; 1 where each is on its own.
+    pub alike: u64,
     /// Scenes from label maps; where there are torsos among them, half of the bodies are theirs.
     pub maps: Vec<MapGroup>,
     /// Share of the drawn episodes whose reference and query differ in contrast.
     pub unlike_contrasts: f64,
     /// What happens to intensities, on each side of an episode on its own.
     pub augmentation: Augmentation,
+}
+
+/// What episodes that are alike have in common.
+#[derive(Clone, Copy)]
+struct Common {
+    patch: [usize; 3],
+    classes: usize,
 }
 
 /// What an episode is drawn from.
@@ -59,8 +69,9 @@ impl EpisodeSource for PhantomEpisodes {
     fn episode(&self, index: u64) -> Episode {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(index);
+        let common = self.common(index);
         loop {
-            if let Some(episode) = self.draw(&mut rng) {
+            if let Some(episode) = self.draw(&mut rng, common) {
                 return episode;
             }
         }
@@ -75,8 +86,21 @@ impl PhantomEpisodes {
         PATCHES.map(|patch| patch.map(scaled)).to_vec()
     }
 
-    /// One draw; `None` when reference and query share no class large enough.
-    fn draw(&self, rng: &mut ChaCha8Rng) -> Option<Episode> {
+    /// What episode `index` has in common with those beside it, where there are such.
+    fn common(&self, index: u64) -> Option<Common> {
+        if self.alike <= 1 {
+            return None;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(!self.seed);
+        rng.set_stream(index / self.alike);
+        Some(Common {
+            patch: self.patches[rng.random_range(0..self.patches.len())],
+            classes: rng.random_range(2..=self.most_classes.max(2)),
+        })
+    }
+
+    /// One draw; `None` when reference and query share no class large enough, or do not fill the patch.
+    fn draw(&self, rng: &mut ChaCha8Rng, common: Option<Common>) -> Option<Episode> {
         let kind = self.kind(rng);
         let [mut scene, mut other] = match kind {
             Kind::Torso => {
@@ -117,7 +141,13 @@ impl PhantomEpisodes {
             true => (Contrast::Scanned, Contrast::Scanned),
             false => contrasts(scanned, self.unlike_contrasts, rng),
         };
-        let shape = self.patch(&scene, rng);
+        let shape = match common {
+            Some(common) => common.patch,
+            None => self.patch(&scene, rng),
+        };
+        if common.is_some() && !self.fills(&scene, shape) {
+            return None;
+        }
         let heights = match &scene.atlas {
             // As much beyond the map's ends as its last slices may stand for.
             Some(atlas) => {
@@ -172,8 +202,14 @@ impl PhantomEpisodes {
             })
             .collect();
         drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
-        drawn.truncate(rng.random_range(2..=self.most_classes.max(2)));
-        classes.extend(drawn.into_iter().map(|(_, class)| class));
+        let drawn = drawn.into_iter().map(|(_, class)| class);
+        match common {
+            Some(common) => {
+                let drawn: Vec<u16> = drawn.take(common.classes).collect();
+                classes.extend(drawn.iter().cycle().take(common.classes));
+            }
+            None => classes.extend(drawn.take(rng.random_range(2..=self.most_classes.max(2)))),
+        }
         // An organ's mask holds its lesions or not: both are usual.
         let whole = rng.random_bool(0.5);
         let shown = |class: u16| -> Vec<u16> {
@@ -200,15 +236,22 @@ impl PhantomEpisodes {
         })
     }
 
-    /// The size of an episode's patches: one of ours, of those that the map of a torso fills if there are such.
-    fn patch(&self, scene: &Scene, rng: &mut impl Rng) -> [usize; 3] {
-        let filled = |slices: usize| match &scene.atlas {
+    /// Whether a scene fills a patch: the map of a torso goes on only so far beyond its ends.
+    fn fills(&self, scene: &Scene, patch: [usize; 3]) -> bool {
+        match &scene.atlas {
             Some(atlas) if atlas.goes_on() => {
-                slices as f64 * self.spacing_mm[2] <= 2.0 * atlas.reach()[2] + GUESSED_MM
+                patch[2] as f64 * self.spacing_mm[2] <= 2.0 * atlas.reach()[2] + GUESSED_MM
             }
             _ => true,
-        };
-        let fitting = self.patches.iter().filter(|patch| filled(patch[2]));
+        }
+    }
+
+    /// The size of an episode's patches: one of ours, of those that the map of a torso fills if there are such.
+    fn patch(&self, scene: &Scene, rng: &mut impl Rng) -> [usize; 3] {
+        let fitting = self
+            .patches
+            .iter()
+            .filter(|patch| self.fills(scene, **patch));
         let fitting: Vec<[usize; 3]> = fitting.copied().collect();
         let among = if fitting.is_empty() {
             &self.patches
@@ -261,13 +304,12 @@ impl PhantomEpisodes {
         self.augmentation.apply(&mut voxels, size, rng);
         let labels = &phantom.labels.layers[0];
         let mut masks = Vec::with_capacity(labels.len() * classes.len());
-        let mut is_of_class =
-            vec![0f32; usize::from(labels.iter().copied().max().unwrap_or(0)) + 1];
+        let mut is_of_class = vec![0u8; usize::from(labels.iter().copied().max().unwrap_or(0)) + 1];
         for class in classes {
-            is_of_class.fill(0.0);
+            is_of_class.fill(0);
             for &label in class {
                 if let Some(of_class) = is_of_class.get_mut(usize::from(label)) {
-                    *of_class = 1.0;
+                    *of_class = 1;
                 }
             }
             masks.extend(labels.iter().map(|&label| is_of_class[usize::from(label)]));
@@ -371,6 +413,7 @@ mod tests {
             spacing_mm: [5.0; 3],
             patches: vec![[24, 24, 24]],
             most_classes: 8,
+            alike: 1,
             maps: vec![MapGroup {
                 scenes: scenes.map(Arc::new).collect(),
                 torsos: false,
@@ -381,7 +424,7 @@ mod tests {
     }
 
     fn values(tensor: &Tensor) -> Vec<f32> {
-        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+        Vec::try_from(tensor.to_kind(tch::Kind::Float).flatten(0, -1)).unwrap()
     }
 
     #[test]
@@ -402,7 +445,8 @@ mod tests {
                 assert!(values(image).iter().all(|v| v.is_finite()));
                 let classes = masks.size()[1];
                 assert!((1..=source.most_classes as i64).contains(&classes));
-                let of_class = masks.sum_dim_intlist([0i64, 2, 3, 4].as_slice(), false, None);
+                let of_class =
+                    masks.sum_dim_intlist([0i64, 2, 3, 4].as_slice(), false, tch::Kind::Float);
                 let least = f64::try_from(of_class.min()).unwrap();
                 assert!(
                     least >= LEAST_VOXELS as f64,
@@ -410,6 +454,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn episodes_that_are_alike_have_one_size_and_as_many_classes() {
+        let source = PhantomEpisodes {
+            alike: 3,
+            patches: vec![[24, 24, 24], [32, 24, 16]],
+            ..of_maps(false)
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for group in 0..8 {
+            let sizes: Vec<Vec<i64>> = (0..3)
+                .map(|member| source.episode(3 * group + member))
+                .inspect(|episode| assert_eq!(episode.query.size(), episode.reference.size()))
+                .map(|episode| episode.query_masks.size())
+                .collect();
+            assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
+            seen.insert(sizes[0].clone());
+        }
+        // But groups differ, and so do the episodes of one.
+        assert!(seen.len() > 3, "{seen:?}");
+        assert_ne!(
+            values(&source.episode(0).query),
+            values(&source.episode(1).query)
+        );
     }
 
     #[test]

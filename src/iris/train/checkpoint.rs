@@ -1,5 +1,6 @@
 //! Checkpoints: weights, their running mean, the optimiser's moments and the step, in one file.
 
+use super::optimiser::Moments;
 use super::{Optimiser, TrainConfig};
 use crate::iris::Iris;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,9 @@ pub(super) fn save(
             tensors.push((format!("{prefix}/{name}"), tensor));
         }
     }
-    for (name, (first, second)) in &optimiser.moments {
-        tensors.push((format!("first/{name}"), first.shallow_clone()));
-        tensors.push((format!("second/{name}"), second.shallow_clone()));
+    for (name, first, second) in optimiser.moments.iter().flat_map(Moments::each) {
+        tensors.push((format!("first/{name}"), first));
+        tensors.push((format!("second/{name}"), second));
     }
     let counters = Tensor::from_slice(&[step as i64, optimiser.steps as i64]);
     tensors.push(("counters".into(), counters));
@@ -117,20 +118,25 @@ pub(super) fn load(
             for (name, mut weight) in network.variables().variables() {
                 let stored = get(&format!("{prefix}/{name}"))?;
                 weight.f_copy_(stored).map_err(|e| failed(&e))?;
-                if prefix == "weight"
-                    && let (Some(first), Some(second)) = (
-                        tensors.get(&format!("first/{name}")),
-                        tensors.get(&format!("second/{name}")),
-                    )
-                {
-                    let there = |t: &Tensor| t.to_device(weight.device());
-                    optimiser
-                        .moments
-                        .insert(name, (there(first), there(second)));
-                }
             }
         }
         Ok::<_, CheckpointError>(())
     })?;
+    // A run that was stopped before its first step has none.
+    if steps > 0 {
+        let mut each = Vec::new();
+        for (name, weight) in iris.weights_in_order() {
+            let there = |kind: &str| {
+                let moment = get(&format!("{kind}/{name}"))?;
+                if moment.size() != weight.size() {
+                    return Err(failed(&format!("`{kind}/{name}` has another shape")));
+                }
+                Ok(moment.to_device(weight.device()))
+            };
+            let (first, second) = (there("first")?, there("second")?);
+            each.push((name, first, second));
+        }
+        optimiser.moments = Some(Moments::of_each(each));
+    }
     Ok((optimiser, step.max(0) as u64))
 }

@@ -33,9 +33,13 @@ pub struct TrainConfig {
     #[serde(default)]
     pub deep_supervision: f64,
     /// Episodes whose gradients make one step; each is two queries, one for either image (paper: 32 queries). They go
-    /// through the network one after the other, so that memory does not depend on it.
+    /// through the network one after the other, so that memory does not depend on it, unless some are `alike`.
     #[serde(default = "one_episode")]
     pub batch: u64,
+    /// Episodes of a batch that are drawn alike, in size and number of classes, and go through the network as one: what
+    /// a GPU needs to be busy. Divides `batch`.
+    #[serde(default = "one_episode")]
+    pub alike: u64,
     /// Columns, rows and slices of the patches of episodes, multiples of the stride, one of which is drawn for each;
     /// the usual ones when empty.
     #[serde(default)]
@@ -114,6 +118,7 @@ impl Default for TrainConfig {
             most_weight: most_weight_at_first(),
             deep_supervision: 0.0,
             batch: one_episode(),
+            alike: one_episode(),
             patches: Vec::new(),
             most_classes: usual_most_classes(),
             unlike_contrasts: usual_unlike_contrasts(),
@@ -138,6 +143,9 @@ impl TrainConfig {
         }
         if !(1..=4096).contains(&self.batch) {
             return Some("`batch` must lie between 1 and 4096".into());
+        }
+        if self.alike < 1 || !self.batch.is_multiple_of(self.alike) {
+            return Some("`alike` must divide `batch`".into());
         }
         if !(2..=256).contains(&self.most_classes) {
             return Some("`most_classes` must lie between 2 and 256".into());

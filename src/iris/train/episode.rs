@@ -2,19 +2,46 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// One episode: a reference and a query of the same classes from different subjects.
 #[derive(Debug)]
 pub struct Episode {
     /// `[1, 1, D, H, W]`, preprocessed.
     pub reference: Tensor,
-    /// `[1, K, D, H, W]` in [0, 1].
+    /// `[1, K, D, H, W]`, 0 and 1. Of bytes, since most of what goes to the device are masks.
     pub reference_masks: Tensor,
     /// `[1, 1, D', H', W']`, preprocessed.
     pub query: Tensor,
-    /// `[1, K, D', H', W']` in [0, 1].
+    /// `[1, K, D', H', W']`, likewise.
     pub query_masks: Tensor,
+}
+
+impl Episode {
+    /// The same where the network computes.
+    fn on(self, device: Device) -> Self {
+        let there = |tensor: Tensor| tensor.to_device(device);
+        Self {
+            reference: there(self.reference),
+            reference_masks: there(self.reference_masks),
+            query: there(self.query),
+            query_masks: there(self.query_masks),
+        }
+    }
+
+    /// Whether they can go through the network as one batch.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let sizes = |episode: &Self| {
+            [
+                &episode.reference,
+                &episode.reference_masks,
+                &episode.query,
+                &episode.query_masks,
+            ]
+            .map(Tensor::size)
+        };
+        sizes(self) == sizes(other)
+    }
 }
 
 /// Draws episodes by number: the same number gives the same episode.
@@ -34,8 +61,14 @@ pub struct Episodes {
 }
 
 impl Episodes {
-    /// Starts `threads` threads that stay at most `ahead` episodes ahead each.
-    pub fn start(source: Arc<dyn EpisodeSource>, start: u64, threads: usize, ahead: usize) -> Self {
+    /// Starts `threads` threads that stay at most `ahead` episodes ahead each, and bring them to the device.
+    pub fn start(
+        source: Arc<dyn EpisodeSource>,
+        start: u64,
+        threads: usize,
+        ahead: usize,
+        device: Device,
+    ) -> Self {
         let threads = threads.max(1);
         let channels = (0..threads as u64)
             .map(|thread| {
@@ -43,7 +76,7 @@ impl Episodes {
                 let source = Arc::clone(&source);
                 std::thread::spawn(move || {
                     let mut index = start + thread;
-                    while sender.send(source.episode(index)).is_ok() {
+                    while sender.send(source.episode(index).on(device)).is_ok() {
                         index += threads as u64;
                     }
                 });

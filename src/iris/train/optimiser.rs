@@ -1,7 +1,6 @@
 //! The optimisers, with their state in our hands so that a run resumes exactly.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
 const BETA1: f64 = 0.9;
@@ -26,16 +25,6 @@ impl UpdateRule {
             Self::Lamb => 0.999,
         }
     }
-
-    /// What is taken from a weight, given the Adam direction `m̂ / (√v̂ + ε)`.
-    fn step(self, weight: &Tensor, direction: Tensor, rate: f64, decay: f64) -> Tensor {
-        let update = direction + weight * decay;
-        let trust = match self {
-            Self::AdamW => 1.0,
-            Self::Lamb => trust(&update, weight),
-        };
-        update * (rate * trust)
-    }
 }
 
 /// LAMB's ratio of a weight's norm to its update's.
@@ -57,8 +46,74 @@ fn norm(tensor: &Tensor) -> f64 {
 #[derive(Debug, Default)]
 pub struct Optimiser {
     pub(super) rule: UpdateRule,
-    pub(super) moments: BTreeMap<String, (Tensor, Tensor)>,
+    pub(super) moments: Option<Moments>,
     pub(super) steps: u64,
+}
+
+/// The moments of all weights one after another.
+///
+/// On a card every operation costs some microseconds to ask for, which for a tensor of a few thousand numbers is more
+/// than its arithmetic: a step on nearly two hundred tensors, one by one, takes as long as a pass of the network.
+#[derive(Debug)]
+pub(super) struct Moments {
+    /// Names and shapes of the weights, in the order of their values below.
+    weights: Vec<(String, Vec<i64>)>,
+    first: Tensor,
+    second: Tensor,
+}
+
+impl Moments {
+    /// Nothing yet, for these weights.
+    fn new(weights: &[(String, Tensor)]) -> Self {
+        let nothing = || {
+            let each: Vec<Tensor> = weights.iter().map(|(_, w)| w.detach()).collect();
+            row(&each).zeros_like()
+        };
+        Self {
+            weights: weights.iter().map(|(n, w)| (n.clone(), w.size())).collect(),
+            first: nothing(),
+            second: nothing(),
+        }
+    }
+
+    /// From the two moments of each weight, in the weights' order.
+    pub(super) fn of_each(weights: Vec<(String, Tensor, Tensor)>) -> Self {
+        let (first, second): (Vec<Tensor>, Vec<Tensor>) = weights
+            .iter()
+            .map(|(_, first, second)| (first.shallow_clone(), second.shallow_clone()))
+            .unzip();
+        Self {
+            weights: weights.into_iter().map(|(n, t, _)| (n, t.size())).collect(),
+            first: row(&first),
+            second: row(&second),
+        }
+    }
+
+    /// Name, first and second moment of each weight.
+    pub(super) fn each(&self) -> Vec<(String, Tensor, Tensor)> {
+        let shapes: Vec<Vec<i64>> = self.weights.iter().map(|(_, s)| s.clone()).collect();
+        let (first, second) = (apart(&self.first, &shapes), apart(&self.second, &shapes));
+        let both = first.into_iter().zip(second);
+        let names = self.weights.iter().map(|(name, _)| name.clone());
+        names.zip(both).map(|(n, (a, b))| (n, a, b)).collect()
+    }
+}
+
+/// All values of some tensors in one row.
+fn row(tensors: &[Tensor]) -> Tensor {
+    let flat: Vec<Tensor> = tensors.iter().map(|t| t.reshape([-1])).collect();
+    Tensor::cat(&flat, 0)
+}
+
+/// Views of a row's parts as tensors of these shapes: the inverse of [`row`].
+fn apart(row: &Tensor, shapes: &[Vec<i64>]) -> Vec<Tensor> {
+    let mut first = 0;
+    let part = |shape: &Vec<i64>| {
+        let length = shape.iter().product();
+        first += length;
+        row.narrow(0, first - length, length).view(shape.as_slice())
+    };
+    shapes.iter().map(part).collect()
 }
 
 impl Optimiser {
@@ -70,45 +125,51 @@ impl Optimiser {
         }
     }
 
-    /// Updates `weights` (name, weight) from their gradients, clipped to `clip` in the global
-    /// norm; gives the norm before clipping. A step whose gradient is not finite is left out.
+    /// Updates `weights` (name, weight; the same ones in the same order at every step) from their gradients, clipped
+    /// to `clip` in the global norm; gives the norm before clipping. A step whose gradient is not finite is left out.
     pub fn step(&mut self, weights: &[(String, Tensor)], rate: f64, decay: f64, clip: f64) -> f64 {
         tch::no_grad(|| {
-            let squares: Vec<Tensor> = weights
+            let gradients: Vec<Tensor> = weights
                 .iter()
-                .filter(|(_, w)| w.grad().defined())
-                .map(|(_, w)| w.grad().square().sum(None::<Kind>))
+                .map(|(_, weight)| match weight.grad() {
+                    gradient if gradient.defined() => gradient,
+                    _ => weight.zeros_like(),
+                })
                 .collect();
-            let norm = match squares.is_empty() {
-                true => 0.0,
-                false => Tensor::stack(&squares, 0)
-                    .sum(None::<Kind>)
-                    .sqrt()
-                    .double_value(&[]),
-            };
+            if gradients.is_empty() {
+                return 0.0;
+            }
+            let gradient = row(&gradients);
+            let norm = norm(&gradient);
             if !norm.is_finite() {
                 return norm;
             }
-            let scale = if norm > clip { clip / norm } else { 1.0 };
+            let gradient = match norm > clip {
+                true => gradient * (clip / norm),
+                false => gradient,
+            };
             self.steps += 1;
             let t = self.steps.min(i32::MAX as u64) as i32;
             let beta2 = self.rule.beta2();
             let (correct1, correct2) = (1.0 - BETA1.powi(t), 1.0 - beta2.powi(t));
-            for (name, weight) in weights {
-                let gradient = weight.grad();
-                if !gradient.defined() {
-                    continue;
-                }
-                let gradient = gradient * scale;
-                let (first, second) = self
-                    .moments
-                    .entry(name.clone())
-                    .or_insert_with(|| (weight.zeros_like(), weight.zeros_like()));
-                let _ = first.lerp_(&gradient, 1.0 - BETA1);
-                let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
-                let direction = (&*first / correct1) / ((&*second / correct2).sqrt() + EPSILON);
-                let step = self.rule.step(weight, direction, rate, decay);
-                let _ = weight.shallow_clone().g_sub_(&step);
+            let Moments { first, second, .. } =
+                self.moments.get_or_insert_with(|| Moments::new(weights));
+            let _ = first.lerp_(&gradient, 1.0 - BETA1);
+            let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
+            let direction = (&*first / correct1) / ((&*second / correct2).sqrt() + EPSILON);
+            let shapes: Vec<Vec<i64>> = weights.iter().map(|(_, w)| w.size()).collect();
+            let values: Vec<Tensor> = weights.iter().map(|(_, w)| w.detach()).collect();
+            let update = direction + row(&values) * decay;
+            let steps = match self.rule {
+                UpdateRule::AdamW => apart(&(update * rate), &shapes),
+                UpdateRule::Lamb => apart(&update, &shapes)
+                    .iter()
+                    .zip(&values)
+                    .map(|(update, value)| update * (rate * trust(update, value)))
+                    .collect(),
+            };
+            for (mut value, step) in values.into_iter().zip(steps) {
+                let _ = value.g_sub_(&step);
             }
             norm
         })

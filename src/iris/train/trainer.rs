@@ -136,18 +136,20 @@ impl Trainer {
             .collect();
         let batch = self.config.batch;
         let first = self.step * batch;
-        let mut episodes = Episodes::start(source, first, self.config.threads, 4);
-        let mut weights: Vec<(String, Tensor)> =
-            self.iris.variables().variables().into_iter().collect();
-        weights.sort_by(|a, b| a.0.cmp(&b.0));
-        let (mut losses, mut dices, mut since, mut last) = (0.0, 0.0, 0u64, Instant::now());
+        let device = self.iris.device();
+        let mut episodes = Episodes::start(source, first, self.config.threads, 4, device);
+        let weights = self.iris.weights_in_order();
+        // On the device: reading them each time would make this thread wait for the card, which then waits for it.
+        let nothing = || Tensor::zeros([2], (Kind::Float, device));
+        let (mut sums, mut since, mut last) = (nothing(), 0u64, Instant::now());
         while self.step < self.config.schedule.steps {
             clear_gradients(&weights);
-            for number in 0..batch {
-                let episode = episodes.next().ok_or(TrainError::Episodes)?;
-                let (loss, dice) = self.learn_from(&episode, self.step * batch + number)?;
-                losses += loss / batch as f64;
-                dices += dice / batch as f64;
+            let mut number = 0;
+            while number < batch {
+                let alike = (batch - number).min(self.config.alike);
+                let together: Vec<Episode> = episodes.by_ref().take(alike as usize).collect();
+                sums += self.learn_from(&together, self.step * batch + number)?;
+                number += alike;
             }
             self.step(&weights);
             since += 1;
@@ -156,10 +158,11 @@ impl Trainer {
                     || self.step == self.config.schedule.steps);
             if validate || last.elapsed() >= report_every {
                 let seconds = last.elapsed().as_secs_f64().max(1e-9);
+                let episodes = (since * batch) as f64;
                 let progress = Progress {
                     step: self.step,
-                    loss: losses / since as f64,
-                    train_dice: dices / since as f64,
+                    loss: sums.f_double_value(&[0])? / episodes,
+                    train_dice: sums.f_double_value(&[1])? / episodes,
                     validation_dice: if validate {
                         Some(self.validate(&validation)?)
                     } else {
@@ -168,7 +171,8 @@ impl Trainer {
                     rate: self.config.schedule.rate(self.step),
                     steps_per_second: since as f64 / seconds,
                 };
-                (losses, dices, since, last) = (0.0, 0.0, 0, Instant::now());
+                let _ = sums.f_zero_()?;
+                (since, last) = (0, Instant::now());
                 if !report(self, &progress) {
                     break;
                 }
@@ -177,28 +181,34 @@ impl Trainer {
         Ok(())
     }
 
-    /// Adds the gradients of an episode, its share of the batch, to the weights'; its loss and mean Dice.
-    fn learn_from(&self, episode: &Episode, number: u64) -> Result<(f64, f64), TrainError> {
-        let device = self.iris.device();
-        // Perturbations depend on the episode alone, so that a resumed run goes the same way.
+    /// Adds the gradients of episodes, their share of the batch, to the weights'; the sums of their loss and mean
+    /// Dice, `[2]`. `number` is the first one's.
+    fn learn_from(&self, episodes: &[Episode], number: u64) -> Result<Tensor, TrainError> {
+        let first = episodes.first().ok_or(TrainError::Episodes)?;
+        if !episodes.iter().all(|episode| episode.is_like(first)) {
+            return Err(TrainError::Config(
+                "episodes that should be `alike` differ in size or in their number of classes"
+                    .into(),
+            ));
+        }
+        // Perturbations depend on the episodes alone, so that a resumed run goes the same way.
         tch::manual_seed((self.config.seed.wrapping_mul(0x9E37_79B9) ^ number) as i64);
-        let there = |image: &Tensor| {
-            image
-                .to_device(device)
-                .to_kind(self.config.precision.kind())
+        let all = |part: fn(&Episode) -> &Tensor| {
+            let each: Vec<&Tensor> = episodes.iter().map(part).collect();
+            Tensor::cat(&each, 0)
         };
-        let (reference, query) = (there(&episode.reference), there(&episode.query));
-        let (reference_masks, query_masks) = (
-            episode.reference_masks.to_device(device),
-            episode.query_masks.to_device(device),
-        );
+        let images = |part| all(part).to_kind(self.config.precision.kind());
+        let masks = |part| all(part).to_kind(Kind::Float);
+        let (reference, query) = (images(|e| &e.reference), images(|e| &e.query));
+        let (reference_masks, query_masks) =
+            (masks(|e| &e.reference_masks), masks(|e| &e.query_masks));
         let (stages, masks) = if reference.size() == query.size() {
             // Both ways round: each image teaches the other, from one pass of the encoder.
             let features = self.iris.encode(&Tensor::cat(&[reference, query], 0));
             let masks = Tensor::cat(&[reference_masks, query_masks], 0);
             let embedding = self
                 .perturbed(&self.iris.embed(&features, &masks))
-                .flip([0]);
+                .roll([episodes.len() as i64], [0]);
             (self.stages(&features, &embedding), masks)
         } else {
             let embedding = self.perturbed(&self.iris.encode_task(&reference, &reference_masks));
@@ -211,12 +221,14 @@ impl Trainer {
             return Err(TrainError::Config("the network has no stages".into()));
         };
         let loss = self.loss(&stages, &masks);
-        match self.config.batch {
-            1 => loss.f_backward()?,
-            batch => (&loss / batch as f64).f_backward()?,
+        match (self.config.batch, episodes.len() as u64) {
+            (batch, count) if batch == count => loss.f_backward()?,
+            (batch, count) => (&loss * (count as f64 / batch as f64)).f_backward()?,
         }
-        let dice = tch::no_grad(|| hard_dice(logits, &masks).mean(None::<Kind>));
-        Ok((f64::try_from(&loss)?, f64::try_from(dice)?))
+        Ok(tch::no_grad(|| {
+            let dice = hard_dice(logits, &masks).mean(None::<Kind>);
+            Tensor::stack(&[loss.detach(), dice], 0) * episodes.len() as f64
+        }))
     }
 
     /// One step of the optimiser by the gradients that are there.
@@ -295,15 +307,16 @@ impl Trainer {
         let _guard = tch::no_grad_guard();
         let mut sum = 0.0;
         for episode in episodes {
+            let masks_on = |masks: &Tensor| masks.to_device(device).to_kind(Kind::Float);
             let embedding = self.mean.encode_task(
                 &episode.reference.to_device(device),
-                &episode.reference_masks.to_device(device),
+                &masks_on(&episode.reference_masks),
             );
             let logits = self
                 .mean
                 .forward(&episode.query.to_device(device), &embedding);
             sum += f64::try_from(
-                hard_dice(&logits, &episode.query_masks.to_device(device)).mean(None::<Kind>),
+                hard_dice(&logits, &masks_on(&episode.query_masks)).mean(None::<Kind>),
             )?;
         }
         Ok(sum / episodes.len().max(1) as f64)
