@@ -27,10 +27,11 @@ pub struct IrisConfig {
 }
 
 impl IrisConfig {
-    /// The shipped size: trains on two CPU cores in about an hour.
+    /// A size that trains on two CPU cores in about an hour.
     ///
     /// 5 mm and a stride of 8 are what that hour allows: half the voxels of
-    /// 4 mm, and bottleneck cells (40 mm) not larger than the organs.
+    /// 4 mm, and bottleneck cells (40 mm) not larger than the organs. The shipped weights are larger:
+    /// `weights/train-gpu.toml`.
     pub fn small() -> Self {
         Self {
             channels: vec![16, 32, 64, 128],

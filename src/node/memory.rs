@@ -4,14 +4,16 @@
 //! a series refused wrongly.
 
 use crate::config::size_in_words;
+use crate::iris::IrisConfig;
 use crate::segment::SegmentOptions;
 use crate::volume::Geometry;
 use std::fmt;
 use std::fs::read_to_string;
 use std::path::Path;
 
-/// Bytes of the network's pass for each voxel of its window (benches/README.md, "Memory of segmenting").
-const OF_WINDOW: f64 = 380.0;
+/// Bytes of the network's pass for each voxel of its window and channel of the first stage (benches/README.md, "Memory of
+/// segmenting").
+const OF_WINDOW: f64 = 24.0;
 /// Bytes for each voxel of the network's grid: the image, and the sum, weights and result of one class.
 const OF_GRID: f64 = 16.0;
 /// Bytes for each voxel of the source grid: the labels.
@@ -27,13 +29,14 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Of a volume that has been read, segmented by a network of this spacing, mm.
-    pub(super) fn of(volume: &Geometry, spacing_mm: [f64; 3]) -> Self {
+    /// Of a volume that has been read, segmented by such a network.
+    pub(super) fn of(volume: &Geometry, network: &IrisConfig) -> Self {
+        let of_window = OF_WINDOW * network.channels.first().map_or(0.0, |&n| n as f64);
         let source = volume.len() as f64;
-        let network = source * volume.voxel_mm3() / spacing_mm.iter().product::<f64>();
+        let network = source * volume.voxel_mm3() / network.spacing_mm.iter().product::<f64>();
         let window = network.min(SegmentOptions::default().window.max_voxels as f64);
         Self {
-            takes: (source * OF_SOURCE + network * OF_GRID + window * OF_WINDOW) as u64,
+            takes: (source * OF_SOURCE + network * OF_GRID + window * of_window) as u64,
             free: free(),
         }
     }
@@ -147,7 +150,10 @@ mod tests {
 
     #[test]
     fn a_larger_volume_takes_more_and_is_short_of_what_is_less() {
-        let of = |size| Fit::of(&Geometry::axial([size; 3], [1.0; 3], [0.0; 3]), [3.0; 3]);
+        let of = |size| {
+            let volume = Geometry::axial([size; 3], [1.0; 3], [0.0; 3]);
+            Fit::of(&volume, &IrisConfig::small())
+        };
         let (small, large) = (of(100), of(500));
         assert!(small.takes < large.takes);
         // One window's pass is the largest part of it until the volume itself is large.

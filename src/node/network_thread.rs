@@ -3,7 +3,7 @@
 
 use super::memory::is_want_of_memory;
 use crate::config::{Device, NodeConfig};
-use crate::iris::{Iris, choose_device};
+use crate::iris::{Iris, IrisConfig, choose_device};
 use crate::segment::{SegmentOptions, Segmented, Strategy, segment_volume};
 use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
 use crate::volume::Volume;
@@ -61,7 +61,7 @@ pub(super) enum NetworkError {
 pub(super) struct NetworkThread {
     work: mpsc::Sender<Work>,
     weights: String,
-    spacing_mm: [f64; 3],
+    architecture: IrisConfig,
 }
 
 impl NetworkThread {
@@ -74,8 +74,8 @@ impl NetworkThread {
             .name("network".into())
             .spawn(move || match load(&weights, folder, device) {
                 Ok((iris, library)) => {
-                    let spacing_mm = iris.config().spacing_mm;
-                    let _ = started.send(Ok((iris.weights_hash().to_owned(), spacing_mm)));
+                    let architecture = iris.config().clone();
+                    let _ = started.send(Ok((iris.weights_hash().to_owned(), architecture)));
                     serve(Owned {
                         iris,
                         library,
@@ -87,13 +87,13 @@ impl NetworkThread {
                 }
             })
             .map_err(|error| format!("its thread cannot be started: {error}"))?;
-        let (weights, spacing_mm) = start
+        let (weights, architecture) = start
             .await
             .unwrap_or_else(|_| Err("its thread ended at once".into()))?;
         Ok(Self {
             work,
             weights,
-            spacing_mm,
+            architecture,
         })
     }
 
@@ -102,9 +102,9 @@ impl NetworkThread {
         &self.weights
     }
 
-    /// Distance between the voxels of the grid it works on, along each axis, mm.
-    pub(super) fn spacing_mm(&self) -> [f64; 3] {
-        self.spacing_mm
+    /// Its architecture.
+    pub(super) fn architecture(&self) -> &IrisConfig {
+        &self.architecture
     }
 
     /// Segments a volume by tasks, whose references meet it by a strategy.

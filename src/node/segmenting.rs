@@ -279,7 +279,7 @@ async fn one_rule(
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
     }
-    let fit = Fit::of(&series.volume.geometry, rooms.network.spacing_mm());
+    let fit = Fit::of(&series.volume.geometry, rooms.network.architecture());
     if fit.is_short() {
         tracing::warn!(job = job.id, %fit, "there may not be enough memory");
         rooms.archive.working(job.id, &fit.to_string()).await?;

@@ -19,7 +19,7 @@ fn a_drawn_body_gives_every_method_its_figures() {
         "one-shot",
         "registered",
         "HD95 mm",
-        "NSD within 2 mm, finer than voxels of 5 mm",
+        "NSD within 2 mm, finer than voxels of 4 mm",
         "references of torso 0",
         "ensemble > one-shot",
         "object-level > image-level retrieval",

@@ -113,7 +113,7 @@ fn objects_are_retrieved_each_from_its_own_reference_and_images_as_a_whole() {
         return;
     };
     // One reference has the query's kidney, the other its aorta.
-    let (_place, task) = taught(&iris, &[[QUERY[0], 240.0], [60.0, QUERY[1]]]);
+    let (_place, task) = taught(&iris, &[[QUERY[0], 40.0], [60.0, QUERY[1]]]);
     let (result, task) = by(Strategy::Retrieval, 1, task, &iris);
     assert_eq!(weights(&result), [[1.0, 0.0], [0.0, 1.0]]);
     let (result, _) = by(Strategy::ImageRetrieval, 1, task, &iris);
