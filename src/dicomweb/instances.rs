@@ -28,9 +28,10 @@ struct Chosen {
     is_multipart: bool,
 }
 
-fn choose(accepted: &[media::MediaType], count: usize) -> Result<Chosen, Refused> {
+fn choose(accepted: &[media::MediaType], stored: &[StoredInstance]) -> Result<Chosen, Refused> {
     let chosen = accepted.iter().find_map(|range| {
-        let syntax = instance_syntax(range)?;
+        let kept = stored.iter().map(|one| one.transfer_syntax.as_str());
+        let syntax = instance_syntax(range, kept)?;
         if range.of_parts().is_some_and(|of| takes(&of, DICOM)) {
             let is_multipart = true;
             return Some(Chosen {
@@ -39,14 +40,14 @@ fn choose(accepted: &[media::MediaType], count: usize) -> Result<Chosen, Refused
             });
         }
         // One instance needs no parts.
-        (count == 1 && takes(&range.name, DICOM)).then_some(Chosen {
+        (stored.len() == 1 && takes(&range.name, DICOM)).then_some(Chosen {
             syntax,
             is_multipart: false,
         })
     });
     chosen.ok_or_else(|| {
         Refused::not_acceptable(
-            "instances are given as multipart/related; type=\"application/dicom\" with transfer-syntax=* (as they are kept) or 1.2.840.10008.1.2.1",
+            "instances are given as multipart/related; type=\"application/dicom\" with transfer-syntax=* (as they are kept, or the one that all are kept in) or 1.2.840.10008.1.2.1",
         )
     })
 }
@@ -60,7 +61,7 @@ pub(super) async fn retrieve(
 ) -> Result<Response, Refused> {
     let stored = named.stored(&shared).await?;
     let accepted = media::accepted(&headers, accept.accept.as_deref());
-    let chosen = choose(&accepted, stored.len())?;
+    let chosen = choose(&accepted, &stored)?;
     let place = shared.place().await?;
     if let ([one], false) = (stored.as_slice(), chosen.is_multipart) {
         let (one, syntax) = (one.clone(), chosen.syntax);

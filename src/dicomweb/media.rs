@@ -141,13 +141,16 @@ pub(super) enum Syntax {
     ExplicitLittleEndian,
 }
 
-/// The transfer syntax that a media type of `application/dicom` asks for; Explicit VR Little Endian is meant by none
-/// (PS3.18 section 8.7.3.5.2).
-pub(super) fn instance_syntax(range: &MediaType) -> Option<Syntax> {
+/// The transfer syntax that a media type of `application/dicom` asks for, of instances that are kept in `stored`;
+/// Explicit VR Little Endian is meant by none (PS3.18 section 8.7.3.5.2).
+pub(super) fn instance_syntax<'s>(
+    range: &MediaType,
+    mut stored: impl Iterator<Item = &'s str>,
+) -> Option<Syntax> {
     match range.parameter("transfer-syntax") {
         Some("*") => Some(Syntax::Stored),
         None | Some(uids::EXPLICIT_VR_LITTLE_ENDIAN) => Some(Syntax::ExplicitLittleEndian),
-        Some(_) => None,
+        Some(named) => stored.all(|kept| kept == named).then_some(Syntax::Stored),
     }
 }
 

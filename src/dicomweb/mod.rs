@@ -227,6 +227,7 @@ fn resources() -> Router<Arc<Shared>> {
         resources = resources
             .route(of, retrieved(of))
             .route(&format!("{of}/metadata"), get(metadata::retrieve))
+            .route(&format!("{of}/rendered"), get(rendered::retrieve))
             .route(&format!("{of}/thumbnail"), get(rendered::thumbnail));
     }
     resources
@@ -238,7 +239,6 @@ fn resources() -> Router<Arc<Shared>> {
             &format!("{instance}/frames/{{list}}/rendered"),
             get(rendered::frame),
         )
-        .route(&format!("{instance}/rendered"), get(rendered::instance))
         .route(
             &format!("{instance}/bulkdata/{{*path}}"),
             get(bulkdata::retrieve),

@@ -1,12 +1,14 @@
 //! WADO-RS: images for people (PS3.18 section 10.4.1.1.3): a frame through its window, as JPEG or PNG; and thumbnails.
 
 use super::Shared;
-use super::body::typed;
+use super::body::{Boundary, streamed, typed};
 use super::frames::Listed;
 use super::media::{self, takes};
 use super::refused::Refused;
-use super::resource::Named;
+use super::resource::{Named, url_of};
+use crate::archive::StoredInstance;
 use crate::assemble::StoredFrames;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -18,10 +20,12 @@ use dicom_pixeldata::{
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What is rendered is given as.
+const MEDIA_TYPES: [&str; 2] = ["image/jpeg", "image/png"];
 /// Side of a thumbnail, pixels, where the URL says nothing.
 const THUMBNAIL: u32 = 128;
 /// Quality of a JPEG, where the URL says nothing.
@@ -40,22 +44,117 @@ pub(super) struct Wish {
     quality: Option<u8>,
 }
 
-/// `…/instances/{instance}/rendered`.
-pub(super) async fn instance(
+/// `…/rendered` of a study, a series or an instance: a picture, or one for each frame of each image.
+pub(super) async fn retrieve(
     State(shared): State<Arc<Shared>>,
     Path(named): Path<Named>,
     Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let one = named.one(&shared).await?;
-    let frames = shared.frames(one.file).await?;
-    if frames.count() > 1 {
-        return Err(Refused::not_acceptable(format!(
-            "the instance has {} frames, and films are not made here: ask for /frames/1/rendered",
-            frames.count()
-        )));
+    let stored = named.stored(&shared).await?;
+    let accepted = media::accepted(&headers, wish.accept.as_deref());
+    let of_parts = accepted.iter().find_map(|range| {
+        let of = range.of_parts().filter(|_| range.name != "*/*")?;
+        MEDIA_TYPES.into_iter().find(|media| takes(&of, media))
+    });
+    if let Some(media_type) = of_parts {
+        return parts(shared, stored, wish.style(media_type)?, &headers).await;
     }
-    answer(&shared, frames, 1, &wish, &headers).await
+    let alone = match stored.as_slice() {
+        [one] => Some(shared.frames(one.file.clone()).await?),
+        _ => None,
+    };
+    match alone.filter(|frames| frames.count() == 1) {
+        Some(frames) => answer(&shared, frames, 1, &wish, &headers).await,
+        None if accepted.iter().any(|range| range.name == "*/*") => {
+            parts(shared, stored, wish.style(MEDIA_TYPES[0])?, &headers).await
+        }
+        None => Err(Refused::not_acceptable(
+            "there is more than one picture here, and films are not made: ask for multipart/related; type=\"image/jpeg\" or \"image/png\", or for /frames/1/rendered of an instance",
+        )),
+    }
+}
+
+/// A part for each frame that is a picture; what is none (a report, say) is passed over, as long as there is one at all.
+async fn parts(
+    shared: Arc<Shared>,
+    stored: Vec<StoredInstance>,
+    style: Style,
+    headers: &HeaderMap,
+) -> Result<Response, Refused> {
+    let place = shared.place().await?;
+    let base = shared.base(headers);
+    let mut pictures = Pictures {
+        shared,
+        base,
+        stored: stored.into_iter(),
+        opened: None,
+        style,
+    };
+    // While a refusal can still be said.
+    let first = pictures.next().await?.ok_or_else(no_image)?;
+    let mut boundary = Boundary::new();
+    let head = boundary.answer(style.media_type, Body::empty());
+    let body = streamed(move |out| async move {
+        let _place = place;
+        let mut picture = Some(first);
+        while let Some((location, bytes)) = picture {
+            let part = boundary.part(style.media_type, Some(&location));
+            out.send(part).await?;
+            out.send(bytes).await?;
+            picture = match pictures.next().await {
+                Ok(next) => next,
+                Err(refused) => return out.fail(io::Error::other(refused.sentence)).await,
+            };
+        }
+        out.send(boundary.end()).await
+    });
+    let (parts, _) = head.into_parts();
+    Ok(Response::from_parts(parts, body))
+}
+
+/// Pictures of instances, one after the other.
+struct Pictures {
+    shared: Arc<Shared>,
+    base: String,
+    stored: std::vec::IntoIter<StoredInstance>,
+    /// The instance whose frames are drawn, where it is, and the number of the next.
+    opened: Option<(Arc<StoredFrames>, String, u32)>,
+    style: Style,
+}
+
+impl Pictures {
+    /// The next one with its URL; `None` after the last.
+    async fn next(&mut self) -> Result<Option<(String, Vec<u8>)>, Refused> {
+        loop {
+            let Some((frames, url, number)) = self.opened.take() else {
+                let Some(one) = self.stored.next() else {
+                    return Ok(None);
+                };
+                // Not every instance has frames.
+                if let Ok(frames) = self.shared.frames(one.file.clone()).await {
+                    self.opened = Some((frames, url_of(&self.base, &one), 1));
+                }
+                continue;
+            };
+            let (at, style) = (Arc::clone(&frames), self.style);
+            let drawn = self.shared.work(move || style.drawn(&at, number)).await?;
+            let of_several = frames.count() > 1;
+            if number < frames.count() {
+                self.opened = Some((frames, url.clone(), number + 1));
+            }
+            match (drawn, of_several) {
+                (Ok(bytes), true) => {
+                    return Ok(Some((format!("{url}/frames/{number}/rendered"), bytes)));
+                }
+                (Ok(bytes), false) => return Ok(Some((format!("{url}/rendered"), bytes))),
+                (Err(refused), _) => {
+                    tracing::debug!(reason = refused.sentence, "a frame is not rendered");
+                    self.opened = None;
+                }
+            }
+        }
+    }
 }
 
 /// `…/frames/{list}/rendered`, of one frame.
@@ -101,29 +200,52 @@ async fn answer(
 ) -> Result<Response, Refused> {
     let accepted = media::accepted(headers, wish.accept.as_deref());
     let media_type = accepted.iter().find_map(|range| {
-        let mut types = ["image/jpeg", "image/png"].into_iter();
-        types.find(|media_type| takes(&range.name, media_type))
+        MEDIA_TYPES
+            .into_iter()
+            .find(|media_type| takes(&range.name, media_type))
     });
     let media_type = media_type.ok_or_else(|| {
         Refused::not_acceptable("what is rendered is given as image/jpeg or image/png")
     })?;
-    let window = wish.window.as_deref().map(window).transpose()?;
-    let viewport = wish.viewport.as_deref().map(viewport).transpose()?;
-    let quality = wish.quality.unwrap_or(QUALITY);
-    if !(1..=100).contains(&quality) {
-        return Err(Refused::bad_request("quality is a number from 1 to 100"));
-    }
+    let style = wish.style(media_type)?;
     let _place = shared.place().await?;
-    let bytes = shared
-        .work(move || {
-            let mut image = draw(&frames, number, window)?;
-            if let Some([width, height]) = viewport {
-                image = image.thumbnail(width, height);
-            }
-            encode(&image, media_type, quality)
-        })
-        .await??;
+    let bytes = shared.work(move || style.drawn(&frames, number)).await??;
     Ok(typed(media_type, bytes))
+}
+
+/// How a frame is drawn.
+#[derive(Clone, Copy)]
+struct Style {
+    media_type: &'static str,
+    window: Option<(WindowLevel, VoiLutFunction)>,
+    viewport: Option<[u32; 2]>,
+    quality: u8,
+}
+
+impl Wish {
+    fn style(&self, media_type: &'static str) -> Result<Style, Refused> {
+        let quality = self.quality.unwrap_or(QUALITY);
+        if !(1..=100).contains(&quality) {
+            return Err(Refused::bad_request("quality is a number from 1 to 100"));
+        }
+        Ok(Style {
+            media_type,
+            window: self.window.as_deref().map(window).transpose()?,
+            viewport: self.viewport.as_deref().map(viewport).transpose()?,
+            quality,
+        })
+    }
+}
+
+impl Style {
+    /// The encoded picture of a frame.
+    fn drawn(&self, frames: &StoredFrames, number: u32) -> Result<Vec<u8>, Refused> {
+        let mut image = draw(frames, number, self.window)?;
+        if let Some([width, height]) = self.viewport {
+            image = image.thumbnail(width, height);
+        }
+        encode(&image, self.media_type, self.quality)
+    }
 }
 
 /// `center,width[,function]`.

@@ -94,6 +94,10 @@ def retrieve(client, sent):
     assert_same(one, first)
     explicit = client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=(("application/dicom", EXPLICIT),))
     assert explicit.file_meta.TransferSyntaxUID == EXPLICIT
+    # By the name of the transfer syntax that they are kept in.
+    kept = (("application/dicom", str(first.file_meta.TransferSyntaxUID)),)
+    assert_same(client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=kept), first)
+    assert len(client.retrieve_series(study, series, media_types=kept)) == len(sent)
     assert (explicit.pixel_array == first.pixel_array).all()
 
 
@@ -200,6 +204,31 @@ def rendered(client, sent):
     assert Image.open(io.BytesIO(jpeg)).size == (instance.Columns, instance.Rows)
 
 
+def pictures(client, path, accept):
+    """Content-Location and image of each part of an answer."""
+    answer = requests.get(f"{client.base_url}{path}", headers={"Accept": accept}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n"
+    parts = email.message_from_bytes(head.encode() + answer.content).get_payload()
+    return {part["Content-Location"]: Image.open(io.BytesIO(part.get_payload(decode=True))) for part in parts}
+
+
+def all_rendered(client, sent):
+    first = sent[0]
+    study = f"/studies/{first.StudyInstanceUID}"
+    for path in (study, f"{study}/series/{first.SeriesInstanceUID}"):
+        accept = 'multipart/related; type="image/png"'
+        found = pictures(client, f"{path}/rendered?window=40,400&viewport=64,64", accept)
+        assert {url.split("/")[-2] for url in found} >= {s.SOPInstanceUID for s in sent}
+        assert all(picture.format == "PNG" and max(picture.size) == 64 for picture in found.values())
+    middle = sent[len(sent) // 2]
+    uids = middle.StudyInstanceUID, middle.SeriesInstanceUID, middle.SOPInstanceUID
+    alone = client.retrieve_instance_rendered(*uids, media_types=("image/png",))
+    among = pictures(client, f"{study}/series/{first.SeriesInstanceUID}/rendered", 'multipart/related; type="image/png"')
+    picture = next(picture for url, picture in among.items() if middle.SOPInstanceUID in url)
+    assert (np.asarray(picture) == np.asarray(Image.open(io.BytesIO(alone)))).all()
+
+
 def read(client, folder):
     sent = files(folder)
     search(client, sent)
@@ -209,6 +238,7 @@ def read(client, folder):
     frames(client, sent)
     streams(client, sent)
     rendered(client, sent)
+    all_rendered(client, sent)
     print("all of it")
 
 
@@ -229,6 +259,12 @@ def results(client, folder, out):
     for modality, series in found.items():
         instance = client.retrieve_series(study, series)[0]
         instance.save_as(Path(out) / f"{modality}.dcm", enforce_file_format=True)
+        if modality == "SEG":
+            # A picture for each frame of it.
+            path = f"/studies/{study}/series/{series}/instances/{instance.SOPInstanceUID}/rendered"
+            found = pictures(client, path, 'multipart/related; type="image/jpeg"')
+            assert len(found) == int(instance.NumberOfFrames)
+            assert all(picture.format == "JPEG" for picture in found.values())
     print("found")
 
 

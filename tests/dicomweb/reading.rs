@@ -109,6 +109,12 @@ fn what_cannot_be_answered_is_refused_with_its_status_and_a_sentence() {
             "image/png",
         ),
         (
+            &format!("{series}/rendered"),
+            "image/png",
+            406,
+            "multipart/related",
+        ),
+        (
             &format!("{instance}/rendered?window=1"),
             "*/*",
             400,
