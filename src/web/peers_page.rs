@@ -99,12 +99,14 @@ fn card(
                 }
                 @if let Some(echo) = shared.echoes.of(&peer.name) {
                     dt { "Echo" }
-                    dd role="status" {
-                        @match &echo.outcome {
-                            Ok(took) => span.yes { "answered in " (format!("{:.0}", took.as_secs_f64() * 1000.0)) " ms" },
-                            Err(why) => span.no { (why) },
+                    dd {
+                        span role="status" {
+                            @match &echo.outcome {
+                                Ok(took) => span.yes { "answered in " (format!("{:.0}", took.as_secs_f64() * 1000.0)) " ms" },
+                                Err(why) => span.no { (why) },
+                            }
+                            ", " (layout::time(echo.at.timestamp_millis()))
                         }
-                        ", " (layout::time(echo.at.timestamp_millis()))
                     }
                 }
             }

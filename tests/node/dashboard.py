@@ -14,6 +14,20 @@ port, password, pictures, part, *files = sys.argv[1:]
 pictures = pathlib.Path(pictures)
 home = f"http://127.0.0.1:{port}"
 complaints = []
+root = pathlib.Path(__file__).resolve().parents[2]
+AXE = (root / ".deps/node/node_modules/axe-core/axe.min.js").read_text()
+# Of what has the focus: its place among all elements, its text, whether it is drawn otherwise than without.
+FOCUSED = """() => {
+    const it = document.activeElement;
+    if (!it || it === document.body) return null;
+    const drawn = () => { const s = getComputedStyle(it); return [s.outline, s.boxShadow, s.border].join(); };
+    const focused = drawn();
+    it.blur();
+    const otherwise = drawn();
+    it.focus();
+    const place = [...document.querySelectorAll("*")].indexOf(it);
+    return { place, text: it.textContent.trim() || it.name || it.tagName, is_marked: focused !== otherwise };
+}"""
 
 
 def check(truth, what):
@@ -45,6 +59,31 @@ def fits(page):
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def accessible(page):
+    """Everybody can use it: WCAG 2.2 A and AA as far as axe-core can tell, contrast included."""
+    page.wait_for_load_state("networkidle")
+    page.evaluate(AXE)
+    kinds = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("kinds => axe.run(document, { runOnly: kinds })", kinds)
+    check(len(found["passes"]) > 10, f"{page.url}: nothing was looked at")
+    wrong = [f"{one['id']}: {node['html']} ({node['failureSummary']})" for one in found["violations"] for node in one["nodes"]]
+    check(not wrong, f"{page.url}: " + "; ".join(wrong))
+
+
+def by_keyboard(page):
+    """Tab goes through all that can be used, in the order it is written, and where it is can be seen."""
+    reached = []
+    while len(reached) < 200:
+        page.keyboard.press("Tab")
+        at = page.evaluate(FOCUSED)
+        if at is None or at["place"] in [one["place"] for one in reached]:
+            break
+        check(at["is_marked"], f"{page.url}: nothing shows that {at['text']} has the focus")
+        reached.append(at)
+    places = [one["place"] for one in reached]
+    check(len(places) > 1 and places == sorted(places), f"{page.url}: {reached}")
+
+
 def anonymous(browser):
     """Nobody is configured: read only, no pictures, no names."""
     page = context(browser).new_page()
@@ -54,6 +93,7 @@ def anonymous(browser):
         answer = page.request.get(home + path)
         check(answer.status == 403 and "web user add" in answer.text(), f"{path}: {answer.status}")
     check("Portal venous" not in page.locator("main").inner_text(), "what a series is called is for users")
+    accessible(page)
     page.get_by_role("link", name="Activity").click()
     check(page.get_by_role("img", name="series arrived").is_visible(), "the activity is open")
     page.goto(home + "/jobs/1")
@@ -71,6 +111,8 @@ def teach(browser):
     check(page.url == home + "/login", "who is nobody signs in first")
     sign_in(page, "ada", "not the password at all")
     check(page.get_by_role("alert").inner_text() == "The name or the password is wrong.", "a wrong password")
+    accessible(page)
+    by_keyboard(page)
     sign_in(page, "ada")
     check(page.url == home + "/", page.url)
     cookie = next(one for one in visitor.cookies() if one["name"] == "irisnode")
@@ -82,6 +124,8 @@ def teach(browser):
     check("Run by the rule every CT." in card.inner_text(), card.inner_text())
     check(loaded(card.get_by_role("img")) > 300, "slices of the labels")
     page.screenshot(path=pictures / "teaching.png", full_page=True)
+    accessible(page)
+    by_keyboard(page)
 
     # A viewer sees the same without buttons, and cannot act in any other way.
     other = context(browser)
@@ -109,6 +153,7 @@ def teach(browser):
     check("Run by the rule every CT." in card.inner_text(), card.inner_text())
     card.locator("summary").click()
     check(loaded(card.get_by_role("img")) > 300, "slices of the reference")
+    accessible(page)
 
     # Guessing gets slower.
     answers = [
@@ -180,6 +225,8 @@ def job(browser):
     page.get_by_role("link", name="axial").click()
     check(loaded(page.locator(".viewer img")) > 300, "an axial slice again")
     page.screenshot(path=pictures / "job.png", full_page=True)
+    accessible(page)
+    by_keyboard(page)
     address, cookies = page.url, page.context.cookies()
 
     plain = context(browser, java_script_enabled=False)
@@ -198,6 +245,7 @@ def job(browser):
         page.goto(home + path)
         page.wait_for_load_state("networkidle")
         check(fits(page), f"{path} sticks out on a phone")
+        accessible(page)
         page.screenshot(path=pictures / f"{name}.png", full_page=True)
 
 
@@ -209,6 +257,8 @@ def around(browser):
     for word in ["SCANNER", "CT, 8 instances", "Portal venous", "every CT", "1/1"]:
         check(word in row, f"{word} in {row}")
     page.screenshot(path=pictures / "jobs.png", full_page=True)
+    accessible(page)
+    by_keyboard(page)
 
     page.get_by_role("link", name="Peers").click()
     pacs = page.locator("article", has_text="PACS")
@@ -222,6 +272,7 @@ def around(browser):
     away.get_by_role("button", name="Echo scanner").click()
     check("connect" in away.get_by_role("status").inner_text().lower(), away.inner_text())
     page.screenshot(path=pictures / "peers.png", full_page=True)
+    accessible(page)
 
     other = context(browser)
     looking = other.new_page()
@@ -250,6 +301,7 @@ def around(browser):
             check(bar.evaluate("bar => getComputedStyle(bar).fill") != "rgb(0, 0, 0)", "a bar of the page's colours")
             check(fits(page), f"the activity sticks out at {width}")
             page.screenshot(path=pictures / f"activity-{last}-{scheme}.png", full_page=True)
+            accessible(page)
         page.get_by_text("The same as a table").click()
         check(page.get_by_role("table").is_visible(), "the numbers as a table")
         page.goto(home + "/peers")
