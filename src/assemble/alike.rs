@@ -33,8 +33,14 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
         .map(|slice| slice.series_instance_uid.as_str())
         .collect();
     if series.len() > 1 {
+        let is_other =
+            |slice: &&&SliceHeader| slice.series_instance_uid != first.series_instance_uid;
         return Err(AssembleError::SeveralSeries {
             count: series.len(),
+            slice: slices
+                .iter()
+                .find(is_other)
+                .map_or_else(String::new, |slice| slice.name()),
         });
     }
     if slices.len() < FEWEST_SLICES {

@@ -26,10 +26,14 @@ pub enum AssembleError {
     #[error("there is no DICOM image here")]
     Empty,
     /// The files belong to more than one series.
-    #[error("the files belong to {count} series; a volume is made of one")]
+    #[error(
+        "the files belong to {count} series, another first at {slice}; a volume is made of one"
+    )]
     SeveralSeries {
         /// How many.
         count: usize,
+        /// One that is not of the series of the first.
+        slice: String,
     },
     /// An attribute that a volume needs is missing or has an impossible value.
     #[error(
@@ -141,10 +145,12 @@ pub enum AssembleError {
         which: String,
     },
     /// The series holds several volumes, and not the one asked for, or one alone was asked for.
-    #[error("the series holds {listed}; {asked}")]
+    #[error("the series holds {listed}, which begin at {first}; {asked}")]
     VolumeChoice {
         /// The volumes there are.
         listed: String,
+        /// The first image of each.
+        first: String,
         /// What was asked for, and what to do.
         asked: String,
     },

@@ -50,6 +50,7 @@ pub(super) fn take(slices: &[SliceHeader], choice: &VolumeChoice) -> Result<Take
     let listed = list(&parts);
     let refused = |asked: String| AssembleError::VolumeChoice {
         listed: listed.clone(),
+        first: names(&first_of_each(slices, &parts)),
         asked,
     };
     let at = match choice {
@@ -297,6 +298,12 @@ fn described(part: &Part) -> String {
         })
         .collect();
     values.join(", ")
+}
+
+/// The slice that each volume begins with.
+fn first_of_each<'s>(slices: &'s [SliceHeader], parts: &[Part]) -> Vec<&'s SliceHeader> {
+    let firsts = parts.iter().filter_map(|part| part.slices.first());
+    firsts.map(|&at| &slices[at]).collect()
 }
 
 /// `2 volumes: EchoTime 4.6 (30 slices), EchoTime 2.3 (30 slices)`.

@@ -195,7 +195,8 @@ fn of_several_volumes_each_rule_takes_its_own_and_the_record_says_which() {
     assert_eq!(job["delivered"], 2, "{job:#}\n{}", pacs.log());
     let reason = job["reason"].as_str().unwrap();
     assert!(
-        reason.contains(&format!("the series holds {listed}; the rule takes")),
+        reason.contains(&format!("the series holds {listed}, which begin at image "))
+            && reason.contains("; the rule takes series of one volume only"),
         "{reason}"
     );
 }

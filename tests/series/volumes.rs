@@ -120,7 +120,8 @@ fn of_several_volumes_the_one_asked_for_is_taken_and_the_record_names_it() {
         );
         let refused = read(name, "EchoTime=77").unwrap_err();
         assert!(
-            refused.contains("none of them is the one asked for (EchoTime=77)"),
+            refused.contains("none of them is the one asked for (EchoTime=77)")
+                && refused.contains(", which begin at image "),
             "{refused}"
         );
     }
