@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Bytes of the network's pass for each voxel of its window and channel of the first stage (benches/README.md, "Memory of
 /// segmenting").
-const OF_WINDOW: f64 = 24.0;
+const OF_WINDOW: f64 = 30.0;
 /// Bytes for each voxel of the network's grid: the image, and the sum, weights and result of one class.
 const OF_GRID: f64 = 16.0;
 /// Bytes for each voxel of the source grid: the labels.
