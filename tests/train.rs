@@ -84,6 +84,18 @@ fn mean_loss(reports: &[Progress]) -> f64 {
     reports.iter().map(|report| report.loss).sum::<f64>() / reports.len() as f64
 }
 
+/// The loss of an episode by itself, both ways round, each foreground voxel counting once.
+fn loss_alone(iris: &Iris, config: &TrainConfig, number: u64) -> f64 {
+    let episode = episodes(config).episode(number);
+    let masks = [&episode.reference_masks, &episode.query_masks];
+    let masks = Tensor::cat(&masks, 0).to_kind(Kind::Float);
+    let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
+    let features = iris.encode(&images);
+    let embedding = iris.embed(&features, &masks).flip([0]);
+    let logits = iris.decode(&features, &embedding);
+    f64::try_from(dice_cross_entropy(&logits, &masks, 1.0)).unwrap()
+}
+
 #[test]
 fn the_loss_falls_in_either_precision() {
     let _turn = turn();
@@ -182,16 +194,7 @@ fn a_batch_is_the_mean_of_its_episodes_and_takes_the_next_ones_after_a_stop() {
     // The loss of a batch is the mean of what its episodes have with the weights before it.
     let (_, batched) = first_losses(&together, 1);
     let untrained = Trainer::new(alone.clone(), Device::Cpu).unwrap();
-    let losses = (0..3).map(|number| {
-        let episode = episodes(&alone).episode(number);
-        let masks = [&episode.reference_masks, &episode.query_masks];
-        let masks = Tensor::cat(&masks, 0).to_kind(Kind::Float);
-        let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
-        let features = untrained.mean().encode(&images);
-        let embedding = untrained.mean().embed(&features, &masks).flip([0]);
-        let logits = untrained.mean().decode(&features, &embedding);
-        f64::try_from(dice_cross_entropy(&logits, &masks, 1.0)).unwrap()
-    });
+    let losses = (0..3).map(|number| loss_alone(untrained.mean(), &alone, number));
     let mean = losses.sum::<f64>() / 3.0;
     assert!(
         (batched[0].loss - mean).abs() < 1e-4,
@@ -224,16 +227,7 @@ fn alike_episodes_go_through_the_network_as_one_each_with_its_own_reference() {
     let reports = train(&mut trainer, &config, 1);
 
     // Each query is segmented by its own episode's reference: the loss is what the episodes have one by one.
-    let losses = (0..4).map(|number| {
-        let episode = episodes(&config).episode(number);
-        let masks = [&episode.reference_masks, &episode.query_masks];
-        let masks = Tensor::cat(&masks, 0).to_kind(Kind::Float);
-        let images = Tensor::cat(&[&episode.reference, &episode.query], 0);
-        let features = untrained.mean().encode(&images);
-        let embedding = untrained.mean().embed(&features, &masks).flip([0]);
-        let logits = untrained.mean().decode(&features, &embedding);
-        f64::try_from(dice_cross_entropy(&logits, &masks, 1.0)).unwrap()
-    });
+    let losses = (0..4).map(|number| loss_alone(untrained.mean(), &config, number));
     let mean = losses.sum::<f64>() / 4.0;
     assert!(
         (reports[0].loss - mean).abs() < 1e-4,
