@@ -28,20 +28,8 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
     let Some(first) = slices.first() else {
         return Err(AssembleError::Empty);
     };
-    let series: BTreeSet<&str> = slices
-        .iter()
-        .map(|slice| slice.series_instance_uid.as_str())
-        .collect();
-    if series.len() > 1 {
-        let is_other =
-            |slice: &&&SliceHeader| slice.series_instance_uid != first.series_instance_uid;
-        return Err(AssembleError::SeveralSeries {
-            count: series.len(),
-            slice: slices
-                .iter()
-                .find(is_other)
-                .map_or_else(String::new, |slice| slice.name()),
-        });
+    if let Some((count, slice)) = another(slices, |slice| &slice.series_instance_uid) {
+        return Err(AssembleError::SeveralSeries { count, slice });
     }
     if slices.len() < FEWEST_SLICES {
         return Err(AssembleError::TooFewSlices {
@@ -50,17 +38,8 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
             needed: FEWEST_SLICES,
         });
     }
-    let frames: BTreeSet<&str> = slices
-        .iter()
-        .map(|slice| slice.frame_of_reference_uid.as_str())
-        .collect();
-    let elsewhere =
-        |slice: &&&SliceHeader| slice.frame_of_reference_uid != first.frame_of_reference_uid;
-    if let Some(other) = slices.iter().find(elsewhere) {
-        return Err(AssembleError::MixedFrameOfReference {
-            count: frames.len(),
-            slice: other.name(),
-        });
+    if let Some((count, slice)) = another(slices, |slice| &slice.frame_of_reference_uid) {
+        return Err(AssembleError::MixedFrameOfReference { count, slice });
     }
     for &slice in slices {
         if slice.size != first.size {
@@ -86,6 +65,14 @@ pub(super) fn check_alike(slices: &[&SliceHeader]) -> Result<(), AssembleError> 
         }
     }
     Ok(())
+}
+
+/// How many UIDs there are where slices differ in one, and the first slice that has another than the first of all.
+fn another(slices: &[&SliceHeader], uid: impl Fn(&SliceHeader) -> &str) -> Option<(usize, String)> {
+    let first = uid(slices.first()?);
+    let other = slices.iter().find(|slice| uid(slice) != first)?;
+    let all: BTreeSet<&str> = slices.iter().map(|slice| uid(slice)).collect();
+    Some((all.len(), other.name()))
 }
 
 /// `image 3, image 7, and 4 more`.

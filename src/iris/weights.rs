@@ -84,9 +84,7 @@ impl Iris {
             return Err(not_iris(format!("it holds the unknown weight `{other}`")));
         }
         tch::no_grad(|| {
-            let mut expected: Vec<(String, Tensor)> = expected.into_iter().collect();
-            expected.sort_by(|a, b| a.0.cmp(&b.0));
-            for (name, mut weight) in expected {
+            for (name, mut weight) in iris.weights_in_order() {
                 let view = file
                     .tensor(&name)
                     .map_err(|_| not_iris(format!("the weight `{name}` is missing")))?;

@@ -142,12 +142,10 @@ impl PhantomEpisodes {
             false => contrasts(scanned, self.unlike_contrasts, rng),
         };
         let shape = match common {
+            Some(common) if !self.fills(&scene, common.patch) => return None,
             Some(common) => common.patch,
             None => self.patch(&scene, rng),
         };
-        if common.is_some() && !self.fills(&scene, shape) {
-            return None;
-        }
         let heights = match &scene.atlas {
             // As much beyond the map's ends as its last slices may stand for.
             Some(atlas) => {

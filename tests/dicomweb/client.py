@@ -94,11 +94,11 @@ def retrieve(client, sent):
     assert_same(one, first)
     explicit = client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=(("application/dicom", EXPLICIT),))
     assert explicit.file_meta.TransferSyntaxUID == EXPLICIT
+    assert (explicit.pixel_array == first.pixel_array).all()
     # By the name of the transfer syntax that they are kept in.
     kept = (("application/dicom", str(first.file_meta.TransferSyntaxUID)),)
     assert_same(client.retrieve_instance(study, series, first.SOPInstanceUID, media_types=kept), first)
     assert len(client.retrieve_series(study, series, media_types=kept)) == len(sent)
-    assert (explicit.pixel_array == first.pixel_array).all()
 
 
 def metadata(client, sent):

@@ -94,6 +94,9 @@ fn several_references_are_compared_and_change_nothing_of_the_result() {
         );
         assert_eq!(with.confidence, with.confidence_parts.overall());
     }
+    // The tube goes on as it is whichever reference shows it; the ball's border does not.
+    let ball = compared.segments[0].confidence_parts.agreement;
+    assert!(ball.is_some_and(|agreement| agreement < 1.0), "{ball:?}");
 }
 
 #[test]

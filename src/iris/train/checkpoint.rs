@@ -136,7 +136,7 @@ pub(super) fn load(
             let (first, second) = (there("first")?, there("second")?);
             each.push((name, first, second));
         }
-        optimiser.moments = Some(Moments::of_each(each));
+        optimiser.moments = Some(Moments::of_each(each.into_iter()));
     }
     Ok((optimiser, step.max(0) as u64))
 }

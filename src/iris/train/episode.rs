@@ -19,7 +19,7 @@ pub struct Episode {
 
 impl Episode {
     /// The same where the network computes.
-    fn on(self, device: Device) -> Self {
+    pub(super) fn on(self, device: Device) -> Self {
         let there = |tensor: Tensor| tensor.to_device(device);
         Self {
             reference: there(self.reference),

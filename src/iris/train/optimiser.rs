@@ -56,34 +56,23 @@ pub struct Optimiser {
 /// than its arithmetic: a step on nearly two hundred tensors, one by one, takes as long as a pass of the network.
 #[derive(Debug)]
 pub(super) struct Moments {
-    /// Names and shapes of the weights, in the order of their values below.
-    weights: Vec<(String, Vec<i64>)>,
+    /// Names of the weights, in the order of their values below, and shapes.
+    names: Vec<String>,
+    shapes: Vec<Vec<i64>>,
     first: Tensor,
     second: Tensor,
 }
 
 impl Moments {
-    /// Nothing yet, for these weights.
-    fn new(weights: &[(String, Tensor)]) -> Self {
-        let nothing = || {
-            let each: Vec<Tensor> = weights.iter().map(|(_, w)| w.detach()).collect();
-            row(&each).zeros_like()
-        };
-        Self {
-            weights: weights.iter().map(|(n, w)| (n.clone(), w.size())).collect(),
-            first: nothing(),
-            second: nothing(),
-        }
-    }
-
-    /// From the two moments of each weight, in the weights' order.
-    pub(super) fn of_each(weights: Vec<(String, Tensor, Tensor)>) -> Self {
-        let (first, second): (Vec<Tensor>, Vec<Tensor>) = weights
-            .iter()
-            .map(|(_, first, second)| (first.shallow_clone(), second.shallow_clone()))
+    /// From the name and the two moments of each weight, in the weights' order.
+    pub(super) fn of_each(weights: impl Iterator<Item = (String, Tensor, Tensor)>) -> Self {
+        let (names, moments): (Vec<String>, Vec<(Tensor, Tensor)>) = weights
+            .map(|(name, first, second)| (name, (first, second)))
             .unzip();
+        let (first, second): (Vec<Tensor>, Vec<Tensor>) = moments.into_iter().unzip();
         Self {
-            weights: weights.into_iter().map(|(n, t, _)| (n, t.size())).collect(),
+            names,
+            shapes: first.iter().map(Tensor::size).collect(),
             first: row(&first),
             second: row(&second),
         }
@@ -91,11 +80,12 @@ impl Moments {
 
     /// Name, first and second moment of each weight.
     pub(super) fn each(&self) -> Vec<(String, Tensor, Tensor)> {
-        let shapes: Vec<Vec<i64>> = self.weights.iter().map(|(_, s)| s.clone()).collect();
-        let (first, second) = (apart(&self.first, &shapes), apart(&self.second, &shapes));
-        let both = first.into_iter().zip(second);
-        let names = self.weights.iter().map(|(name, _)| name.clone());
-        names.zip(both).map(|(n, (a, b))| (n, a, b)).collect()
+        let [first, second] = [&self.first, &self.second].map(|row| apart(row, &self.shapes));
+        let names = self.names.iter().cloned();
+        names
+            .zip(first.into_iter().zip(second))
+            .map(|(name, (first, second))| (name, first, second))
+            .collect()
     }
 }
 
@@ -152,17 +142,24 @@ impl Optimiser {
             let t = self.steps.min(i32::MAX as u64) as i32;
             let beta2 = self.rule.beta2();
             let (correct1, correct2) = (1.0 - BETA1.powi(t), 1.0 - beta2.powi(t));
-            let Moments { first, second, .. } =
-                self.moments.get_or_insert_with(|| Moments::new(weights));
+            let Moments {
+                first,
+                second,
+                shapes,
+                ..
+            } = self.moments.get_or_insert_with(|| {
+                let nothing =
+                    |(name, w): &(String, Tensor)| (name.clone(), w.zeros_like(), w.zeros_like());
+                Moments::of_each(weights.iter().map(nothing))
+            });
             let _ = first.lerp_(&gradient, 1.0 - BETA1);
             let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
             let direction = (&*first / correct1) / ((&*second / correct2).sqrt() + EPSILON);
-            let shapes: Vec<Vec<i64>> = weights.iter().map(|(_, w)| w.size()).collect();
             let values: Vec<Tensor> = weights.iter().map(|(_, w)| w.detach()).collect();
             let update = direction + row(&values) * decay;
             let steps = match self.rule {
-                UpdateRule::AdamW => apart(&(update * rate), &shapes),
-                UpdateRule::Lamb => apart(&update, &shapes)
+                UpdateRule::AdamW => apart(&(update * rate), shapes),
+                UpdateRule::Lamb => apart(&update, shapes)
                     .iter()
                     .zip(&values)
                     .map(|(update, value)| update * (rate * trust(update, value)))

@@ -131,12 +131,12 @@ impl Trainer {
         report_every: Duration,
         report: &mut dyn FnMut(&Self, &Progress) -> bool,
     ) -> Result<(), TrainError> {
-        let validation: Vec<Episode> = (0..self.config.validation)
-            .map(|i| source.episode(VALIDATION + i))
-            .collect();
-        let batch = self.config.batch;
-        let first = self.step * batch;
         let device = self.iris.device();
+        let validation: Vec<Episode> = (0..self.config.validation)
+            .map(|i| source.episode(VALIDATION + i).on(device))
+            .collect();
+        let (batch, alike) = (self.config.batch, self.config.alike);
+        let first = self.step * batch;
         let mut episodes = Episodes::start(source, first, self.config.threads, 4, device);
         let weights = self.iris.weights_in_order();
         // On the device: reading them each time would make this thread wait for the card, which then waits for it.
@@ -144,12 +144,10 @@ impl Trainer {
         let (mut sums, mut since, mut last) = (nothing(), 0u64, Instant::now());
         while self.step < self.config.schedule.steps {
             clear_gradients(&weights);
-            let mut number = 0;
-            while number < batch {
-                let alike = (batch - number).min(self.config.alike);
-                let together: Vec<Episode> = episodes.by_ref().take(alike as usize).collect();
+            for number in (0..batch).step_by(alike as usize) {
+                let together: Option<Vec<Episode>> = (0..alike).map(|_| episodes.next()).collect();
+                let together = together.ok_or(TrainError::Episodes)?;
                 sums += self.learn_from(&together, self.step * batch + number)?;
-                number += alike;
             }
             self.step(&weights);
             since += 1;
@@ -221,10 +219,8 @@ impl Trainer {
             return Err(TrainError::Config("the network has no stages".into()));
         };
         let loss = self.loss(&stages, &masks);
-        match (self.config.batch, episodes.len() as u64) {
-            (batch, count) if batch == count => loss.f_backward()?,
-            (batch, count) => (&loss * (count as f64 / batch as f64)).f_backward()?,
-        }
+        let share = episodes.len() as f64 / self.config.batch as f64;
+        (&loss * share).f_backward()?;
         Ok(tch::no_grad(|| {
             let dice = hard_dice(logits, &masks).mean(None::<Kind>);
             Tensor::stack(&[loss.detach(), dice], 0) * episodes.len() as f64
@@ -303,21 +299,16 @@ impl Trainer {
 
     /// Mean Dice over the classes of the validation episodes, with the mean weights.
     fn validate(&self, episodes: &[Episode]) -> Result<f64, TrainError> {
-        let device = self.mean.device();
         let _guard = tch::no_grad_guard();
         let mut sum = 0.0;
         for episode in episodes {
-            let masks_on = |masks: &Tensor| masks.to_device(device).to_kind(Kind::Float);
-            let embedding = self.mean.encode_task(
-                &episode.reference.to_device(device),
-                &masks_on(&episode.reference_masks),
-            );
-            let logits = self
+            let masks = |masks: &Tensor| masks.to_kind(Kind::Float);
+            let embedding = self
                 .mean
-                .forward(&episode.query.to_device(device), &embedding);
-            sum += f64::try_from(
-                hard_dice(&logits, &masks_on(&episode.query_masks)).mean(None::<Kind>),
-            )?;
+                .encode_task(&episode.reference, &masks(&episode.reference_masks));
+            let logits = self.mean.forward(&episode.query, &embedding);
+            let dice = hard_dice(&logits, &masks(&episode.query_masks));
+            sum += f64::try_from(dice.mean(None::<Kind>))?;
         }
         Ok(sum / episodes.len().max(1) as f64)
     }
