@@ -10,6 +10,7 @@ mod modality_lut;
 mod pixel_data;
 mod pixels;
 mod read_series;
+mod real_world_value;
 mod series_files;
 mod slice_header;
 mod soundness;

@@ -9,9 +9,8 @@ use rayon::prelude::*;
 use super::dicom_file::{read_header, read_image};
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
-use super::suv::SUV_BW;
 use super::volume_choice::VolumeChoice;
-use super::volumes::{Taken, take};
+use super::volumes::{CopyOf, Taken, another_of_its_name, take};
 use super::{AssembleError, Series, SeriesGrid, SourceSeries, SourceSlice};
 use crate::volume::{Geometry, Volume};
 
@@ -90,6 +89,8 @@ fn read(
 struct LaidOut {
     /// At least [`super::stacking::FEWEST_SLICES`] of them.
     slices: Vec<SliceHeader>,
+    /// Slices that are copies of these by their headers, and the index of what they are copies of.
+    copies: Vec<(SliceHeader, usize)>,
     /// How many frames each file has, those that are not taken among them.
     frames: Vec<usize>,
     geometry: Geometry,
@@ -116,10 +117,18 @@ impl LaidOut {
         let Taken {
             slices: taken,
             stack,
+            copies,
             mut notes,
         } = take(&headers, choice)?;
         notes.extend(to_suv(&mut headers, &taken));
         let slices: Vec<SliceHeader> = taken.iter().map(|&at| headers[at].clone()).collect();
+        let copies = copies.iter().filter_map(|CopyOf { copy, of }| {
+            let place = taken.iter().position(|at| at == of)?;
+            let rescale = slices[place].rescale.clone();
+            let header = headers[*copy].clone();
+            Some((SliceHeader { rescale, ..header }, place))
+        });
+        let copies = copies.collect();
         let first = &slices[0];
         let [columns, rows] = first.size;
         let voxels = columns as u64 * rows as u64 * slices.len() as u64;
@@ -139,6 +148,7 @@ impl LaidOut {
         };
         Ok(Self {
             slices,
+            copies,
             frames,
             geometry,
             notes,
@@ -189,23 +199,53 @@ impl LaidOut {
                     .into_par_iter()
                     .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))
             })?;
+        self.check_copies(files, &voxels)?;
         pixels::fill_padding(&mut voxels);
         Ok(voxels)
+    }
+
+    /// A copy has the pixels of what it is a copy of, or nobody knows which of the two is the image.
+    fn check_copies(&self, files: &[PathBuf], voxels: &[f32]) -> Result<(), AssembleError> {
+        let [columns, rows, _] = self.geometry.size;
+        let per_slice = columns * rows;
+        let mut of_file: Vec<Vec<(&SliceHeader, &[f32])>> = vec![Vec::new(); files.len()];
+        for (copy, of) in &self.copies {
+            let voxels = &voxels[of * per_slice..][..per_slice];
+            of_file[copy.file].push((copy, voxels));
+        }
+        let with_copies = of_file
+            .into_par_iter()
+            .enumerate()
+            .filter(|(_, copies)| !copies.is_empty());
+        with_copies.try_for_each(|(file, copies)| {
+            let pixels = per_slice.saturating_mul(self.frames[file]) as u64;
+            let object = read_image(&files[file], pixels)?;
+            let mut found = vec![0.0; per_slice];
+            for (copy, meant) in copies {
+                pixels::decode(&object, copy, &mut found)?;
+                // Bit for bit: what marks padding is no number.
+                let same = found
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .eq(meant.iter().map(|x| x.to_bits()));
+                if !same {
+                    return Err(another_of_its_name(copy));
+                }
+            }
+            Ok(())
+        })
     }
 }
 
 /// Makes the values of PT slices SUV by body weight where every one of them says how, and says in a sentence what
 /// the values are.
 fn to_suv(headers: &mut [SliceHeader], taken: &[usize]) -> Option<String> {
-    let factors = taken.iter().map(|&at| headers[at].suv.clone());
-    let factors: Option<Result<Vec<f64>, String>> = factors.collect();
-    match factors? {
-        Ok(factors) => {
-            for (&at, factor) in taken.iter().zip(factors) {
-                let rescale = &mut headers[at].rescale;
-                rescale.slope *= factor;
-                rescale.intercept *= factor;
-                rescale.unit = SUV_BW.into();
+    let rescales = taken.iter().map(|&at| headers[at].suv.clone());
+    let rescales: Option<Result<Vec<_>, String>> = rescales.collect();
+    match rescales? {
+        Ok(rescales) => {
+            for (&at, rescale) in taken.iter().zip(rescales) {
+                headers[at].rescale = rescale;
             }
             Some("values are SUV by body weight, g/ml".into())
         }

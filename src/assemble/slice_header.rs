@@ -35,8 +35,8 @@ pub(super) struct SliceHeader {
     pub(super) rescale: Rescale,
     /// The table that takes the place of the rescaling.
     pub(super) lut: Option<Arc<ModalityLut>>,
-    /// For PT: what makes the modality's values SUV by body weight, or why nothing does.
-    pub(super) suv: Option<Result<f64, String>>,
+    /// For PT: what makes stored values SUV by body weight, or why nothing does.
+    pub(super) suv: Option<Result<Rescale, String>>,
     /// What may tell it apart from another slice at its place.
     pub(super) traits: Vec<Trait>,
 }
@@ -184,6 +184,10 @@ impl Source<'_> {
         let rescale = self.rescale(&modality, lut.as_ref())?;
         // CT numbers are Hounsfield units and PET activity whichever way they are shown.
         let has_unit = modality == "CT" || modality == "PT";
+        let suv = (modality == "PT").then(|| match &lut {
+            None => suv::rescale_to_suv(object, &self.groups, &rescale),
+            Some(_) => Err("its values come from a Modality LUT".into()),
+        });
         Ok(SliceHeader {
             file,
             frame: self.frame,
@@ -207,7 +211,7 @@ impl Source<'_> {
             },
             rescale,
             lut: lut.map(Arc::new),
-            suv: (modality == "PT").then(|| suv::factor(object)),
+            suv,
             traits: traits_of(object, &self.groups, self.frame),
         })
     }

@@ -1,17 +1,26 @@
 //! Standardised uptake value by body weight, where a PET image says all that it takes.
 //!
 //! `SUVbw = activity · weight / decayed dose`, g/ml, after the vendor-neutral pseudo-code of the QIBA profile
-//! "FDG-PET/CT as an Imaging Biomarker Measuring Response to Cancer Therapy" 1.13 (2016), appendix G.
+//! "FDG-PET/CT as an Imaging Biomarker Measuring Response to Cancer Therapy" 1.13 (2016), appendix G. An Enhanced PET
+//! image says in other attributes what a classic one says (PS3.3 C.8.22.4, C.8.22.6): its values get their unit by a
+//! Real World Value Mapping, and decay was corrected to a date and time that it names. One that was converted from
+//! classic images (PS3.3 A.71) keeps theirs as unassigned attributes.
 
-use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime};
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
+use chrono::{Duration, FixedOffset, NaiveDateTime};
+use dicom_core::value::deserialize::parse_datetime_partial;
+use dicom_core::value::{AsRange, DicomDate, DicomTime};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
-use super::slice_header::text;
+use super::real_world_value::RealWorldValue;
+use super::slice_header::{Rescale, text};
 
-/// The unit of what [`factor`] makes.
+/// The unit of what [`rescale_to_suv`] makes.
 pub(super) const SUV_BW: &str = "SUVbw";
+/// Of UCUM (PS3.16 CID 84).
+const UCUM_SUV_BW: &str = "{SUVbw}g/ml";
+const UCUM_ACTIVITY: &str = "Bq/ml";
 /// GE's own scan time (group of GEMS_PETD_01), for series that were processed later.
 const GE_SCAN_DATE_TIME: Tag = Tag(0x0009, 0x100D);
 /// Philips' own factor from counts to SUV.
@@ -20,9 +29,47 @@ const PHILIPS_SUV_FACTOR: Tag = Tag(0x7053, 0x1000);
 const PHILIPS_ACTIVITY_FACTOR: Tag = Tag(0x7053, 0x1009);
 /// Longest time between injection and scan that is believed.
 const LONGEST_UPTAKE: Duration = Duration::days(1);
+/// What classic images say of their units, and converted ones keep as unassigned attributes.
+const OF_CLASSIC: [Tag; 12] = [
+    tags::UNITS,
+    tags::SUV_TYPE,
+    tags::CORRECTED_IMAGE,
+    tags::DECAY_CORRECTION,
+    tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE,
+    tags::PATIENT_WEIGHT,
+    tags::SERIES_DATE,
+    tags::SERIES_TIME,
+    tags::ACQUISITION_DATE,
+    tags::ACQUISITION_TIME,
+    GE_SCAN_DATE_TIME,
+    PHILIPS_SUV_FACTOR,
+];
+
+/// What makes stored values of a PET image SUVbw, or why that is not known. `groups` are the functional groups of its
+/// frame, its own first, and `rescale` what makes them the modality's values.
+pub(super) fn rescale_to_suv(
+    object: &InMemDicomObject,
+    groups: &[&InMemDicomObject],
+    rescale: &Rescale,
+) -> Result<Rescale, String> {
+    if let Some(value) = RealWorldValue::of_unit(object, groups, UCUM_SUV_BW)? {
+        return Ok(value.times(1.0, SUV_BW));
+    }
+    if text(object, tags::SOP_CLASS_UID) == uids::ENHANCED_PET_IMAGE_STORAGE {
+        let activity = RealWorldValue::of_unit(object, groups, UCUM_ACTIVITY)?
+            .ok_or("no Real World Value Mapping gives its values in Bq/ml or as SUV")?;
+        return Ok(activity.times(per_activity_of_enhanced(object)?, SUV_BW));
+    }
+    let factor = factor(&as_classic(object, groups))?;
+    Ok(Rescale {
+        slope: rescale.slope * factor,
+        intercept: rescale.intercept * factor,
+        unit: SUV_BW.into(),
+    })
+}
 
 /// What to multiply the modality values of a PET image by to get SUVbw, or why that is not known.
-pub(super) fn factor(object: &InMemDicomObject) -> Result<f64, String> {
+fn factor(object: &InMemDicomObject) -> Result<f64, String> {
     let units = text(object, tags::UNITS);
     if units == "GML" {
         let kind = text(object, tags::SUV_TYPE);
@@ -56,61 +103,133 @@ pub(super) fn factor(object: &InMemDicomObject) -> Result<f64, String> {
 
 /// Grams of patient per becquerel still there when decay was corrected to.
 fn per_activity(object: &InMemDicomObject) -> Result<f64, String> {
-    let weight = number(object, tags::PATIENT_WEIGHT)
-        .filter(|kg| *kg > 0.0)
-        .ok_or("it has no Patient's Weight")?;
-    let drug = object
+    let drug = drug(object)?;
+    let uptake = match text(object, tags::DECAY_CORRECTION).as_str() {
+        "ADMIN" => Duration::zero(),
+        "START" => believed(classic_scan(object)?.since(classic_injection(object, drug)?))?,
+        other => return Err(format!("its Decay Correction is \"{other}\"")),
+    };
+    grams_per_becquerel(object, drug, uptake)
+}
+
+/// As [`per_activity`], of an Enhanced PET image.
+fn per_activity_of_enhanced(object: &InMemDicomObject) -> Result<f64, String> {
+    for (corrected, name) in [
+        (tags::DECAY_CORRECTED, "Decay Corrected"),
+        (tags::ATTENUATION_CORRECTED, "Attenuation Corrected"),
+    ] {
+        if text(object, corrected) != "YES" {
+            return Err(format!("its {name} is not YES"));
+        }
+    }
+    let drug = drug(object)?;
+    let corrected_to = Moment::of(object, tags::DECAY_CORRECTION_DATE_TIME)
+        .ok_or("it has no Decay Correction DateTime")?;
+    let injected = Moment::of(drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME)
+        .ok_or("it has no Radiopharmaceutical Start DateTime")?;
+    grams_per_becquerel(object, drug, believed(corrected_to.since(injected))?)
+}
+
+/// Grams of patient per becquerel that is left `uptake` after the injection.
+fn grams_per_becquerel(
+    object: &InMemDicomObject,
+    drug: &InMemDicomObject,
+    uptake: Duration,
+) -> Result<f64, String> {
+    let above_zero = |object, tag| number(object, tag).filter(|number| *number > 0.0);
+    let weight = above_zero(object, tags::PATIENT_WEIGHT).ok_or("it has no Patient's Weight")?;
+    let dose = above_zero(drug, tags::RADIONUCLIDE_TOTAL_DOSE)
+        .ok_or("it has no Radionuclide Total Dose")?;
+    if uptake.is_zero() {
+        return Ok(weight * 1000.0 / dose);
+    }
+    let half_life =
+        above_zero(drug, tags::RADIONUCLIDE_HALF_LIFE).ok_or("it has no Radionuclide Half Life")?;
+    let seconds = uptake.as_seconds_f64();
+    Ok(weight * 1000.0 / (dose * (-seconds / half_life).exp2()))
+}
+
+fn drug(object: &InMemDicomObject) -> Result<&InMemDicomObject, String> {
+    object
         .get(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE)
         .and_then(|sequence| sequence.items())
         .and_then(<[_]>::first)
-        .ok_or("it has no Radiopharmaceutical Information Sequence")?;
-    let dose = number(drug, tags::RADIONUCLIDE_TOTAL_DOSE)
-        .filter(|bq| *bq > 0.0)
-        .ok_or("it has no Radionuclide Total Dose")?;
-    let decayed = match text(object, tags::DECAY_CORRECTION).as_str() {
-        "ADMIN" => dose,
-        "START" => {
-            let half_life = number(drug, tags::RADIONUCLIDE_HALF_LIFE)
-                .filter(|seconds| *seconds > 0.0)
-                .ok_or("it has no Radionuclide Half Life")?;
-            let uptake = uptake(object, drug)?.num_milliseconds() as f64 / 1000.0;
-            dose * (-uptake / half_life).exp2()
-        }
-        other => return Err(format!("its Decay Correction is \"{other}\"")),
-    };
-    Ok(weight * 1000.0 / decayed)
+        .ok_or_else(|| "it has no Radiopharmaceutical Information Sequence".into())
 }
 
-/// From injection to the time that decay was corrected to.
-fn uptake(object: &InMemDicomObject, drug: &InMemDicomObject) -> Result<Duration, String> {
-    let at = |date: Tag, time: Tag| joined(&text(object, date), &text(object, time));
-    let series = at(tags::SERIES_DATE, tags::SERIES_TIME);
-    let acquisition = at(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME);
-    let scan = match (series, acquisition) {
-        (Some(series), Some(acquisition)) if series <= acquisition => series,
-        _ => date_time(&text(object, GE_SCAN_DATE_TIME)).ok_or(
-            "its Series Time is after its Acquisition Time or missing, so the start of the scan is not known",
-        )?,
-    };
-    let injected = match date_time(&text(drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME)) {
-        Some(injected) => injected,
-        None => {
-            let time = time(&text(drug, tags::RADIOPHARMACEUTICAL_START_TIME))
-                .ok_or("it has no Radiopharmaceutical Start Time")?;
-            let same_day = scan.date().and_time(time);
-            // The day is not said: injection comes before the scan, also past midnight.
-            if same_day > scan {
-                same_day - Duration::days(1)
-            } else {
-                same_day
-            }
-        }
-    };
-    let uptake = scan - injected;
+fn believed(uptake: Duration) -> Result<Duration, String> {
     if uptake < Duration::zero() || uptake > LONGEST_UPTAKE {
         return Err("its times of injection and scan do not fit one another".into());
     }
     Ok(uptake)
+}
+
+/// When the scan began, which decay was corrected to.
+fn classic_scan(object: &InMemDicomObject) -> Result<Moment, String> {
+    let at = |date: Tag, time: Tag| Moment::joined(&text(object, date), &text(object, time));
+    let series = at(tags::SERIES_DATE, tags::SERIES_TIME);
+    let acquisition = at(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME);
+    match (series, acquisition) {
+        (Some(series), Some(acquisition)) if series.local <= acquisition.local => Ok(series),
+        _ => Moment::of(object, GE_SCAN_DATE_TIME).ok_or_else(|| {
+            "its Series Time is after its Acquisition Time or missing, so the start of the scan is not known"
+                .into()
+        }),
+    }
+}
+
+fn classic_injection(object: &InMemDicomObject, drug: &InMemDicomObject) -> Result<Moment, String> {
+    if let Some(injected) = Moment::of(drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME) {
+        return Ok(injected);
+    }
+    let scan = classic_scan(object)?.local;
+    let time = text(drug, tags::RADIOPHARMACEUTICAL_START_TIME).parse::<DicomTime>();
+    let time = time.ok().and_then(|time| time.earliest().ok());
+    let same_day = scan
+        .date()
+        .and_time(time.ok_or("it has no Radiopharmaceutical Start Time")?);
+    // The day is not said: injection comes before the scan, also past midnight.
+    let local = if same_day > scan {
+        same_day - Duration::days(1)
+    } else {
+        same_day
+    };
+    Ok(Moment {
+        local,
+        offset: None,
+    })
+}
+
+/// What a converted image took over from classic ones, as they had it.
+fn as_classic(object: &InMemDicomObject, groups: &[&InMemDicomObject]) -> InMemDicomObject {
+    let unassigned = groups.iter().flat_map(|group| {
+        [
+            tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE,
+            tags::UNASSIGNED_SHARED_CONVERTED_ATTRIBUTES_SEQUENCE,
+        ]
+        .into_iter()
+        .filter_map(|tag| group.get(tag)?.items()?.first())
+    });
+    let places: Vec<&InMemDicomObject> = std::iter::once(object).chain(unassigned).collect();
+    let found = OF_CLASSIC
+        .iter()
+        .filter_map(|tag| places.iter().find_map(|place| place.get(*tag)));
+    let mut classic = InMemDicomObject::from_element_iter(found.cloned());
+    // Acquisition Date and Time of each image went into its frame's content.
+    let acquired = groups.iter().find_map(|group| {
+        let content = group.get(tags::FRAME_CONTENT_SEQUENCE)?.items()?.first()?;
+        Moment::of(content, tags::FRAME_ACQUISITION_DATE_TIME)
+    });
+    if let (Some(acquired), None) = (acquired, classic.get(tags::ACQUISITION_TIME)) {
+        for (tag, vr, format) in [
+            (tags::ACQUISITION_DATE, VR::DA, "%Y%m%d"),
+            (tags::ACQUISITION_TIME, VR::TM, "%H%M%S%.6f"),
+        ] {
+            let value = acquired.local.format(format).to_string();
+            classic.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        }
+    }
+    classic
 }
 
 fn number(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
@@ -128,50 +247,79 @@ fn number(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
     value.filter(|number| number.is_finite())
 }
 
-fn joined(date: &str, time: &str) -> Option<NaiveDateTime> {
-    let date = NaiveDate::parse_from_str(date, "%Y%m%d").ok()?;
-    Some(date.and_time(self::time(time)?))
+/// A time on a clock, and how far that clock is from UTC where it says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Moment {
+    local: NaiveDateTime,
+    offset: Option<FixedOffset>,
 }
 
-/// TM (PS3.5 6.2): `HHMMSS.FFFFFF`, of which all but the hour may be missing.
-fn time(text: &str) -> Option<NaiveTime> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let padded = format!("{whole:0<6}");
-    let part = |at: usize| padded.get(at..at + 2)?.parse::<u32>().ok();
-    let micro: u32 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    if whole.len() < 2 || whole.len() > 6 {
-        return None;
+impl Moment {
+    /// DT (PS3.5 6.2); `None` also where it says no hour.
+    fn of(object: &InMemDicomObject, tag: Tag) -> Option<Self> {
+        let text = text(object, tag);
+        let at = parse_datetime_partial(text.trim_matches(['\0', ' ']).as_bytes()).ok()?;
+        let local = at
+            .date()
+            .earliest()
+            .ok()?
+            .and_time(at.time()?.earliest().ok()?);
+        Some(Self {
+            local,
+            offset: at.time_zone().copied(),
+        })
     }
-    NaiveTime::from_hms_micro_opt(part(0)?, part(2)?, part(4)?.min(59), micro)
-}
 
-/// DT: date and time in one; the offset from UTC is the same for both ends and is left out.
-fn date_time(text: &str) -> Option<NaiveDateTime> {
-    let text = text.trim_matches(['\0', ' ']);
-    let local = text.split(['+', '-']).next()?;
-    joined(local.get(..8)?, local.get(8..)?)
+    /// DA and TM.
+    fn joined(date: &str, time: &str) -> Option<Self> {
+        let date: DicomDate = date.parse().ok()?;
+        let time: DicomTime = time.parse().ok()?;
+        Some(Self {
+            local: date.earliest().ok()?.and_time(time.earliest().ok()?),
+            offset: None,
+        })
+    }
+
+    /// From `earlier` to this; clocks of which one says nothing of UTC are taken for the same.
+    fn since(self, earlier: Self) -> Duration {
+        let apart = self.local - earlier.local;
+        match (self.offset, earlier.offset) {
+            (Some(here), Some(there)) => {
+                apart
+                    - Duration::seconds(i64::from(here.local_minus_utc() - there.local_minus_utc()))
+            }
+            _ => apart,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use dicom_core::value::DataSetSequence;
-    use dicom_core::{DataElement, PrimitiveValue, VR};
 
     #[test]
     fn times_are_read_as_far_as_they_are_given() {
-        assert_eq!(time("0915"), NaiveTime::from_hms_opt(9, 15, 0));
-        assert_eq!(
-            time("235959.25"),
-            NaiveTime::from_hms_micro_opt(23, 59, 59, 250_000)
-        );
-        assert_eq!(time("9"), None);
-        assert_eq!(time("99"), None);
-        assert_eq!(
-            date_time("20260102091500.00+0100"),
-            joined("20260102", "091500")
-        );
-        assert_eq!(date_time("2026"), None);
+        let at = |text: &str| {
+            let element = DataElement::new(
+                tags::DECAY_CORRECTION_DATE_TIME,
+                VR::DT,
+                PrimitiveValue::from(text),
+            );
+            let object = InMemDicomObject::from_element_iter([element]);
+            Moment::of(&object, tags::DECAY_CORRECTION_DATE_TIME)
+        };
+        let joined = |time| Moment::joined("20260102", time);
+        assert_eq!(at("202601020915"), joined("0915"));
+        assert_eq!(at("20260102235959.25"), joined("235959.250000"));
+        assert_eq!(at("2026"), None);
+        assert_eq!(joined("9"), None);
+        assert_eq!(joined("99"), None);
+        let (here, there) = (at("20260102091500.00+0100"), at("20260102091500-0500"));
+        let apart = there.unwrap().since(here.unwrap());
+        assert_eq!(apart, Duration::hours(6));
+        // One clock says nothing of UTC: it is the same one.
+        assert!(joined("091500").unwrap().since(here.unwrap()).is_zero());
     }
 
     /// 350 MBq an hour before the scan, half life two hours, 70 kg.

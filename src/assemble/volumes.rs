@@ -19,8 +19,18 @@ pub(super) struct Taken {
     /// Indices of slices in the order of the stack.
     pub(super) slices: Vec<usize>,
     pub(super) stack: Stack,
+    /// Further copies of images of the series by their headers, and what they are copies of. Whether their pixels are
+    /// the same is for whoever reads pixels.
+    pub(super) copies: Vec<CopyOf>,
     /// What was left out, in sentences for the record.
     pub(super) notes: Vec<String>,
+}
+
+/// Indices of a slice and of the one that it seems to be a copy of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopyOf {
+    pub(super) copy: usize,
+    pub(super) of: usize,
 }
 
 /// One volume of several.
@@ -38,9 +48,10 @@ pub(super) struct Part {
 /// a series that is neither is refused for what it is as a whole.
 pub(super) fn take(slices: &[SliceHeader], choice: &VolumeChoice) -> Result<Taken, AssembleError> {
     let mut notes = Vec::new();
-    let all = without_localisers(slices, without_copies(slices, &mut notes)?, &mut notes);
+    let (all, copies) = without_copies(slices, &mut notes)?;
+    let all = without_localisers(slices, all, &mut notes);
     let whole = match one_volume(slices, &all) {
-        Ok(stack) => return Ok(taken(&all, stack, notes)),
+        Ok(stack) => return Ok(taken(&all, stack, copies, notes)),
         Err(whole) => whole,
     };
     let Some(mut parts) = divide(slices, &all) else {
@@ -73,10 +84,10 @@ pub(super) fn take(slices: &[SliceHeader], choice: &VolumeChoice) -> Result<Take
         described(&parts[at])
     ));
     let part = parts.swap_remove(at);
-    Ok(taken(&part.slices, part.stack?, notes))
+    Ok(taken(&part.slices, part.stack?, copies, notes))
 }
 
-fn taken(slices: &[usize], stack: Stack, mut notes: Vec<String>) -> Taken {
+fn taken(slices: &[usize], stack: Stack, copies: Vec<CopyOf>, mut notes: Vec<String>) -> Taken {
     if stack.tilt > 0.0 {
         notes.push(format!(
             "the gantry was tilted by {:.1} degrees",
@@ -86,19 +97,20 @@ fn taken(slices: &[usize], stack: Stack, mut notes: Vec<String>) -> Taken {
     Taken {
         slices: stack.order.iter().map(|&at| slices[at]).collect(),
         stack,
+        copies,
         notes,
     }
 }
 
-/// All slices in an order that does not depend on arrival, without second copies of an instance.
+/// All slices in an order that does not depend on arrival, without second copies of an instance, and those copies.
 fn without_copies(
     slices: &[SliceHeader],
     notes: &mut Vec<String>,
-) -> Result<Vec<usize>, AssembleError> {
+) -> Result<(Vec<usize>, Vec<CopyOf>), AssembleError> {
     let mut all: Vec<usize> = (0..slices.len()).collect();
     all.sort_by(|&a, &b| numbered(&slices[a]).cmp(&numbered(&slices[b])));
     let mut first: HashMap<(&str, Option<u32>), usize> = HashMap::new();
-    let mut copies = 0;
+    let mut copies = Vec::new();
     let mut kept = Vec::with_capacity(all.len());
     for at in all {
         let slice = &slices[at];
@@ -111,21 +123,27 @@ fn without_copies(
                 first.insert((&slice.sop_instance_uid, slice.frame), at);
                 kept.push(at);
             }
-            Some(&other) if same_image(slice, &slices[other]) => copies += 1,
-            Some(_) => {
-                return Err(AssembleError::Unsupported {
-                    slice: slice.name(),
-                    reason: "another image of the series has its SOP Instance UID and lies elsewhere, so no result can refer to either".into(),
-                });
-            }
+            Some(&of) if same_image(slice, &slices[of]) => copies.push(CopyOf { copy: at, of }),
+            Some(_) => return Err(another_of_its_name(slice)),
         }
     }
-    if copies > 0 {
+    if !copies.is_empty() {
         notes.push(format!(
-            "{copies} images were there more than once and are counted once"
+            "{} images were there more than once and are counted once",
+            copies.len()
         ));
     }
-    Ok(kept)
+    Ok((kept, copies))
+}
+
+/// What is wrong with a slice that has the SOP Instance UID of another image.
+pub(super) fn another_of_its_name(slice: &SliceHeader) -> AssembleError {
+    AssembleError::Unsupported {
+        slice: slice.name(),
+        reason:
+            "another image of the series has its SOP Instance UID, so no result can refer to either"
+                .into(),
+    }
 }
 
 /// Where the scanner counts a slice.

@@ -1,6 +1,6 @@
 //! Transfer syntaxes: whatever a peer sends is kept as it came, and decodes to the voxels of the uncompressed series.
 
-use crate::support::{DrawnSeries, Node, data_set, python, root, shared_data, tool};
+use crate::support::{DrawnSeries, Node, data_set, python, recoded, root, shared_data};
 use crate::{assert_answers, dcmtk, printed, receiver, send};
 use irisnode::assemble::read_series;
 use std::path::{Path, PathBuf};
@@ -56,36 +56,11 @@ const CASES: &[Case] = &[
     (
         "JPEG 2000",
         "1.2.840.10008.1.2.4.90",
-        &["compress.py"],
+        &["recode.py", "jpeg2000-lossless"],
         "--propose-j2k-lossless",
     ),
 ];
 const HTJ2K: &str = "1.2.840.10008.1.2.4.201";
-
-/// Puts each file into another transfer syntax.
-fn convert(program: &[&str], files: &[PathBuf], folder: &Path) -> Vec<PathBuf> {
-    std::fs::create_dir_all(folder).unwrap();
-    let converted = files.iter().map(|file| {
-        let to = folder.join(file.file_name().unwrap());
-        let mut command = match program[0] {
-            "compress.py" => {
-                let mut command = std::process::Command::new(python());
-                command.arg(root().join("tests/node/compress.py"));
-                command
-            }
-            name => tool(name),
-        };
-        let output = command
-            .args(&program[1..])
-            .arg(file)
-            .arg(&to)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{program:?}: {}", printed(&output));
-        to
-    });
-    converted.collect()
-}
 
 /// The kept files of a transfer syntax.
 fn kept_in(node: &Node, transfer_syntax: &str) -> Vec<PathBuf> {
@@ -103,7 +78,7 @@ fn every_transfer_syntax_is_kept_as_received_and_decodes_to_the_same_voxels() {
     for (number, (name, syntax, program, option)) in CASES.iter().enumerate() {
         let plain = DrawnSeries::new(&format!("{UID}.{number}"), 10..13)
             .write(&folder.path().join(format!("plain {name}")));
-        let files = convert(program, &plain, &folder.path().join(name));
+        let files = recoded(program, &plain, &folder.path().join(name));
         let expected = read_series(&plain).unwrap().volume;
 
         // DCMTK writes the data set anew as it sends it; its values stay.
@@ -161,9 +136,11 @@ fn htj2k_as_openjph_writes_it_decodes_to_the_same_voxels() {
     let node = receiver().start();
     let folder = tempfile::tempdir().unwrap();
     let plain = DrawnSeries::new(UID, 10..13).write(&folder.path().join("plain"));
-    let modules = root().join(".deps/node");
-    let program = ["compress.py", "--htj2k", modules.to_str().unwrap()];
-    let files = convert(&program, &plain, &folder.path().join("htj2k"));
+    let files = recoded(
+        &["recode.py", "htj2k"],
+        &plain,
+        &folder.path().join("htj2k"),
+    );
 
     // DCMTK's storescu knows no HTJ2K; ours sends the bytes as they are.
     send(&node, &files);
@@ -180,8 +157,8 @@ fn a_code_stream_that_ends_too_soon_is_kept_and_its_job_says_so() {
     let node = receiver().rule("any CT", crate::ANY_CT).start();
     let folder = tempfile::tempdir().unwrap();
     let plain = DrawnSeries::new(UID, 10..13).write(&folder.path().join("plain"));
-    let damaged = ["compress.py", "--damaged-htj2k"];
-    let files = convert(&damaged, &plain, &folder.path().join("htj2k"));
+    let damaged = ["recode.py", "htj2k-damaged"];
+    let files = recoded(&damaged, &plain, &folder.path().join("htj2k"));
 
     send(&node, &files);
 

@@ -7,10 +7,14 @@ slices in the order they were drawn) and its voxels in FOLDER/NAME.VOLUME.raw (f
 """
 
 import json
+import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+from highdicom.legacy import LegacyConvertedEnhancedPETImage
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -150,7 +154,7 @@ def item(**attributes):
     return d
 
 
-def enhanced(name, volumes, modality, slope=lambda k: 1.0, intercept=0.0, bits=12, frame_type="M", tell=lambda v: {}, dimension=None):
+def enhanced(name, volumes, modality, slope=lambda k: 1.0, intercept=0.0, bits=12, frame_type="M", tell=lambda v: {}, dimension=None, change=lambda d: None):
     """All slices of all volumes as frames of one instance, in an order that says nothing."""
     global series_number
     series_number += 1
@@ -190,6 +194,7 @@ def enhanced(name, volumes, modality, slope=lambda k: 1.0, intercept=0.0, bits=1
     )
     d.NumberOfFrames = len(frames)
     pixels(d, np.stack([volumes[v].stored[k] for v, k in frames]), bits, False)
+    change(d)
     save(d, out / name / "all.dcm")
     known(name, volumes, [np.stack([s * slope(k) + intercept for k, s in enumerate(v.stored)]) for v in volumes])
 
@@ -214,6 +219,34 @@ def pet(d, v, k):
     d.RadiopharmaceuticalInformationSequence = Sequence(
         [item(RadiopharmaceuticalStartTime="091500.00", RadionuclideTotalDose="3.5e8", RadionuclideHalfLife="6586.2")]
     )
+
+
+def tracer(d, unit, slope):
+    """What an Enhanced PET image says of its units: injected at half past eleven at night, scanned an hour later."""
+    d.CountsSource, d.DecayCorrected, d.AttenuationCorrected = "EMISSION", "YES", "YES"
+    d.DecayCorrectionDateTime = "20260103003000.000"
+    d.PatientWeight = "70"
+    d.RadiopharmaceuticalInformationSequence = Sequence(
+        [item(RadiopharmaceuticalStartDateTime="20260102233000", RadionuclideTotalDose="3.5e8", RadionuclideHalfLife="6586.2")]
+    )
+    code = item(CodeValue=unit, CodingSchemeDesignator="UCUM", CodeMeaning=unit)
+    mapping = item(RealWorldValueSlope=slope, RealWorldValueIntercept=0.0, LUTLabel="values", MeasurementUnitsCodeSequence=Sequence([code]))
+    mapping.add_new("RealWorldValueFirstValueMapped", "US", 0)
+    mapping.add_new("RealWorldValueLastValueMapped", "US", 4095)
+    d.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence = Sequence([mapping])
+
+
+def convert(name, to):
+    """The classic PET series as highdicom makes one legacy converted enhanced image of it."""
+    slices = [dcmread(file) for file in sorted((out / name).glob("*.dcm"))]
+    with warnings.catch_warnings():
+        # Of a patient's name that is one word.
+        warnings.simplefilter("ignore")
+        whole = LegacyConvertedEnhancedPETImage(slices, f"{ROOT}.6.1", 1, f"{ROOT}.6.2", 1)
+    (out / to).mkdir()
+    whole.save_as(out / to / "all.dcm")
+    for known in out.glob(f"{name}.*"):
+        shutil.copy(known, out / known.name.replace(name, to))
 
 
 def lut(d, k):
@@ -298,6 +331,14 @@ def main():
     enhanced("enhanced-mr-times", [Volume(CORONAL), Volume(CORONAL)], "MR", tell=time, dimension=(0x00209128, 0x00209111))
     classic("ct-high-bit", [Volume()], change=in_high_bits)
     classic("ct-high-bit-rle", [Volume()], change=lambda d, k: (in_high_bits(d, k), run_lengths(d)), syntax=RLELossless)
+    # What the scanner's own rescaling says has no unit here; the mapping has.
+    enhanced("enhanced-pt-activity", [Volume(AXIAL)], "PT", change=lambda d: tracer(d, "Bq/ml", 2.5))
+    enhanced("enhanced-pt-suv", [Volume(AXIAL)], "PT", change=lambda d: tracer(d, "{SUVbw}g/ml", 0.001))
+    enhanced("enhanced-pt-uncorrected", [Volume(AXIAL)], "PT", change=lambda d: (tracer(d, "Bq/ml", 2.5), setattr(d, "AttenuationCorrected", "NO")))
+    classic("pt-to-convert", [Volume(AXIAL, high=30000)], "PT", slope=slopes, intercept=0, bits=16, signed=True, tell=pet)
+    convert("pt-to-convert", "enhanced-pt-converted")
+    # Large enough for the levels of a wavelet transform.
+    enhanced("enhanced-ct-large", [Volume(size=(96, 80, 4))], "CT", intercept=-1024)
 
 
 main()

@@ -8,6 +8,7 @@
 )]
 
 mod dcm2niix;
+mod lossy;
 mod real;
 mod road;
 #[path = "../support/mod.rs"]

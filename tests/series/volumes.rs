@@ -1,7 +1,9 @@
 //! One volume or several: which is taken, and what the record says.
 
-use crate::support::tool;
+use crate::support::recoded;
 use crate::{DRAWN, assert_is, files, meant, read};
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
 use irisnode::assemble::read_series;
 
 /// Series of one volume, and what their values are in.
@@ -54,13 +56,39 @@ fn pet_values_are_suv_by_body_weight_where_that_follows_from_the_header() {
     assert_is("pt-activity", &series, &meant("pt-activity")[0], factor);
     assert_eq!(series.unit, "SUVbw");
     assert_eq!(series.notes, ["values are SUV by body weight, g/ml"]);
-    let raw = read("enhanced-pt", "fullest").unwrap();
-    assert_eq!(
-        raw.notes,
-        [
-            "values are as the scanner gave them (US), for SUV does not follow from the header: Corrected Image does not list ATTN"
-        ]
-    );
+}
+
+#[test]
+fn pet_in_many_frames_is_suv_too_by_its_mapping_to_the_world_or_by_what_it_was_converted_from() {
+    let left = 3.5e8 * (-3600.0 / 6586.2_f64).exp2();
+    for (name, factor) in [
+        // Its stored values are thousandths of SUV.
+        ("enhanced-pt-suv", 0.001),
+        ("enhanced-pt-activity", 2.5 * 70_000.0 / left),
+        // By highdicom, of classic images.
+        ("enhanced-pt-converted", 70_000.0 / left),
+    ] {
+        let series = read(name, "only").unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_is(name, &series, &meant(name)[0], factor);
+        assert_eq!(series.unit, "SUVbw", "{name}");
+    }
+    for (name, why) in [
+        (
+            "enhanced-pt",
+            "no Real World Value Mapping gives its values in Bq/ml or as SUV",
+        ),
+        (
+            "enhanced-pt-uncorrected",
+            "its Attenuation Corrected is not YES",
+        ),
+    ] {
+        let series = read(name, "only").unwrap();
+        assert_is(name, &series, &meant(name)[0], 1.0);
+        let said = format!(
+            "values are as the scanner gave them (US), for SUV does not follow from the header: {why}"
+        );
+        assert_eq!(series.notes, [said], "{name}");
+    }
 }
 
 /// A series of several volumes: how each is asked for, in the order they were drawn, and what tells them apart.
@@ -151,18 +179,32 @@ fn a_file_that_is_there_twice_counts_once_and_another_image_of_its_name_is_refus
         ["1 images were there more than once and are counted once"]
     );
 
-    let mut object = dicom_object::open_file(&copy).unwrap();
-    object.put(dicom_core::DataElement::new(
-        dicom_dictionary_std::tags::IMAGE_POSITION_PATIENT,
-        dicom_core::VR::DS,
-        dicom_core::PrimitiveValue::from("0\\0\\0"),
-    ));
-    object.write_to_file(&copy).unwrap();
-    let error = read_series(&all).unwrap_err().to_string();
-    assert!(
-        error.contains("another image of the series has its SOP Instance UID"),
-        "{error}"
-    );
+    // The same lossless pixels in another transfer syntax are the same image.
+    let run_lengths = folder.path().join("RLE");
+    all[7] = recoded(&["dcmcrle"], &[copy.clone()], &run_lengths).remove(0);
+    assert!(read_series(&all).is_ok());
+
+    all[7] = copy.clone();
+    let plain = dicom_object::open_file(&copy).unwrap();
+    for element in [
+        DataElement::new(
+            tags::IMAGE_POSITION_PATIENT,
+            VR::DS,
+            PrimitiveValue::from("0\\0\\0"),
+        ),
+        DataElement::new(
+            tags::PIXEL_DATA,
+            VR::OW,
+            PrimitiveValue::U16(vec![7; 20 * 16].into()),
+        ),
+    ] {
+        let mut object = plain.clone();
+        object.put(element);
+        object.write_to_file(&copy).unwrap();
+        let error = read_series(&all).unwrap_err().to_string();
+        let said = "another image of the series has its SOP Instance UID";
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
@@ -177,19 +219,12 @@ fn frames_of_an_enhanced_image_are_decoded_from_every_transfer_syntax() {
         ("JPEG lossless", &["dcmcjpeg", "+e1"]),
         ("JPEG-LS", &["dcmcjpls"]),
     ] {
-        let file = folder.path().join(name);
-        let made = tool(program[0])
-            .args(&program[1..])
-            .arg(&plain)
-            .arg(&file)
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&made.stderr)
+        let file = recoded(
+            program,
+            std::slice::from_ref(&plain),
+            &folder.path().join(name),
         );
-        let series = read_series(&[file]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let series = read_series(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_is(name, &series, &meant("enhanced-ct")[0], 1.0);
     }
 }

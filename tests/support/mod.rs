@@ -19,6 +19,7 @@ pub mod http;
 mod node;
 mod orthanc;
 mod process;
+mod recoded;
 
 pub use authority::{Authority, Holder};
 pub use dicom_file::{CtSlice, data_set};
@@ -26,6 +27,7 @@ pub use drawn_series::DrawnSeries;
 pub use node::{Node, NodeSetup, PATIENCE, TASK};
 pub use orthanc::Orthanc;
 pub use process::{Running, free_port, wait_until};
+pub use recoded::recoded;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
