@@ -3,6 +3,7 @@
 //! `tests/README.md` holds it, and a verdict that changes fails; `make conformance` writes it anew, with the versions.
 
 use crate::objects::{Object, objects};
+use crate::report;
 use crate::support::{dciodvfy, python, root, tool};
 use irisnode::encode::SegObject;
 use serde_json::Value;
@@ -28,7 +29,7 @@ const READERS: [&str; 9] = [
 const RIGHT: &str = "✓";
 
 /// Nothing where a reader is content, else what it says.
-type Verdicts = BTreeMap<String, String>;
+pub type Verdicts = BTreeMap<String, String>;
 
 fn seg_in(folder: &Path) -> PathBuf {
     folder.join("seg.dcm")
@@ -39,18 +40,19 @@ fn line_with<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     text.lines().find(|line| line.contains(word))
 }
 
-fn by_dciodvfy(folder: &Path) -> String {
-    let report = dciodvfy().arg(seg_in(folder)).output().unwrap();
+/// No error in an object that it knows as an `iod`.
+pub fn by_dciodvfy(file: &Path, iod: &str) -> String {
+    let report = dciodvfy().arg(file).output().unwrap();
     let report = String::from_utf8_lossy(&report.stderr).into_owned();
     match line_with(&report, "Error") {
         Some(error) => error.to_owned(),
-        None if report.lines().any(|line| line == "Segmentation") => String::new(),
+        None if report.lines().any(|line| line == iod) => String::new(),
         None => "does not know the object".into(),
     }
 }
 
-fn by_dcmtk(program: &str, folder: &Path) -> String {
-    let read = tool(program).arg(seg_in(folder)).output().unwrap();
+pub fn by_dcmtk(program: &str, file: &Path) -> String {
+    let read = tool(program).arg(file).output().unwrap();
     let said = String::from_utf8_lossy(&read.stderr);
     match line_with(&said, "E:") {
         Some(error) => error.to_owned(),
@@ -133,9 +135,12 @@ fn verdicts(objects: &[Object], folder: &Path) -> Vec<Verdicts> {
     let read = objects.iter().zip(&folders).zip(python).zip(node);
     read.map(|(((object, folder), mut verdicts), node)| {
         verdicts.extend(node);
-        verdicts.insert("dciodvfy".into(), by_dciodvfy(folder));
+        verdicts.insert(
+            "dciodvfy".into(),
+            by_dciodvfy(&seg_in(folder), "Segmentation"),
+        );
         for program in ["dcmdump", "dcm2xml"] {
-            verdicts.insert(program.into(), by_dcmtk(program, folder));
+            verdicts.insert(program.into(), by_dcmtk(program, &seg_in(folder)));
         }
         verdicts.insert("irisnode".into(), by_irisnode(object, folder));
         verdicts
@@ -144,14 +149,14 @@ fn verdicts(objects: &[Object], folder: &Path) -> Vec<Verdicts> {
 }
 
 /// The table, and below it the reasons, numbered.
-fn table(objects: &[Object], verdicts: &[Verdicts]) -> String {
-    let mut text = format!("| object | {} |\n", READERS.join(" | "));
-    writeln!(text, "|---|{}", ":-:|".repeat(READERS.len())).unwrap();
+fn table(readers: &[&str], rows: &[(&str, Verdicts)]) -> String {
+    let mut text = format!("| object | {} |\n", readers.join(" | "));
+    writeln!(text, "|---|{}", ":-:|".repeat(readers.len())).unwrap();
     let mut reasons: Vec<String> = Vec::new();
-    for (object, verdicts) in objects.iter().zip(verdicts) {
-        write!(text, "| {} |", object.name).unwrap();
-        for reader in READERS {
-            let said = &verdicts[reader];
+    for (name, verdicts) in rows {
+        write!(text, "| {name} |").unwrap();
+        for reader in readers {
+            let said = &verdicts[*reader];
             if said.is_empty() {
                 write!(text, " {RIGHT} |").unwrap();
                 continue;
@@ -174,6 +179,7 @@ fn table(objects: &[Object], verdicts: &[Verdicts]) -> String {
 }
 
 const BEGIN: &str = "<!-- verdicts: written by `make conformance` -->\n";
+const REPORTS: &str = "\nMeasurement reports, of which highdicom must find each segment's volume, finding, side, tracking and reference, and dcmqi the volumes:\n\n";
 const VERSIONS: &str = "<!-- versions -->\n";
 const END: &str = "<!-- end of verdicts -->\n";
 
@@ -181,7 +187,10 @@ const END: &str = "<!-- end of verdicts -->\n";
 fn everyone_finds_every_voxel_as_the_table_says() {
     let objects = objects();
     let folder = tempfile::tempdir().unwrap();
-    let found = table(&objects, &verdicts(&objects, folder.path()));
+    let names = objects.iter().map(|object| object.name);
+    let rows: Vec<_> = names.zip(verdicts(&objects, folder.path())).collect();
+    let reports = report::verdicts();
+    let found = [table(&READERS, &rows), table(&report::READERS, &reports)].join(REPORTS);
     let path = root().join("tests/README.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("the mark where it begins");
