@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Instances are arriving.
     Received,
@@ -64,6 +65,17 @@ impl JobState {
             Self::Skipped => "skipped",
         }
     }
+}
+
+/// Which jobs are listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Listing {
+    /// So many at most.
+    pub most: i64,
+    /// Older than the job of this number.
+    pub before: Option<i64>,
+    /// In this state.
+    pub state: Option<JobState>,
 }
 
 /// A job ready for its next step.
@@ -463,27 +475,36 @@ impl Archive {
         Ok(())
     }
 
-    /// The latest jobs, newest first.
-    pub async fn jobs(&self, most: i64) -> Result<Vec<JobSummary>, ArchiveError> {
-        let query = format!("{SUMMARIES} ORDER BY jobs.id DESC LIMIT ?");
+    /// Jobs, newest first.
+    pub async fn jobs(&self, listing: Listing) -> Result<Vec<JobSummary>, ArchiveError> {
+        let query = format!(
+            "{SUMMARIES} WHERE jobs.id < ifnull(?, jobs.id + 1) AND jobs.state = ifnull(?, jobs.state)
+             ORDER BY jobs.id DESC LIMIT ?"
+        );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(query))
-            .bind(most)
+            .bind(listing.before)
+            .bind(listing.state.map(JobState::as_str))
+            .bind(listing.most)
             .fetch_all(&self.pool)
             .await?)
     }
 
-    /// What the series of the latest jobs are called, by job: Series Description (0008,103E), as it is catalogued; none of
+    /// What the series of these jobs are called, by job: Series Description (0008,103E), as it is catalogued; none of
     /// a series without one. It may name a patient.
-    pub async fn descriptions(&self, most: i64) -> Result<HashMap<i64, String>, ArchiveError> {
+    pub async fn descriptions(
+        &self,
+        jobs: &[JobSummary],
+    ) -> Result<HashMap<i64, String>, ArchiveError> {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT latest.id, series_description
-             FROM (SELECT id, series FROM jobs ORDER BY id DESC LIMIT ?) AS latest
-             JOIN series ON series.id = latest.series
+            "SELECT jobs.id, series_description
+             FROM jobs
+             JOIN series ON series.id = jobs.series
              JOIN studies ON studies.study_uid = series.study_uid
              JOIN study_series ON study_series.study = studies.id AND study_series.series_uid = series.series_uid
-             WHERE series_description IS NOT NULL",
+             WHERE jobs.id IN (SELECT value FROM json_each(?)) AND series_description IS NOT NULL",
         )
-        .bind(most)
+        .bind(serde_json::json!(ids).to_string())
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().collect())

@@ -60,7 +60,9 @@ pub use header::read_header;
 pub use history::Arrived;
 pub use incoming_file::{Acceptance, IncomingFile, NotTaken, Uids};
 pub use intervention::{DeliveryRecord, Refused};
-pub use jobs::{Found, Job, JobState, JobSummary, KEPT_HERE, NewResult, RuleWithoutResult};
+pub use jobs::{
+    Found, Job, JobState, JobSummary, KEPT_HERE, Listing, NewResult, RuleWithoutResult,
+};
 pub use lives::JobTimes;
 pub use notices::{Notice, Standing};
 pub use part10::{Beginning, Meta, beginning};

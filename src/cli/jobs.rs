@@ -3,7 +3,7 @@
 use super::config_arg::ConfigArg;
 use super::peer_args::runtime;
 use super::table::table;
-use crate::archive::{Archive, JobSummary, Refused};
+use crate::archive::{Archive, JobState, JobSummary, Listing, Refused};
 use chrono::{DateTime, Local};
 use miette::{IntoDiagnostic, miette};
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::path::Path;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   irisnode jobs --config irisnode.toml
+  irisnode jobs --config irisnode.toml --state failed
   irisnode jobs --config irisnode.toml --most 500 --json
   irisnode jobs show 12 --config irisnode.toml
   irisnode jobs retry 12 --config irisnode.toml
@@ -27,6 +28,12 @@ pub struct Args {
     /// How many, the newest first.
     #[arg(long, value_name = "N", default_value_t = 50)]
     most: i64,
+    /// Only those in this state.
+    #[arg(long, value_name = "STATE", value_enum)]
+    state: Option<JobState>,
+    /// Only those older than the job of this number.
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -127,11 +134,18 @@ pub fn run(args: Args) -> miette::Result<()> {
             return runtime()?.block_on(decide(data, Review::Discard { held, reason }));
         }
     }
+    let listing = Listing {
+        most: args.most,
+        before: args.before,
+        state: args.state,
+    };
     let jobs = runtime()?
-        .block_on(async { Archive::open_index(data).await?.jobs(args.most).await })
+        .block_on(async { Archive::open_index(data).await?.jobs(listing).await })
         .into_diagnostic()?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&jobs).into_diagnostic()?);
+    } else if jobs.is_empty() && (args.before, args.state) != (None, None) {
+        println!("there is no such job");
     } else if jobs.is_empty() {
         println!("no series has arrived yet");
     } else {
@@ -168,8 +182,7 @@ fn explain(job: i64, done: Result<(), Refused>) -> miette::Result<()> {
 
 async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
     let archive = Archive::open_index(data).await.into_diagnostic()?;
-    let jobs = archive.jobs(i64::MAX).await.into_diagnostic()?;
-    let Some(summary) = jobs.into_iter().find(|summary| summary.id == job) else {
+    let Some((summary, _)) = archive.job(job).await.into_diagnostic()? else {
         return explain(job, Err(Refused::NoSuchJob));
     };
     let deliveries = archive.deliveries(job).await.into_diagnostic()?;

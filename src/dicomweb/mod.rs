@@ -8,6 +8,8 @@ mod access;
 mod body;
 mod bulkdata;
 mod data_sets;
+mod drawing;
+mod film;
 mod frames;
 mod instances;
 mod json;

@@ -1,9 +1,12 @@
-//! WADO-RS: images for people (PS3.18 section 10.4.1.1.3): a frame through its window, as JPEG or PNG; and thumbnails.
+//! WADO-RS: images for people (PS3.18 section 10.4.1.1.3): frames through their window, one by one or as a film; and
+//! thumbnails.
 
 use super::Shared;
 use super::body::{Boundary, streamed, typed};
+use super::drawing::{GIF, MEDIA_TYPES, Style, Wish, no_image};
+use super::film::Film;
 use super::frames::Listed;
-use super::media::{self, takes};
+use super::media::{self, MediaType, takes};
 use super::refused::Refused;
 use super::resource::{Named, url_of};
 use crate::archive::StoredInstance;
@@ -12,37 +15,12 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
-use dicom_pixeldata::{
-    ConvertOptions, DecodedPixelData, VoiLutFunction, VoiLutOption, WindowLevel,
-    WindowLevelTransform,
-};
-use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
-use std::io::{self, Cursor};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is rendered is given as.
-const MEDIA_TYPES: [&str; 2] = ["image/jpeg", "image/png"];
 /// Side of a thumbnail, pixels, where the URL says nothing.
 const THUMBNAIL: u32 = 128;
-/// Quality of a JPEG, where the URL says nothing.
-const QUALITY: u8 = 90;
-/// Longest side that is asked for, pixels.
-const LONGEST_SIDE: u32 = 4096;
-
-/// The parameters of rendering (PS3.18 section 8.3.5).
-#[derive(Debug, Default, serde::Deserialize)]
-pub(super) struct Wish {
-    accept: Option<String>,
-    /// Center, width, function.
-    window: Option<String>,
-    /// Width and height of the whole.
-    viewport: Option<String>,
-    quality: Option<u8>,
-}
 
 /// `…/rendered` of a study, a series or an instance: a picture, or one for each frame of each image.
 pub(super) async fn retrieve(
@@ -64,15 +42,61 @@ pub(super) async fn retrieve(
         [one] => Some(shared.frames(one.file.clone()).await?),
         _ => None,
     };
-    match alone.filter(|frames| frames.count() == 1) {
-        Some(frames) => answer(&shared, frames, 1, &wish, &headers).await,
-        None if accepted.iter().any(|range| range.name == "*/*") => {
+    match alone {
+        Some(frames) if frames.count() == 1 => answer(&shared, frames, 1, &wish, &headers).await,
+        Some(frames) if takes_film(&accepted) => {
+            let all = (1..=frames.count()).collect();
+            film(shared, frames, all, wish.style(GIF)?).await
+        }
+        _ if accepted.iter().any(|range| range.name == "*/*") => {
             parts(shared, stored, wish.style(MEDIA_TYPES[0])?, &headers).await
         }
-        None => Err(Refused::not_acceptable(
-            "there is more than one picture here, and films are not made: ask for multipart/related; type=\"image/jpeg\" or \"image/png\", or for /frames/1/rendered of an instance",
+        _ => Err(Refused::not_acceptable(
+            "there is more than one picture here: ask for multipart/related; type=\"image/jpeg\", \"image/png\" or \"image/gif\", of an instance of several frames for a film as image/gif, or for /frames/1/rendered",
         )),
     }
+}
+
+/// Whether several frames may come as one animated picture.
+fn takes_film(accepted: &[MediaType]) -> bool {
+    let mut ranges = accepted.iter();
+    ranges.any(|range| range.name != "*/*" && takes(&range.name, GIF))
+}
+
+/// Frames of an instance, one after the other in one animated picture.
+async fn film(
+    shared: Arc<Shared>,
+    frames: Arc<StoredFrames>,
+    numbers: Vec<u32>,
+    style: Style,
+) -> Result<Response, Refused> {
+    let place = shared.place().await?;
+    let mut numbers = numbers.into_iter();
+    let number = numbers.next().ok_or_else(no_image)?;
+    // While a refusal can still be said.
+    let at = Arc::clone(&frames);
+    let begin = move || Film::begin(at.attributes(), &style.picture(&at, number)?);
+    let mut film = shared.work(begin).await??;
+    let body = streamed(move |out| async move {
+        let _place = place;
+        for number in numbers {
+            out.send(film.written()).await?;
+            let at = Arc::clone(&frames);
+            let add = move || {
+                film.add(&style.picture(&at, number)?)?;
+                Ok::<_, Refused>(film)
+            };
+            film = match shared.work(add).await.and_then(|added| added) {
+                Ok(film) => film,
+                Err(refused) => return out.fail(io::Error::other(refused.sentence)).await,
+            };
+        }
+        match film.end() {
+            Ok(last) => out.send(last).await,
+            Err(refused) => out.fail(io::Error::other(refused.sentence)).await,
+        }
+    });
+    Ok(typed(GIF, body))
 }
 
 /// A part for each frame that is a picture; what is none (a report, say) is passed over, as long as there is one at all.
@@ -157,7 +181,7 @@ impl Pictures {
     }
 }
 
-/// `…/frames/{list}/rendered`, of one frame.
+/// `…/frames/{list}/rendered`: a picture of one frame, or a film of several.
 pub(super) async fn frame(
     State(shared): State<Arc<Shared>>,
     Path(named): Path<Named>,
@@ -167,10 +191,14 @@ pub(super) async fn frame(
 ) -> Result<Response, Refused> {
     let one = named.one(&shared).await?;
     let frames = shared.frames(one.file).await?;
-    match listed.numbers(frames.count())?.as_slice() {
+    let numbers = listed.numbers(frames.count())?;
+    match numbers.as_slice() {
         [number] => answer(&shared, frames, *number, &wish, &headers).await,
+        _ if takes_film(&media::accepted(&headers, wish.accept.as_deref())) => {
+            film(shared, frames, numbers, wish.style(GIF)?).await
+        }
         _ => Err(Refused::not_acceptable(
-            "films are not made here: ask for one frame",
+            "several frames are rendered as a film, image/gif: ask for that, or for one frame",
         )),
     }
 }
@@ -205,174 +233,10 @@ async fn answer(
             .find(|media_type| takes(&range.name, media_type))
     });
     let media_type = media_type.ok_or_else(|| {
-        Refused::not_acceptable("what is rendered is given as image/jpeg or image/png")
+        Refused::not_acceptable("what is rendered is given as image/jpeg, image/png or image/gif")
     })?;
     let style = wish.style(media_type)?;
     let _place = shared.place().await?;
     let bytes = shared.work(move || style.drawn(&frames, number)).await??;
     Ok(typed(media_type, bytes))
-}
-
-/// How a frame is drawn.
-#[derive(Clone, Copy)]
-struct Style {
-    media_type: &'static str,
-    window: Option<(WindowLevel, VoiLutFunction)>,
-    viewport: Option<[u32; 2]>,
-    quality: u8,
-}
-
-impl Wish {
-    fn style(&self, media_type: &'static str) -> Result<Style, Refused> {
-        let quality = self.quality.unwrap_or(QUALITY);
-        if !(1..=100).contains(&quality) {
-            return Err(Refused::bad_request("quality is a number from 1 to 100"));
-        }
-        Ok(Style {
-            media_type,
-            window: self.window.as_deref().map(window).transpose()?,
-            viewport: self.viewport.as_deref().map(viewport).transpose()?,
-            quality,
-        })
-    }
-}
-
-impl Style {
-    /// The encoded picture of a frame.
-    fn drawn(&self, frames: &StoredFrames, number: u32) -> Result<Vec<u8>, Refused> {
-        let mut image = draw(frames, number, self.window)?;
-        if let Some([width, height]) = self.viewport {
-            image = image.thumbnail(width, height);
-        }
-        encode(&image, self.media_type, self.quality)
-    }
-}
-
-/// `center,width[,function]`.
-fn window(text: &str) -> Result<(WindowLevel, VoiLutFunction), Refused> {
-    let wrong = || {
-        Refused::bad_request("window is center,width and perhaps linear, linear-exact or sigmoid")
-    };
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let (center, width, function) = match parts.as_slice() {
-        [center, width] => (center, width, "linear"),
-        [center, width, function] => (center, width, *function),
-        _ => return Err(wrong()),
-    };
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let center = number(center).ok_or_else(wrong)?;
-    let width = number(width)
-        .filter(|width| *width >= 1.0)
-        .ok_or_else(wrong)?;
-    let function = match function {
-        "linear" => VoiLutFunction::Linear,
-        "linear-exact" => VoiLutFunction::LinearExact,
-        "sigmoid" => VoiLutFunction::Sigmoid,
-        _ => return Err(wrong()),
-    };
-    Ok((WindowLevel { width, center }, function))
-}
-
-/// `width,height`; a part of the image cannot be asked for.
-fn viewport(text: &str) -> Result<[u32; 2], Refused> {
-    let sides: Result<Vec<u32>, _> = text.split(',').map(|side| side.trim().parse()).collect();
-    match sides.as_deref() {
-        Ok([width, height])
-            if (1..=LONGEST_SIDE).contains(width) && (1..=LONGEST_SIDE).contains(height) =>
-        {
-            Ok([*width, *height])
-        }
-        _ => Err(Refused::bad_request(format!(
-            "viewport is width,height, up to {LONGEST_SIDE} pixels; parts of an image are not rendered"
-        ))),
-    }
-}
-
-fn draw(
-    frames: &StoredFrames,
-    number: u32,
-    window: Option<(WindowLevel, VoiLutFunction)>,
-) -> Result<DynamicImage, Refused> {
-    let side = |tag: Tag| frames.attributes().get(tag)?.to_int::<u32>().ok();
-    let size = side(tags::COLUMNS).zip(side(tags::ROWS));
-    let (width, height) = size.ok_or_else(no_image)?;
-    if side(tags::BITS_ALLOCATED) == Some(1) {
-        let bits = frames.stored(number)?;
-        let grey = (0..width as usize * height as usize).map(|at| {
-            bits.get(at / 8)
-                .map_or(0, |byte| (byte >> (at % 8) & 1) * 255)
-        });
-        let image = GrayImage::from_raw(width, height, grey.collect());
-        return image.map(DynamicImage::ImageLuma8).ok_or_else(no_image);
-    }
-    let image = frames.with_decoded(number, |decoded| pixels(decoded, window))?;
-    image.ok_or_else(no_image)
-}
-
-fn pixels(
-    decoded: &DecodedPixelData<'_>,
-    window: Option<(WindowLevel, VoiLutFunction)>,
-) -> Result<Option<DynamicImage>, String> {
-    let (width, height) = (decoded.columns(), decoded.rows());
-    let photometric = decoded.photometric_interpretation().to_string();
-    if decoded.samples_per_pixel() == 3 && decoded.bits_allocated() == 8 {
-        let data = decoded.frame_data(0).map_err(|error| error.to_string())?;
-        let is_drawn = photometric.trim() == "RGB";
-        let image = RgbImage::from_raw(width, height, data.to_vec());
-        return Ok(image.filter(|_| is_drawn).map(DynamicImage::ImageRgb8));
-    }
-    if decoded.samples_per_pixel() != 1 || !photometric.starts_with("MONOCHROME") {
-        return Ok(None);
-    }
-    let options = ConvertOptions::new().with_voi_lut(VoiLutOption::Identity);
-    let values: Vec<f32> = decoded
-        .to_vec_frame_with_options(0, &options)
-        .map_err(|error| error.to_string())?;
-    let (window, function) = window
-        .or_else(|| own_window(decoded))
-        .unwrap_or_else(|| (whole_range(&values), VoiLutFunction::LinearExact));
-    let transform = WindowLevelTransform::new(function, window);
-    let grey = values
-        .iter()
-        .map(|value| transform.apply(f64::from(*value), 255.0).round() as u8);
-    let mut grey: Vec<u8> = grey.collect();
-    if photometric.trim() == "MONOCHROME1" {
-        grey.iter_mut().for_each(|value| *value = 255 - *value);
-    }
-    Ok(GrayImage::from_raw(width, height, grey).map(DynamicImage::ImageLuma8))
-}
-
-/// The first window that the instance names, where it is one.
-fn own_window(decoded: &DecodedPixelData<'_>) -> Option<(WindowLevel, VoiLutFunction)> {
-    let window = *decoded.window().ok()??.first()?;
-    let functions = decoded.voi_lut_function().ok().flatten();
-    let function = functions.and_then(|functions| functions.first().copied());
-    (window.width >= 1.0).then_some((window, function.unwrap_or_default()))
-}
-
-/// From the lowest value to the highest.
-fn whole_range(values: &[f32]) -> WindowLevel {
-    let finite = values.iter().copied().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f32::MAX, f32::MIN), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-    WindowLevel {
-        width: f64::from((high - low).max(f32::MIN_POSITIVE)),
-        center: f64::from((low + high) / 2.0),
-    }
-}
-
-fn no_image() -> Refused {
-    Refused::not_acceptable("the instance has no image that is rendered here")
-}
-
-fn encode(image: &DynamicImage, media_type: &str, quality: u8) -> Result<Vec<u8>, Refused> {
-    let mut bytes = Cursor::new(Vec::new());
-    let encoded = match media_type {
-        "image/png" => image.write_to(&mut bytes, ImageFormat::Png),
-        _ => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)),
-    };
-    encoded.map_err(|_| Refused::not_acceptable("the image cannot be encoded"))?;
-    Ok(bytes.into_inner())
 }

@@ -2,8 +2,8 @@
 
 use super::access::Reader;
 use super::{Shared, layout};
-use crate::archive::{Counts, JobSummary};
-use axum::extract::State;
+use crate::archive::{Counts, JobState, JobSummary, Listing};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Local, Utc};
@@ -11,25 +11,65 @@ use maud::{Markup, html};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Jobs shown, the newest.
-const MOST: i64 = 200;
+/// Jobs on a page.
+const MOST: i64 = 100;
+
+/// What a reader asks for.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(super) struct Asked {
+    /// Jobs in this state only.
+    state: Option<JobState>,
+    /// Jobs older than this one.
+    before: Option<i64>,
+}
+
+impl Asked {
+    fn listing(&self) -> Listing {
+        Listing {
+            most: MOST,
+            before: self.before,
+            state: self.state,
+        }
+    }
+
+    /// The URL of the jobs before one.
+    fn older(&self, before: i64) -> String {
+        match self.state {
+            Some(state) => format!("/?state={}&before={before}", state.as_str()),
+            None => format!("/?before={before}"),
+        }
+    }
+
+    /// The URL without an end.
+    fn newest(&self) -> String {
+        match self.state {
+            Some(state) => format!("/?state={}", state.as_str()),
+            None => "/".into(),
+        }
+    }
+}
 
 /// The page.
-pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> Response {
+pub(super) async fn page(
+    State(shared): State<Arc<Shared>>,
+    Query(asked): Query<Asked>,
+    reader: Reader,
+) -> Response {
     let read = async {
         let counts = shared.archive.counts().await?;
-        let jobs = shared.archive.jobs(MOST).await?;
+        let jobs = shared.archive.jobs(asked.listing()).await?;
         // What a series is called may name its patient: for those who may see patients.
         let descriptions = match &reader.0 {
-            Some(_) => shared.archive.descriptions(MOST).await?,
+            Some(_) => shared.archive.descriptions(&jobs).await?,
             None => HashMap::new(),
         };
         Ok::<_, crate::archive::ArchiveError>((counts, jobs, descriptions))
     };
     let (status, main) = match read.await {
-        Ok((counts, jobs, descriptions)) => {
-            (StatusCode::OK, content(&counts, &jobs, &descriptions))
-        }
+        Ok((counts, jobs, descriptions)) => (
+            StatusCode::OK,
+            content(&asked, &counts, &jobs, &descriptions),
+        ),
         Err(error) => {
             tracing::warn!(%error, "no status page: the index cannot be read");
             let why = html! { p role="alert" { "The index cannot be read; the log says why." } };
@@ -39,16 +79,26 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, reader: Reader) -> R
     (status, layout::live_page("Jobs", &shared, &reader, &main)).into_response()
 }
 
-fn content(counts: &Counts, jobs: &[JobSummary], descriptions: &HashMap<i64, String>) -> Markup {
+fn content(
+    asked: &Asked,
+    counts: &Counts,
+    jobs: &[JobSummary],
+    descriptions: &HashMap<i64, String>,
+) -> Markup {
     let now = Utc::now().timestamp_millis();
     let all: i64 = counts.jobs.iter().map(|(_, count)| count).sum();
+    let chosen = asked.state.map(JobState::as_str);
     html! {
         h1 { "Jobs" }
         p.counts role="status" {
             @if all == 0 { "No series has arrived yet." }
             @for (state, count) in &counts.jobs {
-                span class=(format!("state {state}")) { (count) " " (state) }
+                @let is_chosen = chosen == Some(state.as_str());
+                a class=(format!("state {state}")) href=(format!("/?state={state}")) aria-current=[is_chosen.then_some("true")] {
+                    (count) " " (state)
+                }
             }
+            @if chosen.is_some() { a href="/" { "all" } }
         }
         @if counts.deliveries_waiting > 0 {
             p { (counts.deliveries_waiting) " " (plural(counts.deliveries_waiting, "result waits", "results wait")) " to be sent." }
@@ -61,10 +111,11 @@ fn content(counts: &Counts, jobs: &[JobSummary], descriptions: &HashMap<i64, Str
             p { (counts.deliveries_held) " " (plural(counts.deliveries_held, "result waits", "results wait"))
                 " for review: open the job, or " code { "irisnode jobs release" } " or " code { "discard" } "." }
         }
+        @if jobs.is_empty() && all > 0 { p { "No job is like that." } }
         @if !jobs.is_empty() {
             div.wide {
                 table {
-                    caption { "The latest series, newest first" }
+                    caption { (caption(asked)) }
                     thead { tr {
                         @for title in ["Job", "From", "Series", "Rules", "State", "Age", "Took", "Sent", "Reason"] {
                             th scope="col" { (title) }
@@ -73,10 +124,25 @@ fn content(counts: &Counts, jobs: &[JobSummary], descriptions: &HashMap<i64, Str
                     tbody { @for job in jobs { (row(job, now, descriptions.get(&job.id))) } }
                 }
             }
-            @if all > jobs.len() as i64 {
-                p { (all - jobs.len() as i64) " older ones: " code { "irisnode jobs --most N" } "." }
+        }
+        @let oldest = jobs.last().filter(|_| jobs.len() as i64 == MOST);
+        @if asked.before.is_some() || oldest.is_some() {
+            nav.pages aria-label="Pages of jobs" {
+                @if asked.before.is_some() { a href=(asked.newest()) { "Newest" } }
+                @if let Some(job) = oldest { a href=(asked.older(job.id)) { "Older" } }
             }
         }
+    }
+}
+
+fn caption(asked: &Asked) -> String {
+    let which = match asked.state {
+        Some(state) => format!("Series that are {}", state.as_str()),
+        None => "Series".into(),
+    };
+    match asked.before {
+        Some(job) => format!("{which}, before job {job}, newest first"),
+        None => format!("{which}, newest first"),
     }
 }
 

@@ -200,6 +200,8 @@ def rendered(client, sent):
     # PS3.3 C.11.2.1.2.1.
     expected = np.clip((hu - 39.5) / 399 + 0.5, 0, 1) * 255
     assert np.abs(grey - expected).max() <= 1.5, np.abs(grey - expected).max()
+    gif = client.retrieve_instance_rendered(*uids, media_types=("image/gif",), params={"window": "40,400,linear"})
+    assert (np.asarray(Image.open(io.BytesIO(gif)).convert("L")) == grey).all()
     jpeg = client.retrieve_instance_rendered(*uids, media_types=("image/jpeg",))
     assert Image.open(io.BytesIO(jpeg)).size == (instance.Columns, instance.Rows)
 
@@ -227,6 +229,24 @@ def all_rendered(client, sent):
     among = pictures(client, f"{study}/series/{first.SeriesInstanceUID}/rendered", 'multipart/related; type="image/png"')
     picture = next(picture for url, picture in among.items() if middle.SOPInstanceUID in url)
     assert (np.asarray(picture) == np.asarray(Image.open(io.BytesIO(alone)))).all()
+
+
+def film(client, path, instance):
+    """All frames in one animated picture, or those that are asked for."""
+    frames = int(instance.NumberOfFrames)
+    for asked, numbers in ((path, range(1, frames + 1)), (path.replace("/rendered", "/frames/2,1/rendered"), (2, 1))):
+        answer = requests.get(f"{client.base_url}{asked}", headers={"Accept": "image/gif"}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        animated = Image.open(io.BytesIO(answer.content))
+        assert (animated.format, animated.n_frames, animated.info["loop"]) == ("GIF", len(numbers), 0)
+        for at, number in enumerate(numbers):
+            animated.seek(at)
+            assert animated.info["duration"] == 100
+            shown = np.asarray(animated.convert("L"))
+            assert (shown == instance.pixel_array[number - 1] * 255).all(), number
+    # One that makes no films is told so.
+    answer = requests.get(f"{client.base_url}{path}", headers={"Accept": "image/jpeg"}, timeout=60)
+    assert answer.status_code == 406 and "image/gif" in answer.text, answer.text
 
 
 def read(client, folder):
@@ -265,6 +285,7 @@ def results(client, folder, out):
             found = pictures(client, path, 'multipart/related; type="image/jpeg"')
             assert len(found) == int(instance.NumberOfFrames)
             assert all(picture.format == "JPEG" for picture in found.values())
+            film(client, path, instance)
     print("found")
 
 

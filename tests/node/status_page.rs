@@ -89,6 +89,8 @@ fn a_browser_shows_every_series_and_prometheus_counts_them() {
         "{page}"
     );
 
+    assert_lists_what_is_asked_for(&node, web, &jobs);
+
     let metrics = metrics(web);
     let value = |name: &str| {
         metrics[name]
@@ -109,6 +111,41 @@ fn a_browser_shows_every_series_and_prometheus_counts_them() {
     assert_eq!(value("irisnode_segmenting_seconds_count[]"), 1.0);
     assert!(value("irisnode_network_seconds_sum[]") < value("irisnode_segmenting_seconds_sum[]"));
     assert!(value("irisnode_data_free_bytes[]") > 0.0);
+}
+
+/// By state, and the older ones, on the page and by `irisnode jobs`; the newest of `jobs` failed.
+fn assert_lists_what_is_asked_for(node: &Node, web: u16, jobs: &[Value]) {
+    let [failed, delivered] = [&jobs[0]["id"], &jobs[1]["id"]];
+    for (asked, shown) in [
+        ("/".to_owned(), vec![failed, delivered]),
+        ("/?state=failed".into(), vec![failed]),
+        ("/?state=held".into(), vec![]),
+        (format!("/?before={failed}"), vec![delivered]),
+        (format!("/?state=failed&before={failed}"), vec![]),
+    ] {
+        let page = get(web, &asked).text();
+        for job in [failed, delivered] {
+            let is_shown = page.contains(&format!("href=\"/jobs/{job}\""));
+            assert_eq!(is_shown, shown.contains(&job), "{asked}\n{page}");
+        }
+        let options = asked.trim_start_matches("/").trim_start_matches('?');
+        let options = options.split('&').filter(|option| !option.is_empty());
+        let listed = node
+            .command("jobs")
+            .args(options.map(|option| format!("--{option}")))
+            .arg("--json")
+            .output()
+            .unwrap();
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let ids: Vec<&Value> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|j| &j["id"])
+            .collect();
+        assert_eq!(ids, shown, "{asked}");
+    }
+    assert_eq!(get(web, "/?state=lost").status, 400);
 }
 
 #[test]

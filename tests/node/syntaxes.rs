@@ -3,7 +3,7 @@
 use crate::support::{DrawnSeries, Node, data_set, python, recoded, root, shared_data};
 use crate::{assert_answers, dcmtk, printed, receiver, send};
 use irisnode::assemble::read_series;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.80";
 
