@@ -176,7 +176,7 @@ fn about(job: &JobSummary, attributes: Option<&InMemDicomObject>) -> Markup {
     html! {
         dl {
             dt { "State" } dd { span class=(format!("state {}", job.state)) { (job.state) } }
-            @if let Some(reason) = &job.reason { dt { "Reason" } dd { (reason) } }
+            @if let Some(reason) = &job.reason { dt { "Reason" } dd { (layout::sentence(reason)) } }
             @if let Some(note) = &job.note { dt { "Read as" } dd { (note) } }
             dt { "Series" } dd { (job.instances) " instances of " (job.modality) " from " (job.calling_ae) }
             @for (name, tag) in [
@@ -269,7 +269,7 @@ fn sent(deliveries: &[DeliveryRecord]) -> Markup {
                         td data-title="To" { (one.destination) }
                         td data-title="State" { span class=(format!("state {}", one.state)) { (one.outcome()) } }
                         td.number data-title="Attempts" { (one.attempts) }
-                        td data-title="Reason" { @if let Some(reason) = &one.reason { (reason) } }
+                        td data-title="Reason" { @if let Some(reason) = &one.reason { span { (layout::sentence(reason)) } } }
                     }
                 } }
             } }

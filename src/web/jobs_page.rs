@@ -168,7 +168,7 @@ fn row(job: &JobSummary, now: i64, description: Option<&String>) -> Markup {
                 @if job.results > 0 { (job.delivered) "/" (job.results) }
                 @if job.held > 0 { ", " (job.held) " held" }
             }
-            td data-title="Reason" { @if let Some(reason) = &job.reason { (reason) } }
+            td data-title="Reason" { @if let Some(reason) = &job.reason { span { (layout::sentence(reason)) } } }
         }
     }
 }

@@ -107,6 +107,15 @@ pub(super) fn time(at: i64) -> Markup {
     html! { time datetime=(at.to_rfc3339_opts(SecondsFormat::Secs, true)) { (here) } }
 }
 
+/// A sentence, with what stands between backticks as code.
+pub(super) fn sentence(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// A length of time, as people say it.
 pub(super) fn length(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;

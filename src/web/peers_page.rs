@@ -91,7 +91,7 @@ fn card(
                 @if let Some(traffic) = traffic.filter(|traffic| traffic.waiting > 0) {
                     dt { "Waiting" } dd.wait {
                         (traffic.waiting)
-                        @if let Some(reason) = &traffic.waiting_reason { ": " (reason) }
+                        @if let Some(reason) = &traffic.waiting_reason { ": " (layout::sentence(reason)) }
                     }
                 }
                 @if let Some(traffic) = traffic.filter(|traffic| traffic.failed > 0) {

@@ -67,7 +67,7 @@ pub(super) async fn page(
                         th scope="row" data-title="Proposal" { (one.id) }
                         td data-title="State" { span class=(format!("state {}", one.state)) { (one.state) } }
                         td data-title="Task" { @if let Some(task) = &one.task { (task) } }
-                        td data-title="What was said" { @if let Some(reason) = &one.reason { (reason) } }
+                        td data-title="What was said" { @if let Some(reason) = &one.reason { span { (layout::sentence(reason)) } } }
                     }
                 } }
             } }
@@ -85,14 +85,14 @@ fn card(proposal: &Proposal, person: &Person, runs: &dyn Fn(&str) -> Markup) -> 
             h2 {
                 (id) ": "
                 @match &finding {
-                    Some(finding) => (finding.in_words(task).replace('`', "")),
+                    Some(finding) => (layout::sentence(&finding.in_words(task))),
                     None => { "labels from " (proposal.calling_ae) }
                 }
                 " " span class=(format!("state {}", proposal.state)) { (proposal.state) }
             }
-            @if let Some(reason) = &proposal.reason { p { (reason) } }
+            @if let Some(reason) = &proposal.reason { p { (layout::sentence(reason)) } }
             @if let Some(finding) = &finding {
-                p { (finding.why.replace('`', "")) }
+                p { (layout::sentence(&finding.why)) }
                 ul { @for segment in &finding.segments {
                     li { (segment.label) ", " (format!("{:.1} ml", segment.ml)) }
                 } }
