@@ -177,11 +177,10 @@ impl LaidOut {
         let [columns, rows, slices] = self.geometry.size;
         let per_slice = columns * rows;
         // The largest allocation there is: where it cannot be had the series is refused, and the node does not end for it.
-        let mut voxels = Vec::new();
+        // Its pages are first touched by the threads that decode into them.
         let count = per_slice * slices;
-        let had = voxels.try_reserve_exact(count);
-        had.map_err(|_| AssembleError::NoMemory { voxels: count })?;
-        voxels.resize(count, 0.0);
+        let mut voxels: Vec<f32> = bytemuck::allocation::try_zeroed_vec(count)
+            .map_err(|()| AssembleError::NoMemory { voxels: count })?;
         let mut of_file: Vec<Vec<(&SliceHeader, &mut [f32])>> = Vec::new();
         of_file.resize_with(files.len(), Vec::new);
         for (slice, voxels) in self.slices.iter().zip(voxels.chunks_exact_mut(per_slice)) {

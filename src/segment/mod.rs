@@ -11,6 +11,7 @@ mod run;
 mod similarity;
 mod source_grid;
 mod strategy;
+mod strays;
 
 pub use confidence::Confidence;
 pub use error::SegmentError;

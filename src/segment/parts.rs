@@ -22,23 +22,22 @@ const ISLAND: f64 = 0.5;
 /// Voxels of the islands beside the main component, of a structure that is one piece in the patient.
 ///
 /// A component weighs the sum of its probabilities, and the main one weighs most. Where it reaches the edge of the
-/// scan, others that do are no islands: they may be joined beyond it. `probability` is that of each voxel.
+/// scan, others that do are no islands: they may be joined beyond it. `probability` is that of each voxel, and
+/// `is_at_edge` says of each whether it lies at the edge of the scan.
 pub(super) fn beside_the_main(
     mask: &[bool],
     size: [usize; 3],
     probability: &dyn Fn(usize) -> f32,
+    is_at_edge: &dyn Fn(usize) -> bool,
 ) -> Vec<usize> {
     let components = Components::of(mask, size);
     let mut sums = vec![0.0f64; components.sizes.len()];
     let mut at_edge = vec![false; components.sizes.len()];
     for (at, &number) in components.of_voxel.iter().enumerate() {
-        let place = [
-            at % size[0],
-            at / size[0] % size[1],
-            at / (size[0] * size[1]),
-        ];
-        sums[number as usize] += f64::from(probability(at));
-        at_edge[number as usize] |= (0..3).any(|a| place[a] == 0 || place[a] + 1 == size[a]);
+        if number != 0 {
+            sums[number as usize] += f64::from(probability(at));
+            at_edge[number as usize] |= is_at_edge(at);
+        }
     }
     let main = (1..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]));
     members(&components, |number| {
@@ -66,6 +65,15 @@ mod tests {
 
     fn index([x, y, z]: [usize; 3]) -> usize {
         x + SIZE[0] * (y + SIZE[1] * z)
+    }
+
+    fn is_at_edge(at: usize) -> bool {
+        let place = [
+            at % SIZE[0],
+            at / SIZE[0] % SIZE[1],
+            at / (SIZE[0] * SIZE[1]),
+        ];
+        (0..3).any(|axis| place[axis] == 0 || place[axis] + 1 == SIZE[axis])
     }
 
     fn mask(voxels: &[[usize; 3]]) -> Vec<bool> {
@@ -96,10 +104,10 @@ mod tests {
                 if at == index(sure[0]) { value } else { 0.6 }
             }
         };
-        let beside = beside_the_main(&mask, SIZE, &of_the_sure(3.1));
+        let beside = beside_the_main(&mask, SIZE, &of_the_sure(3.1), &is_at_edge);
         assert_eq!(beside, large.map(index));
-        assert!(beside_the_main(&mask, SIZE, &of_the_sure(2.9)).is_empty());
-        assert!(beside_the_main(&[false; 300], SIZE, &of_the_sure(1.0)).is_empty());
+        assert!(beside_the_main(&mask, SIZE, &of_the_sure(2.9), &is_at_edge).is_empty());
+        assert!(beside_the_main(&[false; 300], SIZE, &of_the_sure(1.0), &is_at_edge).is_empty());
     }
 
     #[test]
@@ -107,6 +115,9 @@ mod tests {
         let main = [[3, 2, 0], [3, 2, 1], [3, 2, 2]];
         let (beyond, within) = ([7, 2, 0], [9, 2, 2]);
         let mask = mask(&[&main[..], &[beyond, within]].concat());
-        assert_eq!(beside_the_main(&mask, SIZE, &|_| 0.9), [index(within)]);
+        assert_eq!(
+            beside_the_main(&mask, SIZE, &|_| 0.9, &is_at_edge),
+            [index(within)]
+        );
     }
 }

@@ -66,15 +66,16 @@ pub(super) fn have_places(tasks: &[LoadedTask]) -> bool {
 /// Makes what was found more likely where the references say that it should be, and less likely elsewhere.
 ///
 /// `winners` are what was found for each group, stray parts taken out; `weights` say for each class how much each
-/// reference of its task counts, all alike where they are empty.
+/// reference of its task counts, all alike where they are empty. Whether anything changed.
 pub(super) fn by_place(
     found: &mut Probabilities,
     winners: &[Vec<u16>],
     tasks: &[LoadedTask],
     groups: &[Group],
     weights: &[Vec<f64>],
-) {
+) -> bool {
     let seen = seen(found, winners, groups);
+    let mut has_changed = false;
     let mut first = 0;
     for task in tasks {
         let classes = first..first + task.segments.len();
@@ -97,10 +98,11 @@ pub(super) fn by_place(
                 });
             let expected: Vec<Expected> = expected.collect();
             if !expected.is_empty() {
-                weigh(found, class, &expected);
+                has_changed |= weigh(found, class, &expected);
             }
         }
     }
+    has_changed
 }
 
 /// Where a reference of a task, which has those classes, shows a class, and how its positions are found in the query.
@@ -138,7 +140,6 @@ struct Seen {
 
 fn seen(found: &Probabilities, winners: &[Vec<u16>], groups: &[Group]) -> Vec<Option<Seen>> {
     let confidences = decided(found, groups, winners);
-    let size = found.geometry.size;
     let mut sums = vec![Sums::default(); found.classes];
     let mut at_edge = vec![false; found.classes];
     for won in winners {
@@ -149,7 +150,7 @@ fn seen(found: &Probabilities, winners: &[Vec<u16>], groups: &[Group]) -> Vec<Op
             let place = found.geometry.voxel(voxel);
             let weight = f64::from(found.values[voxel * found.classes + class]);
             sums[class].add(found.geometry.to_patient(place.map(|n| n as f64)), weight);
-            at_edge[class] |= (0..3).any(|a| place[a] == 0 || place[a] + 1 == size[a]);
+            at_edge[class] |= found.geometry.is_at_edge(place);
         }
     }
     let all = sums.iter().zip(confidences).zip(at_edge);
@@ -218,8 +219,9 @@ impl Alignment {
     }
 }
 
-/// Multiplies a class's odds at each voxel by how well the voxel fits, over the mean of that over all that was found.
-fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
+/// Multiplies a class's odds at each voxel by how well the voxel fits, over the mean of that over all that was found;
+/// `false` where that is not to be believed, or changes nothing.
+fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) -> bool {
     let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
     let likely: Vec<usize> = (0..found.geometry.len())
         .filter(|voxel| found.values[voxel * found.classes + class] > 0.02)
@@ -244,7 +246,7 @@ fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
     // Where nothing that was found fits, the alignment is not to be believed.
     let mean = if sum > 0.0 { of_fit / sum } else { 0.0 };
     if !(UNBELIEVABLE..WELL_PLACED).contains(&mean) {
-        return;
+        return false;
     }
     for (voxel, fit) in likely.iter().zip(&fit) {
         let p = &mut found.values[voxel * found.classes + class];
@@ -252,6 +254,7 @@ fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) {
         let odds = f64::from(*p) / (1.0 - f64::from(*p)).max(1e-6) * factor;
         *p = (odds / (1.0 + odds)) as f32;
     }
+    true
 }
 
 #[cfg(test)]
@@ -340,7 +343,7 @@ mod tests {
     #[test]
     fn of_vertebrae_that_look_alike_the_one_at_its_place_is_taken() {
         let (mut found, expected) = spine([0.4; 3]);
-        weigh(&mut found, 0, &expected);
+        assert!(weigh(&mut found, 0, &expected));
         let [below, middle, above] = in_middles(&found);
         assert!(
             middle > 0.6 && below < 0.2 && above < 0.2,
@@ -356,7 +359,7 @@ mod tests {
                 expected[0].alignment.shift = [0.0, 0.0, -200.0];
             }
             let before = found.values.clone();
-            weigh(&mut found, 0, &expected);
+            assert!(!weigh(&mut found, 0, &expected));
             assert_eq!(found.values, before);
         }
     }

@@ -7,6 +7,7 @@ use super::context::{Chosen, Context, by_image, by_object, classes, nth_shown, s
 use super::measure::tally;
 use super::place::{by_place, have_places};
 use super::source_grid::{Group, Probabilities};
+use super::strays::without;
 use super::{SegmentError, Strategy};
 use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
 use crate::preprocess::{self, NetworkInput};
@@ -223,27 +224,20 @@ impl Query<'_> {
                 classes: context.embedding.classes(),
             };
             drop(found);
+            let strays = |of: &Probabilities, winners: &[Vec<u16>]| {
+                of.strays(winners, options.least_part, &one_piece)
+            };
+            let winners = probabilities.winners(self.groups, options.threshold);
+            let mut found_strays = strays(&probabilities, &winners);
             if have_places(self.tasks) {
-                let winners = probabilities.winners_of_kept_parts(
-                    self.groups,
-                    options.threshold,
-                    options.least_part,
-                    &one_piece,
-                );
-                by_place(
-                    &mut probabilities,
-                    &winners,
-                    self.tasks,
-                    self.groups,
-                    &context.weights,
-                );
+                let kept = without(winners, &found_strays);
+                let weights = &context.weights;
+                if by_place(&mut probabilities, &kept, self.tasks, self.groups, weights) {
+                    let winners = probabilities.winners(self.groups, options.threshold);
+                    found_strays = strays(&probabilities, &winners);
+                }
             }
-            probabilities.keep_parts(
-                self.groups,
-                options.threshold,
-                options.least_part,
-                &one_piece,
-            );
+            probabilities.take_out(&found_strays);
             all.push(probabilities);
         }
         Ok(all)

@@ -5,7 +5,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::layers::spread;
-use super::parts::{beside_the_main, specks};
 use crate::volume::{Geometry, LabelVolume};
 
 /// Classes that exclude one another (the segments of an exclusive task, or one segment of an overlapping one).
@@ -96,65 +95,6 @@ impl Probabilities {
             .collect()
     }
 
-    /// Takes out, for each class, components smaller than `share` of its largest, and all but the main one of a class
-    /// that is `one_piece`.
-    pub(super) fn keep_parts(
-        &mut self,
-        groups: &[Group],
-        threshold: f32,
-        share: f64,
-        one_piece: &[bool],
-    ) {
-        let winners = self.winners(groups, threshold);
-        for (group, won) in groups.iter().zip(&winners) {
-            for class in group.classes.clone() {
-                for voxel in self.strays(group, won, class, share, one_piece) {
-                    // Below the threshold at every corner stays below it between them.
-                    self.values[voxel * self.classes + class] = 0.0;
-                }
-            }
-        }
-    }
-
-    /// [`Probabilities::winners`] without what [`Probabilities::keep_parts`] takes out.
-    pub(super) fn winners_of_kept_parts(
-        &self,
-        groups: &[Group],
-        threshold: f32,
-        share: f64,
-        one_piece: &[bool],
-    ) -> Vec<Vec<u16>> {
-        let mut winners = self.winners(groups, threshold);
-        for (group, won) in groups.iter().zip(&mut winners) {
-            for class in group.classes.clone() {
-                for voxel in self.strays(group, won, class, share, one_piece) {
-                    won[voxel] = 0;
-                }
-            }
-        }
-        winners
-    }
-
-    /// Voxels that a class of a group won, and that are no part of what it is.
-    fn strays(
-        &self,
-        group: &Group,
-        won: &[u16],
-        class: usize,
-        share: f64,
-        one_piece: &[bool],
-    ) -> Vec<usize> {
-        let label = usize::from(group.first_label()) + class - group.classes.start;
-        let mask: Vec<bool> = won.iter().map(|&won| usize::from(won) == label).collect();
-        let size = self.geometry.size;
-        match one_piece.get(class) {
-            Some(true) => beside_the_main(&mask, size, &|voxel| {
-                self.values[voxel * self.classes + class]
-            }),
-            _ => specks(&mask, size, share),
-        }
-    }
-
     /// Labels on another grid: class `c` becomes segment `c + 1` where its trilinearly interpolated probability
     /// is above `threshold` and the greatest of its group.
     ///
@@ -167,6 +107,7 @@ impl Probabilities {
         threshold: f32,
     ) -> LabelVolume {
         let cells = self.classes_in_cells(threshold);
+        let sure = self.sure_in_cells(&cells, threshold);
         let layer_of = spread(&meetings(groups, &cells));
         let count = layer_of.iter().max().map_or(1, |last| last + 1);
         let to_network = Affine::between(grid, &self.geometry);
@@ -188,8 +129,13 @@ impl Probabilities {
                         let (j, k) = (line % rows, line / rows);
                         for i in inhabited.columns(&to_network, j, k, columns) {
                             let position = to_network.apply([i, j, k]);
-                            let present = cells[self.cell_at(position)] & all;
+                            let cell = self.cell_at(position);
+                            let present = cells[cell] & all;
                             if present == 0 {
+                                continue;
+                            }
+                            if sure[cell] != 0 {
+                                row[i] = sure[cell];
                                 continue;
                             }
                             let cell = self.cell(position);
@@ -251,21 +197,47 @@ impl Probabilities {
                     .fold(0, |bits, (class, _)| bits | bit(class))
             })
             .collect();
-        let [nx, ny, nz] = self.geometry.size;
         (0..above.len())
             .into_par_iter()
             .map(|voxel| {
-                let at = [voxel % nx, voxel / nx % ny, voxel / (nx * ny)];
-                let next = [
-                    (at[0] + 1).min(nx - 1),
-                    (at[1] + 1).min(ny - 1),
-                    (at[2] + 1).min(nz - 1),
-                ];
-                self.corners(at, next)
-                    .into_iter()
-                    .fold(0, |bits, corner| bits | above[corner])
+                let corners = self.corners_of_cell(voxel).into_iter();
+                corners.fold(0, |bits, corner| bits | above[corner])
             })
             .collect()
+    }
+
+    /// For each cell the label of the class that it is all of: the only one that can be above the threshold inside it,
+    /// and above it at every corner. 0 where there is none; most of a large structure need not be interpolated.
+    fn sure_in_cells(&self, cells: &[Classes], threshold: f32) -> Vec<u16> {
+        if self.classes > Classes::BITS as usize {
+            // Classes share bits: one bit may be two of them.
+            return vec![0; cells.len()];
+        }
+        // What is interpolated between values above it is so, but for rounding.
+        let threshold = threshold + 1e-5;
+        cells
+            .par_iter()
+            .enumerate()
+            .map(|(voxel, classes)| {
+                if classes.count_ones() != 1 {
+                    return 0;
+                }
+                let class = classes.trailing_zeros() as usize;
+                let corners = self.corners_of_cell(voxel);
+                let is_sure = corners
+                    .into_iter()
+                    .all(|corner| self.values[corner * self.classes + class] > threshold);
+                if is_sure { class as u16 + 1 } else { 0 }
+            })
+            .collect()
+    }
+
+    /// Of the cell that starts at a voxel; beyond the border the border's voxels count again.
+    fn corners_of_cell(&self, voxel: usize) -> [usize; 8] {
+        let size = self.geometry.size;
+        let at = self.geometry.voxel(voxel);
+        let next = std::array::from_fn(|axis| (at[axis] + 1).min(size[axis] - 1));
+        self.corners(at, next)
     }
 
     fn corners(&self, low: [usize; 3], high: [usize; 3]) -> [usize; 8] {
@@ -519,28 +491,5 @@ mod tests {
                 prop_assert_eq!(*label, meant, "{:?}", place);
             }
         }
-    }
-
-    #[test]
-    fn specks_vanish_and_the_body_stays() {
-        let geometry = Geometry::axial([10, 4, 4], [4.0; 3], [0.0; 3]);
-        let values = (0..geometry.len())
-            .map(|voxel| {
-                if voxel % 10 < 4 || voxel == 9 {
-                    1.0
-                } else {
-                    0.0
-                }
-            })
-            .collect();
-        let mut probabilities = Probabilities {
-            geometry,
-            classes: 1,
-            values,
-        };
-        let groups = [Group { classes: 0..1 }];
-        probabilities.keep_parts(&groups, 0.5, 0.05, &[]);
-        let labels = probabilities.labels_on(&probabilities.geometry, &groups, 0.5);
-        assert_eq!(labels.voxel_count(1), 64);
     }
 }

@@ -60,6 +60,11 @@ impl Geometry {
         [at % columns, at / columns % rows, at / (columns * rows)]
     }
 
+    /// Whether a voxel (column, row, slice) has none beyond it in some direction.
+    pub fn is_at_edge(&self, place: [usize; 3]) -> bool {
+        (0..3).any(|axis| place[axis] == 0 || place[axis] + 1 == self.size[axis])
+    }
+
     /// Volume of one voxel, mm³.
     pub fn voxel_mm3(&self) -> f64 {
         let upright: f64 = self.spacing.iter().product();
