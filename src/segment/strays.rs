@@ -104,9 +104,9 @@ impl Box3 {
     }
 
     fn extend(&mut self, place: [usize; 3]) {
-        for axis in 0..3 {
-            self.first[axis] = self.first[axis].min(place[axis]);
-            self.last[axis] = self.last[axis].max(place[axis]);
+        for (axis, at) in place.into_iter().enumerate() {
+            self.first[axis] = self.first[axis].min(at);
+            self.last[axis] = self.last[axis].max(at);
         }
     }
 

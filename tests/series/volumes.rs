@@ -181,7 +181,7 @@ fn a_file_that_is_there_twice_counts_once_and_another_image_of_its_name_is_refus
 
     // The same lossless pixels in another transfer syntax are the same image.
     let run_lengths = folder.path().join("RLE");
-    all[7] = recoded(&["dcmcrle"], &[copy.clone()], &run_lengths).remove(0);
+    all[7] = recoded(&["dcmcrle"], std::slice::from_ref(&copy), &run_lengths).remove(0);
     assert!(read_series(&all).is_ok());
 
     all[7] = copy.clone();
