@@ -19,3 +19,42 @@ impl Archive {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::CommitmentRequest;
+    use std::time::Duration;
+
+    /// As one run of the node: what it began ends with it.
+    fn run(work: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(work);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_while_the_node_is_down_delays_no_report_and_no_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let years = Duration::from_secs(10 * 365 * 86_400);
+        run(async {
+            let archive = Archive::open(folder.path()).await.unwrap();
+            let request = CommitmentRequest {
+                transaction_uid: "1.2.3".into(),
+                calling_ae: "PACS".into(),
+                instances: vec![("1.2".into(), "1.2.3.4".into())],
+            };
+            archive.request_commitment(&request).await.unwrap();
+            let asked = archive.due_commitment().await.unwrap().unwrap();
+            archive.report_later(asked.id, years).await.unwrap();
+            archive.keep_targets(&["mail"]).await.unwrap();
+            archive.tell_later("mail", years).await.unwrap();
+            assert!(archive.due_commitment().await.unwrap().is_none());
+        });
+        run(async {
+            let archive = Archive::open(folder.path()).await.unwrap();
+            assert!(archive.due_commitment().await.unwrap().is_some());
+            let (standing, _) = archive.untold("mail").await.unwrap().unwrap();
+            assert_eq!((standing.next_at, standing.attempts), (0, 1));
+        });
+    }
+}

@@ -280,17 +280,18 @@ async fn read_results(
     .await
 }
 
-/// At start: what was being sent when the node stopped is due again.
+/// At start: what was being sent or done when the node stopped is due again, and what waited to be tried again is
+/// tried, whatever the clock says now. Who was asked for something (images, a commitment) keeps the time to answer.
 pub(super) async fn return_interrupted(pool: &SqlitePool) -> Result<(), ArchiveError> {
-    sqlx::query(
-        "UPDATE deliveries SET next_at = 0
-         WHERE state = 'waiting' OR (state = 'stored' AND asked_at IS NULL)",
-    )
-    .execute(pool)
-    .await?;
-    sqlx::query("UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')")
-        .execute(pool)
-        .await?;
+    for due in [
+        "UPDATE deliveries SET next_at = 0 WHERE state = 'waiting' OR (state = 'stored' AND asked_at IS NULL)",
+        "UPDATE jobs SET next_at = 0 WHERE state IN ('complete', 'routed')",
+        "UPDATE proposals SET next_at = 0 WHERE state = 'received'",
+        "UPDATE commitments SET next_at = 0",
+        "UPDATE told SET next_at = 0",
+    ] {
+        sqlx::query(due).execute(pool).await?;
+    }
     Ok(())
 }
 

@@ -30,7 +30,7 @@ const PHILIPS_ACTIVITY_FACTOR: Tag = Tag(0x7053, 0x1009);
 /// Longest time between injection and scan that is believed.
 const LONGEST_UPTAKE: Duration = Duration::days(1);
 /// What classic images say of their units, and converted ones keep as unassigned attributes.
-const OF_CLASSIC: [Tag; 12] = [
+const OF_CLASSIC: [Tag; 13] = [
     tags::UNITS,
     tags::SUV_TYPE,
     tags::CORRECTED_IMAGE,
@@ -43,6 +43,7 @@ const OF_CLASSIC: [Tag; 12] = [
     tags::ACQUISITION_TIME,
     GE_SCAN_DATE_TIME,
     PHILIPS_SUV_FACTOR,
+    PHILIPS_ACTIVITY_FACTOR,
 ];
 
 /// What makes stored values of a PET image SUVbw, or why that is not known. `groups` are the functional groups of its
@@ -362,6 +363,16 @@ mod tests {
             DataSetSequence::from(vec![injected]),
         ));
         object
+    }
+
+    /// What stored values are multiplied by, of an image that has no rescaling of its own.
+    fn factor(object: &InMemDicomObject) -> Result<f64, String> {
+        let plain = Rescale {
+            slope: 1.0,
+            intercept: 0.0,
+            unit: "BQML".into(),
+        };
+        rescale_to_suv(object, &[], &plain).map(|rescale| rescale.slope)
     }
 
     #[test]

@@ -3,12 +3,26 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A loopback port that nothing listens on at the moment.
+/// Ports that are handed out: below those that the system gives to callers, who would take one before it is listened on.
+const PORTS: std::ops::Range<u16> = 15_000..30_000;
+
+/// A loopback port that nothing listens on at the moment, and that nobody else in this process was given.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let many = u32::from(PORTS.end - PORTS.start);
+    // Other processes begin elsewhere.
+    let first = std::process::id().wrapping_mul(37);
+    for _ in 0..many {
+        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + (next % many) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free")
 }
 
 /// Asks ten times a second until the answer is yes; says whether it came in time.
