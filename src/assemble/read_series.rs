@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dicom_core::{Length, Tag, VR};
-use dicom_object::InMemDicomObject;
+use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use rayon::prelude::*;
 
 use super::dicom_file::{read_header, read_image};
@@ -181,19 +181,12 @@ impl LaidOut {
         let count = per_slice * slices;
         let mut voxels: Vec<f32> = bytemuck::allocation::try_zeroed_vec(count)
             .map_err(|()| AssembleError::NoMemory { voxels: count })?;
-        let mut of_file: Vec<Vec<(&SliceHeader, &mut [f32])>> = Vec::new();
-        of_file.resize_with(files.len(), Vec::new);
-        for (slice, voxels) in self.slices.iter().zip(voxels.chunks_exact_mut(per_slice)) {
-            of_file[slice.file].push((slice, voxels));
-        }
-        of_file
+        let slices = self.slices.iter().zip(voxels.chunks_exact_mut(per_slice));
+        by_file(files, slices)
             .into_par_iter()
-            .zip(files)
-            .zip(&self.frames)
-            .try_for_each(|((slices, path), &frames)| {
-                // Those that are not taken lie in the file, too.
-                let pixels = per_slice.saturating_mul(frames) as u64;
-                let object = read_image(path, pixels)?;
+            .enumerate()
+            .try_for_each(|(file, slices)| {
+                let object = self.image(files, file)?;
                 slices
                     .into_par_iter()
                     .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))
@@ -203,22 +196,26 @@ impl LaidOut {
         Ok(voxels)
     }
 
+    /// A file with its pixels.
+    fn image(&self, files: &[PathBuf], file: usize) -> Result<DefaultDicomObject, AssembleError> {
+        let [columns, rows, _] = self.geometry.size;
+        // Those that are not taken lie in the file, too.
+        let pixels = (columns * rows).saturating_mul(self.frames[file]);
+        read_image(&files[file], pixels as u64)
+    }
+
     /// A copy has the pixels of what it is a copy of, or nobody knows which of the two is the image.
     fn check_copies(&self, files: &[PathBuf], voxels: &[f32]) -> Result<(), AssembleError> {
         let [columns, rows, _] = self.geometry.size;
         let per_slice = columns * rows;
-        let mut of_file: Vec<Vec<(&SliceHeader, &[f32])>> = vec![Vec::new(); files.len()];
-        for (copy, of) in &self.copies {
-            let voxels = &voxels[of * per_slice..][..per_slice];
-            of_file[copy.file].push((copy, voxels));
-        }
-        let with_copies = of_file
+        let copies = self.copies.iter();
+        let copies = copies.map(|(copy, of)| (copy, &voxels[of * per_slice..][..per_slice]));
+        let with_copies = by_file(files, copies)
             .into_par_iter()
             .enumerate()
             .filter(|(_, copies)| !copies.is_empty());
         with_copies.try_for_each(|(file, copies)| {
-            let pixels = per_slice.saturating_mul(self.frames[file]) as u64;
-            let object = read_image(&files[file], pixels)?;
+            let object = self.image(files, file)?;
             let mut found = vec![0.0; per_slice];
             for (copy, meant) in copies {
                 pixels::decode(&object, copy, &mut found)?;
@@ -234,6 +231,19 @@ impl LaidOut {
             Ok(())
         })
     }
+}
+
+/// What belongs to the slices of each file.
+fn by_file<'s, T>(
+    files: &[PathBuf],
+    slices: impl Iterator<Item = (&'s SliceHeader, T)>,
+) -> Vec<Vec<(&'s SliceHeader, T)>> {
+    let mut of_file = Vec::new();
+    of_file.resize_with(files.len(), Vec::new);
+    for (slice, of_slice) in slices {
+        of_file[slice.file].push((slice, of_slice));
+    }
+    of_file
 }
 
 /// Makes the values of PT slices SUV by body weight where every one of them says how, and says in a sentence what

@@ -13,11 +13,11 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
-use super::real_world_value::RealWorldValue;
+use super::real_world_value::to_world;
 use super::slice_header::{Rescale, text};
 
 /// The unit of what [`rescale_to_suv`] makes.
-pub(super) const SUV_BW: &str = "SUVbw";
+const SUV_BW: &str = "SUVbw";
 /// Of UCUM (PS3.16 CID 84).
 const UCUM_SUV_BW: &str = "{SUVbw}g/ml";
 const UCUM_ACTIVITY: &str = "Bq/ml";
@@ -53,20 +53,24 @@ pub(super) fn rescale_to_suv(
     groups: &[&InMemDicomObject],
     rescale: &Rescale,
 ) -> Result<Rescale, String> {
-    if let Some(value) = RealWorldValue::of_unit(object, groups, UCUM_SUV_BW)? {
-        return Ok(value.times(1.0, SUV_BW));
+    if let Some(suv) = to_world(object, groups, UCUM_SUV_BW)? {
+        return Ok(suv_of(&suv, 1.0));
     }
     if text(object, tags::SOP_CLASS_UID) == uids::ENHANCED_PET_IMAGE_STORAGE {
-        let activity = RealWorldValue::of_unit(object, groups, UCUM_ACTIVITY)?
+        let activity = to_world(object, groups, UCUM_ACTIVITY)?
             .ok_or("no Real World Value Mapping gives its values in Bq/ml or as SUV")?;
-        return Ok(activity.times(per_activity_of_enhanced(object)?, SUV_BW));
+        return Ok(suv_of(&activity, per_activity_of_enhanced(object)?));
     }
-    let factor = factor(&as_classic(object, groups))?;
-    Ok(Rescale {
+    Ok(suv_of(rescale, factor(&as_classic(object, groups))?))
+}
+
+/// What makes stored values SUVbw, where that is `factor` times what `rescale` makes them.
+fn suv_of(rescale: &Rescale, factor: f64) -> Rescale {
+    Rescale {
         slope: rescale.slope * factor,
         intercept: rescale.intercept * factor,
         unit: SUV_BW.into(),
-    })
+    }
 }
 
 /// What to multiply the modality values of a PET image by to get SUVbw, or why that is not known.
@@ -107,7 +111,10 @@ fn per_activity(object: &InMemDicomObject) -> Result<f64, String> {
     let drug = drug(object)?;
     let uptake = match text(object, tags::DECAY_CORRECTION).as_str() {
         "ADMIN" => Duration::zero(),
-        "START" => believed(classic_scan(object)?.since(classic_injection(object, drug)?))?,
+        "START" => {
+            let scan = classic_scan(object)?;
+            believed(scan.since(classic_injection(drug, scan)?))?
+        }
         other => return Err(format!("its Decay Correction is \"{other}\"")),
     };
     grams_per_becquerel(object, drug, uptake)
@@ -179,11 +186,12 @@ fn classic_scan(object: &InMemDicomObject) -> Result<Moment, String> {
     }
 }
 
-fn classic_injection(object: &InMemDicomObject, drug: &InMemDicomObject) -> Result<Moment, String> {
+/// When the drug was injected, before that scan.
+fn classic_injection(drug: &InMemDicomObject, scan: Moment) -> Result<Moment, String> {
     if let Some(injected) = Moment::of(drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME) {
         return Ok(injected);
     }
-    let scan = classic_scan(object)?.local;
+    let scan = scan.local;
     let time = text(drug, tags::RADIOPHARMACEUTICAL_START_TIME).parse::<DicomTime>();
     let time = time.ok().and_then(|time| time.earliest().ok());
     let same_day = scan

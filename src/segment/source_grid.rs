@@ -30,10 +30,15 @@ fn bit(class: usize) -> Classes {
     1 << (class % Classes::BITS as usize)
 }
 
+/// The label of a class in maps of labels: 0 is nothing.
+pub(super) fn label_of(class: usize) -> u16 {
+    u16::try_from(class + 1).unwrap_or(u16::MAX)
+}
+
 impl Group {
     /// The label of its first class: see [`Probabilities::winners`].
     pub(super) fn first_label(&self) -> u16 {
-        u16::try_from(self.classes.start + 1).unwrap_or(u16::MAX)
+        label_of(self.classes.start)
     }
 
     fn bits(&self) -> Classes {
@@ -83,13 +88,12 @@ impl Probabilities {
 
     /// What each voxel is on the network's grid: for each group a label map, class `c` as `c + 1`, 0 for nothing.
     pub(super) fn winners(&self, groups: &[Group], threshold: f32) -> Vec<Vec<u16>> {
-        let label = |class: usize| u16::try_from(class + 1).unwrap_or(u16::MAX);
         groups
             .iter()
             .map(|group| {
                 (0..self.geometry.len())
                     .into_par_iter()
-                    .map(|voxel| self.winner(voxel, group, threshold).map_or(0, label))
+                    .map(|voxel| self.winner(voxel, group, threshold).map_or(0, label_of))
                     .collect()
             })
             .collect()
@@ -144,7 +148,7 @@ impl Probabilities {
                                 .filter(|&&class| present & bit(class) != 0)
                                 .map(|&class| (class, self.interpolated(&cell, class)));
                             if let Some(class) = most_likely(likely, threshold) {
-                                row[i] = u16::try_from(class + 1).unwrap_or(u16::MAX);
+                                row[i] = label_of(class);
                             }
                         }
                     });
@@ -227,7 +231,7 @@ impl Probabilities {
                 let is_sure = corners
                     .into_iter()
                     .all(|corner| self.values[corner * self.classes + class] > threshold);
-                if is_sure { class as u16 + 1 } else { 0 }
+                if is_sure { label_of(class) } else { 0 }
             })
             .collect()
     }

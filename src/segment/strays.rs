@@ -4,7 +4,8 @@
 use rayon::prelude::*;
 
 use super::parts::{beside_the_main, specks};
-use super::source_grid::Probabilities;
+use super::source_grid::{Probabilities, label_of};
+use crate::volume::Geometry;
 
 impl Probabilities {
     /// For each class the voxels of components smaller than `share` of its largest, or of all but the main one where it
@@ -30,7 +31,7 @@ impl Probabilities {
                     &mask,
                     at.size(),
                     &|n| self.values[at.voxel(n) * self.classes + class],
-                    &|n| self.geometry.is_at_edge(self.geometry.voxel(at.voxel(n))),
+                    &|n| self.geometry.is_at_edge(at.place(n)),
                 ),
                 _ => specks(&mask, at.size(), share),
             };
@@ -50,25 +51,16 @@ impl Probabilities {
     }
 
     /// Extends the box of each class by the voxels that it won.
-    fn extend<'w>(&self, boxes: &mut [Option<(Box3, &'w [u16])>], won: &'w [u16]) {
-        let [columns, rows, _] = self.geometry.size;
-        for (row, labels) in won.chunks_exact(columns.max(1)).enumerate() {
-            for (column, label) in labels.iter().enumerate() {
-                let Some(class) = usize::from(*label).checked_sub(1) else {
-                    continue;
-                };
-                let place = [column, row % rows, row / rows];
-                let whole = [columns, rows];
-                let (at, _) = boxes[class].get_or_insert((Box3::of(place, whole), won));
-                at.extend(place);
-            }
+    fn extend<'b>(&'b self, boxes: &mut [Option<(Box3<'b>, &'b [u16])>], won: &'b [u16]) {
+        for (voxel, label) in won.iter().enumerate() {
+            let Some(class) = usize::from(*label).checked_sub(1) else {
+                continue;
+            };
+            let place = self.geometry.voxel(voxel);
+            let (at, _) = boxes[class].get_or_insert((Box3::of(place, &self.geometry), won));
+            at.extend(place);
         }
     }
-}
-
-/// The label of a class in [`Probabilities::winners`].
-fn label_of(class: usize) -> u16 {
-    u16::try_from(class + 1).unwrap_or(u16::MAX)
 }
 
 /// What was won, without the strays.
@@ -87,19 +79,18 @@ pub(super) fn without(mut winners: Vec<Vec<u16>>, strays: &[Vec<usize>]) -> Vec<
 
 /// A box of voxels of a grid.
 #[derive(Debug, Clone, Copy)]
-struct Box3 {
+struct Box3<'g> {
     first: [usize; 3],
     last: [usize; 3],
-    /// Columns and rows of the grid.
-    whole: [usize; 2],
+    grid: &'g Geometry,
 }
 
-impl Box3 {
-    fn of(place: [usize; 3], whole: [usize; 2]) -> Self {
+impl<'g> Box3<'g> {
+    fn of(place: [usize; 3], grid: &'g Geometry) -> Self {
         Self {
             first: place,
             last: place,
-            whole,
+            grid,
         }
     }
 
@@ -114,12 +105,17 @@ impl Box3 {
         std::array::from_fn(|axis| self.last[axis] + 1 - self.first[axis])
     }
 
-    /// The grid's voxel of a voxel of the box.
-    fn voxel(&self, at: usize) -> usize {
+    /// Where a voxel of the box lies in the grid.
+    fn place(&self, at: usize) -> [usize; 3] {
         let [columns, rows, _] = self.size();
         let place = [at % columns, at / columns % rows, at / (columns * rows)];
-        let [i, j, k] = std::array::from_fn(|axis| self.first[axis] + place[axis]);
-        i + self.whole[0] * (j + self.whole[1] * k)
+        std::array::from_fn(|axis| self.first[axis] + place[axis])
+    }
+
+    /// The grid's voxel of a voxel of the box.
+    fn voxel(&self, at: usize) -> usize {
+        let [i, j, k] = self.place(at);
+        self.grid.index(i, j, k)
     }
 
     fn voxels(&self) -> impl Iterator<Item = usize> {
@@ -132,7 +128,6 @@ impl Box3 {
 mod tests {
     use super::*;
     use crate::segment::source_grid::Group;
-    use crate::volume::Geometry;
     use proptest::prelude::*;
 
     #[test]

@@ -32,19 +32,14 @@ impl Asked {
         }
     }
 
-    /// The URL of the jobs before one.
-    fn older(&self, before: i64) -> String {
-        match self.state {
-            Some(state) => format!("/?state={}&before={before}", state.as_str()),
-            None => format!("/?before={before}"),
-        }
-    }
-
-    /// The URL without an end.
-    fn newest(&self) -> String {
-        match self.state {
-            Some(state) => format!("/?state={}", state.as_str()),
-            None => "/".into(),
+    /// The URL of the same jobs, before one or from the newest on.
+    fn url(&self, before: Option<i64>) -> String {
+        let state = self.state.map(|state| format!("state={}", state.as_str()));
+        let before = before.map(|job| format!("before={job}"));
+        let asked: Vec<String> = state.into_iter().chain(before).collect();
+        match asked.as_slice() {
+            [] => "/".into(),
+            asked => format!("/?{}", asked.join("&")),
         }
     }
 }
@@ -128,8 +123,8 @@ fn content(
         @let oldest = jobs.last().filter(|_| jobs.len() as i64 == MOST);
         @if asked.before.is_some() || oldest.is_some() {
             nav.pages aria-label="Pages of jobs" {
-                @if asked.before.is_some() { a href=(asked.newest()) { "Newest" } }
-                @if let Some(job) = oldest { a href=(asked.older(job.id)) { "Older" } }
+                @if asked.before.is_some() { a href=(asked.url(None)) { "Newest" } }
+                @if let Some(job) = oldest { a href=(asked.url(Some(job.id))) { "Older" } }
             }
         }
     }
