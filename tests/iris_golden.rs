@@ -219,16 +219,19 @@ fn volumes_smaller_equal_and_larger_than_a_window_give_the_oracles_numbers() {
     let weights = save(&random_network(IrisConfig::tiny(), 12), folder.path());
     let iris = Iris::load(&weights, Device::Cpu).unwrap();
     for (volume, air, max_voxels, overlap, windows) in [
-        ([5, 13, 18], 0, 1 << 20, 0.5, 1),
-        ([3, 21, 17], 0, 1 << 20, 0.5, 1),
-        ([16, 16, 16], 0, 16 * 16 * 16, 0.5, 1),
-        ([19, 34, 25], 0, 16 * 16 * 16, 0.5, 2 * 4 * 3),
-        ([9, 40, 41], 0, 12 * 24 * 24, 0.25, 2 * 2),
-        // Windows in which there is nothing but air.
-        ([16, 20, 64], 50, 16 * 16 * 16, 0.5, 2 * 7),
+        ([5, 13, 18], 0..0, 1 << 20, 0.5, 1),
+        ([3, 21, 17], 0..0, 1 << 20, 0.5, 1),
+        ([16, 16, 16], 0..0, 16 * 16 * 16, 0.5, 1),
+        ([19, 34, 25], 0..0, 16 * 16 * 16, 0.5, 2 * 4 * 3),
+        ([9, 40, 41], 0..0, 12 * 24 * 24, 0.25, 2 * 2),
+        // Windows in which there is nothing but air, between two arms.
+        ([16, 20, 64], 7..57, 16 * 16 * 16, 0.5, 2 * 7),
+        // Air beside the patient, which the network is not shown: one window of 24 columns is left.
+        ([16, 20, 64], 20..64, 1 << 20, 0.5, 1),
+        ([16, 20, 64], 20..64, 16 * 16 * 16, 0.5, 2 * 2),
     ] {
         let scan = image(&volume);
-        let _ = scan.narrow(2, volume[2] - air, air).fill_(-2.0);
+        let _ = scan.narrow(2, air.start, air.end - air.start).fill_(-2.0);
         let masks = masks(1, 2, volume).squeeze_dim(0);
         let expected = oracle(
             &weights,

@@ -1,5 +1,6 @@
 //! Volumes larger than a patch: windows over the query, windows around the foreground of a reference.
 
+use super::patient::patient;
 use super::{Iris, TaskEmbedding};
 use tch::{Device, Kind, Tensor};
 
@@ -66,6 +67,8 @@ impl Iris {
     /// whose probabilities are averaged with Gaussian weights. Windows of one
     /// and the same value throughout (air around the patient, padding of the
     /// scanner) have one answer wherever they lie: the network sees the first.
+    /// Of a scan with air around the patient the network is shown the box
+    /// around the patient alone; outside it every probability is 0.
     ///
     /// Memory beside the input is bounded, whatever the number of windows: one
     /// window's pass on the device, at most `8·channels[0] + 3·K` floats for
@@ -112,9 +115,44 @@ impl Iris {
             }
         }
         let _guard = tch::no_grad_guard();
+        let image = image.to_device(Device::Cpu).to_kind(Kind::Float);
+        let shown = self.patient(&image, None)?;
+        let found = self.segment_shown(&cut(&image, shown), embeddings, options, progress)?;
+        if shown.size == size {
+            return Ok(found);
+        }
+        // Nothing is found in the air around.
+        let whole = |found: Tensor| -> Result<Tensor, InferenceError> {
+            let shape = [found.size()[0], size[0], size[1], size[2]];
+            let whole = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+            cut(&whole, shown).f_copy_(&found)?;
+            Ok(whole)
+        };
+        found.into_iter().map(whole).collect()
+    }
+
+    /// The box around the patient, in voxels of `image [D, H, W]`; see [`patient`].
+    pub(super) fn patient(
+        &self,
+        image: &Tensor,
+        masks: Option<&Tensor>,
+    ) -> Result<Window, InferenceError> {
+        let config = self.config();
+        Ok(patient(image, masks, config.spacing_mm, config.stride())?)
+    }
+
+    /// [`Iris::segment_each`] of all of an image, on the CPU.
+    fn segment_shown(
+        &self,
+        image: &Tensor,
+        embeddings: &[&TaskEmbedding],
+        options: &SlidingWindow,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Tensor>, InferenceError> {
+        let size = volume_size(image)?;
         let window = self.window_size(size, options.max_voxels);
         let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
-        let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
+        let image = pad_to(image, padded)?;
         let windows = windows(padded, window, options.overlap);
         let tokens: Vec<Tensor> = embeddings
             .iter()
@@ -193,7 +231,8 @@ impl Iris {
     /// `image [D, H, W]` at the network's spacing, `masks [K, D, H, W]` in
     /// [0, 1] → embeddings of `K` classes. A reference larger than a window is
     /// embedded on windows around each class's foreground; the mean is weighted
-    /// by the foreground voxels in each window.
+    /// by the foreground voxels in each window. Air around the patient is left
+    /// out, as it is of a query.
     pub fn embed_reference(
         &self,
         image: &Tensor,
@@ -208,10 +247,13 @@ impl Iris {
             });
         }
         let _guard = tch::no_grad_guard();
-        let window = self.window_size(size, SlidingWindow::default().max_voxels);
-        let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
-        let image = pad_to(&image.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
-        let masks = pad_to(&masks.to_device(Device::Cpu).to_kind(Kind::Float), padded)?;
+        let here = |x: &Tensor| x.to_device(Device::Cpu).to_kind(Kind::Float);
+        let (image, masks) = (here(image), here(masks));
+        let shown = self.patient(&image, Some(&masks))?;
+        let window = self.window_size(shown.size, SlidingWindow::default().max_voxels);
+        let padded: [i64; 3] = std::array::from_fn(|a| shown.size[a].max(window[a]));
+        let image = pad_to(&cut(&image, shown), padded)?;
+        let masks = pad_to(&cut(&masks, shown), padded)?;
         // Encoding a window serves every class in it; windows without foreground are skipped.
         let all = if padded == window {
             vec![Window {

@@ -15,6 +15,7 @@ mod inference;
 mod layers;
 mod mask_decoder;
 mod network;
+mod patient;
 mod task_encoder;
 pub mod train;
 mod tuning;

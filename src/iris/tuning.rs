@@ -134,15 +134,16 @@ impl Iris {
 
     /// Windows of a reference that show a class, the reference padded to hold them.
     fn cut_up(&self, pair: &TuningPair) -> Result<CutUp, InferenceError> {
-        let size = volume_size(&pair.image)?;
+        volume_size(&pair.image)?;
+        let shown = self.patient(&pair.image.to_kind(Kind::Float), Some(&pair.masks))?;
         // More than it was trained on: the query will be met whole or in large parts, with everything that competes in
         // sight. On six drawn torsos tuning gained 0.020 of Dice so, and 0.006 in windows of a patch. A step is then
         // two or three seconds on a CPU, within two or three gigabytes.
         let patch: i64 = self.config().patch.iter().product();
-        let window = self.window_size(size, PATCHES * patch);
-        let padded: [i64; 3] = std::array::from_fn(|a| size[a].max(window[a]));
-        let image = pad_to(&pair.image.to_kind(Kind::Float), padded)?;
-        let masks = pad_to(&pair.masks.to_kind(Kind::Float), padded)?;
+        let window = self.window_size(shown.size, PATCHES * patch);
+        let padded: [i64; 3] = std::array::from_fn(|a| shown.size[a].max(window[a]));
+        let kept = |x: &Tensor| pad_to(&cut(&x.to_kind(Kind::Float), shown), padded);
+        let (image, masks) = (kept(&pair.image)?, kept(&pair.masks)?);
         let mut places: Vec<Window> = windows(padded, window, 0.5)
             .into_iter()
             .filter(|&place| cut(&masks, place).sum(Kind::Float).double_value(&[]) > 0.0)

@@ -5,8 +5,9 @@ use tch::Tensor;
 use super::normalise;
 use crate::volume::{Geometry, Volume};
 
-/// Changes whenever the same volume would give another input; embeddings are kept by it.
-pub const VERSION: u32 = 1;
+/// Changes whenever the same volume would give another input, or the network would be shown another part of it;
+/// embeddings are kept by it.
+pub const VERSION: u32 = 2;
 
 /// Air on the CT scale, HU.
 const AIR: f32 = -1000.0;

@@ -271,8 +271,43 @@ class Iris(nn.Module):
             window[longest] -= stride
         return window
 
+    def patient(self, volume, masks=None):
+        """Slices of the box around the patient, as src/iris/patient.rs lays it down."""
+        stride = 2 ** (len(self.config["channels"]) - 1)
+        spacing = self.config["spacing_mm"][::-1]
+        reach, size = int(18 / spacing[1] / 2 + 0.5), volume.shape
+        body = volume > -1.15
+        # Whole runs of rows alone are body; rows outside the volume are not asked.
+        thick = np.stack(
+            [body[:, max(0, y - reach) : y + reach + 1].all(axis=1) for y in range(size[1])], axis=1
+        )
+        box = []
+        for axis, n in enumerate(size):
+            others = tuple(a for a in range(3) if a != axis)
+            planes = np.flatnonzero(thick.sum(axis=others) >= 4)
+            if not len(planes):
+                return tuple(slice(0, n) for n in size)
+            around = int(16 / spacing[axis] + 0.5) + (reach if axis == 1 else 0)
+            first, last = planes[0] - around, planes[-1] + around
+            if masks is not None:
+                labelled = np.flatnonzero(masks.max(axis=0).any(axis=others))
+                if len(labelled):
+                    first, last = min(first, labelled[0]), max(last, labelled[-1])
+            first, last = max(first, 0), min(last, n - 1)
+            length = last - first + 1
+            whole = min(-(-length // stride) * stride, n)
+            start = min(max(first - (whole - length) // 2, 0), n - whole)
+            box.append(slice(start, start + whole))
+        return tuple(box)
+
     def segment(self, volume, embedding, overlap, max_voxels):
-        """volume [D, H, W], embedding [K, m+1, C] -> probabilities [K, D, H, W]."""
+        """volume [D, H, W], embedding [K, m+1, C] -> probabilities [K, D, H, W], 0 outside the patient's box."""
+        box = self.patient(volume)
+        found = np.zeros((embedding.shape[0], *volume.shape))
+        found[(slice(None), *box)] = self.segment_all(volume[box], embedding, overlap, max_voxels)
+        return found
+
+    def segment_all(self, volume, embedding, overlap, max_voxels):
         size = volume.shape
         window = self.window(size, max_voxels)
         padded = np.pad(volume, [(0, max(0, w - n)) for n, w in zip(size, window)], mode="edge")
@@ -319,10 +354,12 @@ def main(weights, inputs, outputs):
         out["logits"] = iris(given["query"], embedding)
     if "volume" in given:
         volume, masks = given["volume"].numpy(), given["volume_masks"].numpy()
-        window = iris.window(volume.shape, 128 * 128 * 64)
-        missing = [(0, w - n) for n, w in zip(volume.shape, window)]
+        box = iris.patient(volume, masks)
+        shown, masks = volume[box], masks[(slice(None), *box)]
+        window = iris.window(shown.shape, 128 * 128 * 64)
+        missing = [(0, w - n) for n, w in zip(shown.shape, window)]
         assert min(b for _, b in missing) >= 0, "the oracle embeds references of one window"
-        reference = torch.from_numpy(np.pad(volume, missing, mode="edge"))[None, None]
+        reference = torch.from_numpy(np.pad(shown, missing, mode="edge"))[None, None]
         masks = torch.from_numpy(np.pad(masks, [(0, 0), *missing]))[None]
         embedding = iris.embed(reference, masks)[0]
         out["volume_embedding"] = embedding
