@@ -156,6 +156,7 @@ impl Scene {
             })),
             surroundings: Vec::new(),
             hollow: Vec::new(),
+            uneven: false,
             lesions: Vec::new(),
         })
     }
@@ -206,6 +207,7 @@ impl Scene {
                 })),
                 surroundings: Vec::new(),
                 hollow: Vec::new(),
+                uneven: false,
                 lesions: Vec::new(),
             }
         };

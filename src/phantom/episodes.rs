@@ -17,6 +17,10 @@ const GUESSED_MM: f64 = 30.0;
 const PATCHES: [[usize; 3]; 4] = [[88, 64, 8], [80, 56, 16], [64, 48, 24], [40, 40, 40]];
 /// Patches are multiples of this along each axis.
 const CELL: f64 = 8.0;
+/// Share of the images whose scan ends within the patch, as a thin stack does within the network's window.
+const SHORT: f64 = 0.2;
+/// Slices that such a scan has at least.
+const LEAST_SLICES: usize = 6;
 
 /// Scenes of one kind, drawn from the label maps of several subjects; a reference may be of one and its query of
 /// another, since their structures have the same numbers.
@@ -136,6 +140,7 @@ impl PhantomEpisodes {
             scene.as_scanned(rng);
             other.surroundings = scene.surroundings.clone();
             other.hollow = scene.hollow.clone();
+            other.uneven = scene.uneven;
         }
         let (reference_contrast, query_contrast) = match real {
             true => (Contrast::Scanned, Contrast::Scanned),
@@ -165,10 +170,11 @@ impl PhantomEpisodes {
             scene.quick_subject(rng.random(), &self.grid(shape, center), reference_contrast);
         let mut query =
             other.quick_subject(rng.random(), &self.grid(shape, shifted), query_contrast);
-        if rng.random_bool(0.5) {
-            // The spine as one: its pieces look alike, and alone they teach little.
+        if rng.random_bool(0.35) {
+            // The spine as one, as many ask for it.
             scene.merge("vertebrae", &mut [&mut reference, &mut query]);
         }
+        let slices = [&mut reference, &mut query].map(|phantom| self.shortened(phantom, rng));
         // A body of CT numbers has one right side; elsewhere both may be mirrored, as one.
         let mirrored = rng.random_bool(if scanned { 0.1 } else { 0.5 });
 
@@ -217,21 +223,34 @@ impl PhantomEpisodes {
                 .collect()
         };
         let classes: Vec<Vec<u16>> = classes.into_iter().map(shown).collect();
-        let mut side = |phantom, contrast| {
-            let (image, masks) = self.tensors(phantom, &classes, contrast, rng);
+        let mut side = |phantom, slices, contrast| {
+            let (image, masks) = self.tensors(phantom, slices, &classes, contrast, rng);
             match mirrored {
                 true => (image.flip([4]), masks.flip([4])),
                 false => (image, masks),
             }
         };
-        let (reference, reference_masks) = side(reference, reference_contrast);
-        let (query, query_masks) = side(query, query_contrast);
+        let (reference, reference_masks) = side(reference, slices[0], reference_contrast);
+        let (query, query_masks) = side(query, slices[1], query_contrast);
         Some(Episode {
             reference,
             reference_masks,
             query,
             query_masks,
         })
+    }
+
+    /// Ends the scan of some phantoms before their patch does: how many slices there are. Nothing is labelled beyond.
+    fn shortened(&self, phantom: &mut Phantom, rng: &mut impl Rng) -> usize {
+        let [columns, rows, slices] = phantom.volume.geometry.size;
+        if slices <= LEAST_SLICES || !rng.random_bool(SHORT) {
+            return slices;
+        }
+        let there = rng.random_range(LEAST_SLICES.max(slices / 2)..slices);
+        for layer in &mut phantom.labels.layers {
+            layer[there * rows * columns..].fill(0);
+        }
+        there
     }
 
     /// Whether a scene fills a patch: the map of a torso goes on only so far beyond its ends.
@@ -277,9 +296,11 @@ impl PhantomEpisodes {
     }
 
     /// The preprocessed image `[1, 1, D, H, W]` and masks `[1, K, D, H, W]` of classes, each of one label or several.
+    /// Beyond the slices that are `there` the last goes on, as inference fills a window.
     fn tensors(
         &self,
         phantom: Phantom,
+        there: usize,
         classes: &[Vec<u16>],
         contrast: Contrast,
         rng: &mut impl Rng,
@@ -300,6 +321,10 @@ impl PhantomEpisodes {
             *voxel = *voxel * gain + shift;
         }
         self.augmentation.apply(&mut voxels, size, rng);
+        let slice = size[0] * size[1];
+        for beyond in there..size[2] {
+            voxels.copy_within((there - 1) * slice..there * slice, beyond * slice);
+        }
         let labels = &phantom.labels.layers[0];
         let mut masks = Vec::with_capacity(labels.len() * classes.len());
         let mut is_of_class = vec![0u8; usize::from(labels.iter().copied().max().unwrap_or(0)) + 1];
@@ -347,7 +372,6 @@ fn contrasts(body: bool, unlike: f64, rng: &mut impl Rng) -> (Contrast, Contrast
 fn interest(name: &str) -> f64 {
     match name {
         "liver" | "spleen" | "stomach" | "aorta" | "kidney_left" | "kidney_right" => 1.6,
-        name if name.starts_with("vertebrae") => 0.6,
         name if name.starts_with("adrenal") || name.starts_with("portal") => 0.4,
         _ => 1.0,
     }

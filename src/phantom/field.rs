@@ -35,6 +35,60 @@ impl Field {
         self.walk().at(p)
     }
 
+    /// The values at points a step from one another (LPS, mm), the first at `start`: a row of a grid.
+    ///
+    /// Where the step is along an axis, as in every grid that training draws, what lies across it is interpolated once
+    /// a cell.
+    pub(super) fn along(&self, start: Vec3, step: Vec3, values: &mut [f32]) {
+        let moved: Vec<usize> = (0..3).filter(|&a| step[a] != 0.0).collect();
+        let &[axis] = moved.as_slice() else {
+            let mut walk = self.walk();
+            for (n, value) in values.iter_mut().enumerate() {
+                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
+                *value = walk.at(point) as f32;
+            }
+            return;
+        };
+        let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
+        let ([low_b, high_b], part_b) = self.cell(start[b]);
+        let ([low_c, high_c], part_c) = self.cell(start[c]);
+        let strides = [1, self.cells, self.cells * self.cells];
+        let [ll, hl, lh, hh] = [
+            low_b * strides[b] + low_c * strides[c],
+            high_b * strides[b] + low_c * strides[c],
+            low_b * strides[b] + high_c * strides[c],
+            high_b * strides[b] + high_c * strides[c],
+        ];
+        let node = |n: usize| {
+            let value = |across: usize| self.values[across + n * strides[axis]];
+            let near = mix(value(ll), value(hl), part_b);
+            let far = mix(value(lh), value(hh), part_b);
+            mix(near, far, part_c)
+        };
+        let (mut known, mut ends) = (usize::MAX, [0.0; 2]);
+        for (n, value) in values.iter_mut().enumerate() {
+            let ([low, high], part) = self.cell(start[axis] + n as f64 * step[axis]);
+            if low != known {
+                (known, ends) = (low, [node(low), node(high)]);
+            }
+            *value = mix(ends[0], ends[1], part);
+        }
+    }
+
+    /// The lattice points beside a coordinate (mm), and how far from the lower to the higher it lies.
+    fn cell(&self, coordinate: f64) -> ([usize; 2], f32) {
+        let length = self.cells as f64;
+        let t = coordinate / self.pitch + length / 2.0;
+        // A remainder is slow, and hardly ever another number.
+        let t = match (0.0..length).contains(&t) {
+            true => t,
+            false => t.rem_euclid(length),
+        };
+        let low = (t as usize).min(self.cells - 1);
+        let high = if low + 1 >= self.cells { 0 } else { low + 1 };
+        ([low, high], (t - low as f64) as f32)
+    }
+
     /// For many points, one after the other.
     pub(super) fn walk(&self) -> Walk<'_> {
         Walk {
@@ -57,32 +111,54 @@ pub(super) struct Walk<'f> {
 impl Walk<'_> {
     /// The value at a point (LPS, mm).
     pub(super) fn at(&mut self, p: Vec3) -> f64 {
-        let Field { cells, pitch, .. } = *self.field;
-        let (half, length) = (cells as f64 / 2.0, cells as f64);
-        let mut low = [0usize; 3];
-        let mut part = [0f32; 3];
-        for a in 0..3 {
-            let t = p[a] / pitch + half;
-            // A remainder is slow, and hardly ever another number.
-            let t = match (0.0..length).contains(&t) {
-                true => t,
-                false => t.rem_euclid(length),
-            };
-            low[a] = (t as usize).min(cells - 1);
-            part[a] = (t - low[a] as f64) as f32;
-        }
+        let cells = self.field.cells;
+        let [x, y, z] = p.map(|coordinate| self.field.cell(coordinate));
+        let low = [x.0[0], y.0[0], z.0[0]];
+        let part = [x.1, y.1, z.1];
         if low != self.low {
             self.low = low;
-            let wrap = |i: usize| if i >= cells { i - cells } else { i };
             for (corner, value) in self.corners.iter_mut().enumerate() {
-                let [x, y, z] = std::array::from_fn(|a| wrap(low[a] + (corner >> a & 1)));
+                let [x, y, z] = [x.0[corner & 1], y.0[corner >> 1 & 1], z.0[corner >> 2]];
                 *value = self.field.values[(z * cells + y) * cells + x];
             }
         }
-        let mix = |a: f32, b: f32, t: f32| a + (b - a) * t;
         let [a, b, c, d, e, f, g, h] = self.corners;
         let near = mix(mix(a, b, part[0]), mix(c, d, part[0]), part[1]);
         let far = mix(mix(e, f, part[0]), mix(g, h, part[0]), part[1]);
         f64::from(mix(near, far, part[2]))
+    }
+}
+
+fn mix(a: f32, b: f32, t: f32) -> f32 {
+    a + (b - a) * t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    proptest! {
+        #[test]
+        fn a_row_has_the_values_that_its_points_have(
+            start in prop::array::uniform3(-300.0f64..300.0),
+            length in 0.5f64..9.0,
+            axis in 0usize..4,
+        ) {
+            let field = Field::new(&mut ChaCha8Rng::seed_from_u64(2), 14.0, 200.0, 1.0);
+            // The last is oblique.
+            let step = match axis {
+                3 => [length, 0.3, -0.2],
+                axis => std::array::from_fn(|a| if a == axis { length } else { 0.0 }),
+            };
+            let mut row = [0.0; 90];
+            field.along(start, step, &mut row);
+            for (n, value) in row.iter().enumerate() {
+                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
+                prop_assert!((f64::from(*value) - field.at(point)).abs() < 1e-4);
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ mod atlas;
 mod dicom;
 mod episodes;
 mod field;
+mod interior;
 mod lesions;
 mod render;
 mod scene;

@@ -1,6 +1,7 @@
 //! From a scene to voxels: labels, and intensities by a law.
 
 use super::field::Field;
+use super::interior::Interior;
 use super::scene::Scene;
 use super::subject::Subject;
 use crate::volume::{Geometry, LabelVolume, Volume};
@@ -36,6 +37,8 @@ impl Contrast {
 const LEAST_STEP: f64 = 0.18;
 /// Distance of the points at which a quick subject is bent exactly, mm: half of the finest bend's.
 const BENT_EVERY_MM: f64 = 15.0;
+/// What a HU of a structure's unevenness is where contrasts are random, whose means lie within 1.
+const RANDOM_PER_HU: f64 = 1.0 / 500.0;
 /// Gas in the gut, HU.
 const GAS_HU: f64 = -950.0;
 
@@ -110,7 +113,14 @@ impl Scene {
         let amplitude = rng.random_range(2.0..9.0);
         let texture = Field::new(rng, 14.0, 420.0, amplitude);
         let noise = rng.random_range(4.0..24.0);
-        paint(labels, geometry, &means, &texture, noise, rng)
+        let interior = self.uneven.then(|| Interior::draw(self, 1.0, rng));
+        let grey = Grey {
+            means: &means,
+            texture: &texture,
+            interior: interior.as_ref(),
+            noise,
+        };
+        paint(labels, geometry, &grey, rng)
     }
 
     /// The labels with `gas` where hollow structures hold it: all that lies before a level
@@ -172,12 +182,30 @@ impl Scene {
         let texture_amplitude = rng.random_range(0.0..0.06);
         let texture = Field::new(rng, 12.0, 420.0, texture_amplitude);
         let noise = rng.random_range(0.005..0.06);
-        let mut voxels = paint(labels, geometry, &means, &texture, noise, rng);
+        let interior = self
+            .uneven
+            .then(|| Interior::draw(self, RANDOM_PER_HU, rng));
+        let grey = Grey {
+            means: &means,
+            texture: &texture,
+            interior: interior.as_ref(),
+            noise,
+        };
+        let mut voxels = paint(labels, geometry, &grey, rng);
         let bias_amplitude = rng.random_range(0.0..0.25);
         let bias = Field::new(rng, 150.0, 600.0, bias_amplitude);
-        let mut bias = bias.walk();
-        for (at, voxel) in voxels.iter_mut().enumerate() {
-            *voxel *= bias.at(geometry.to_patient(unravel(at, geometry))).exp() as f32;
+        let columns = geometry.size[0].max(1);
+        let step = geometry.direction[0].map(|d| d * geometry.spacing[0]);
+        let mut row = vec![0f32; columns];
+        for (number, voxels) in voxels.chunks_mut(columns).enumerate() {
+            bias.along(
+                geometry.to_patient(unravel(number * columns, geometry)),
+                step,
+                &mut row,
+            );
+            for (voxel, bias) in voxels.iter_mut().zip(&row) {
+                *voxel *= bias.exp();
+            }
         }
         voxels
     }
@@ -187,34 +215,47 @@ fn unravel(at: usize, geometry: &Geometry) -> [f64; 3] {
     geometry.voxel(at).map(|n| n as f64)
 }
 
-/// Means, texture, partial volume at the borders (a random blur), noise.
-fn paint(
-    labels: &[u16],
-    geometry: &Geometry,
-    means: &[f64],
-    texture: &Field,
+/// What voxels get their intensity from.
+struct Grey<'g> {
+    /// By label.
+    means: &'g [f64],
+    /// Of everything but the air.
+    texture: &'g Field,
+    /// Of each structure, where it has one.
+    interior: Option<&'g Interior>,
+    /// Standard deviation.
     noise: f64,
-    rng: &mut impl Rng,
-) -> Vec<f32> {
-    let mut texture = texture.walk();
-    let mut voxels: Vec<f32> = labels
-        .iter()
-        .enumerate()
-        .map(|(at, &label)| {
-            let mean = means[usize::from(label)];
-            let rough = if label == 0 {
-                0.0
-            } else {
-                texture.at(geometry.to_patient(unravel(at, geometry)))
-            };
-            (mean + rough) as f32
-        })
-        .collect();
+}
+
+/// Means, texture, partial volume at the borders (a random blur), noise.
+fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rng) -> Vec<f32> {
+    let columns = geometry.size[0].max(1);
+    let step = geometry.direction[0].map(|d| d * geometry.spacing[0]);
+    let mut voxels = vec![0f32; labels.len()];
+    let mut texture = vec![0f32; columns];
+    let mut inside = grey
+        .interior
+        .map(|interior| interior.over(labels, geometry));
+    for (row, voxels) in voxels.chunks_mut(columns).enumerate() {
+        let first = row * columns;
+        let labels = &labels[first..first + voxels.len()];
+        if labels.iter().any(|&label| label != 0) {
+            let start = geometry.to_patient(unravel(first, geometry));
+            grey.texture.along(start, step, &mut texture);
+            if let Some(inside) = &mut inside {
+                inside.add(first, start, step, &mut texture);
+            }
+        }
+        for ((voxel, &label), own) in voxels.iter_mut().zip(labels).zip(&texture) {
+            let own = if label == 0 { 0.0 } else { *own };
+            *voxel = grey.means[usize::from(label)] as f32 + own;
+        }
+    }
     let sharp = rng.random_range(0.4..0.9);
     blur(&mut voxels, geometry, sharp);
     for voxel in &mut voxels {
         let value: f32 = StandardNormal.sample(rng);
-        *voxel += value * noise as f32;
+        *voxel += value * grey.noise as f32;
     }
     voxels
 }

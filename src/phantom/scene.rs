@@ -36,6 +36,8 @@ pub struct Scene {
     pub surroundings: Vec<Structure>,
     /// Numbers of structures that may hold gas in their upper (anterior) part.
     pub hollow: Vec<u16>,
+    /// Whether structures are uneven inside, as those of a scan are.
+    pub uneven: bool,
     /// What grows in structures; see [`Lesion`].
     pub lesions: Vec<Lesion>,
 }

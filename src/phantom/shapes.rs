@@ -52,6 +52,7 @@ impl Scene {
             atlas: None,
             surroundings: Vec::new(),
             hollow: Vec::new(),
+            uneven: false,
             lesions: Vec::new(),
         }
     }

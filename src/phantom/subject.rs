@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Extent of the deformation's lattice around the body's middle, mm.
 const EXTENT: f64 = 560.0;
+/// Voxels of a row for which the shapes that can hold them are chosen together.
+const STRETCH: usize = 12;
 
 /// A subject: shapes of its own, in a body of its own size and pose.
 #[derive(Debug, Clone)]
@@ -33,6 +35,25 @@ fn topmost<'s>(mut shapes: impl Iterator<Item = &'s Placed>, point: Vec3) -> u16
             (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a]) && shape.contains(point)
         })
         .map_or(0, |(label, ..)| *label)
+}
+
+/// Those of some shapes whose bounds meet the box around some points.
+fn reaching<'s>(
+    points: &[Vec3],
+    shapes: impl Iterator<Item = &'s Placed>,
+    near: &mut Vec<&'s Placed>,
+) {
+    let bound = |from: f64, further: fn(f64, f64) -> f64| -> Vec3 {
+        std::array::from_fn(|a| points.iter().map(|p| p[a]).fold(from, further))
+    };
+    let (low, high) = (
+        bound(f64::INFINITY, f64::min),
+        bound(f64::NEG_INFINITY, f64::max),
+    );
+    near.clear();
+    near.extend(
+        shapes.filter(|(_, _, (from, to))| (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])),
+    );
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {
@@ -115,21 +136,17 @@ impl Subject {
         let [columns, rows, _] = geometry.size;
         let points = Points::new(self, geometry, step);
         let mut row: Vec<Vec3> = vec![[0.0; 3]; columns];
-        let mut near: Vec<&Placed> = Vec::new();
+        let (mut near, mut nearer): (Vec<&Placed>, Vec<&Placed>) = (Vec::new(), Vec::new());
         for (line, labels) in labels.chunks_mut(columns.max(1)).enumerate() {
             points.row(line % rows, line / rows, &mut row);
-            let low: Vec3 =
-                std::array::from_fn(|a| row.iter().map(|p| p[a]).fold(f64::INFINITY, f64::min));
-            let high: Vec3 =
-                std::array::from_fn(|a| row.iter().map(|p| p[a]).fold(f64::NEG_INFINITY, f64::max));
-            near.clear();
-            near.extend(self.shapes.iter().rev().filter(|(_, _, (from, to))| {
-                (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])
-            }));
-            for (label, &point) in labels.iter_mut().zip(&row) {
-                *label = self.atlas.as_ref().map_or(0, |atlas| atlas.at(point));
-                if *label == 0 {
-                    *label = topmost(near.iter().copied(), point);
+            reaching(&row, self.shapes.iter().rev(), &mut near);
+            for (labels, points) in labels.chunks_mut(STRETCH).zip(row.chunks(STRETCH)) {
+                reaching(points, near.iter().copied(), &mut nearer);
+                for (label, &point) in labels.iter_mut().zip(points) {
+                    *label = self.atlas.as_ref().map_or(0, |atlas| atlas.at(point));
+                    if *label == 0 {
+                        *label = topmost(nearer.iter().copied(), point);
+                    }
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What a real scan shows beside the anatomy: arms, the table, gas in the gut.
+//! What a real scan shows beside the anatomy: arms, the table, gas in the gut, organs of more than one grey.
 
 use super::scene::{Scene, Structure};
 use super::shape::Shape;
@@ -8,8 +8,10 @@ use rand::{Rng, RngExt};
 const HOLLOW: [&str; 4] = ["stomach", "colon", "small_bowel", "duodenum"];
 
 impl Scene {
-    /// Adds, by chance, arms at the body's sides, the table below it, and gas in hollow organs.
+    /// Adds, by chance, arms at the body's sides, the table below it, gas in hollow organs, and contents, vessels and
+    /// walls to structures.
     pub(super) fn as_scanned(&mut self, rng: &mut impl Rng) {
+        self.uneven = rng.random_bool(0.8);
         if rng.random_bool(0.4) {
             for side in [-1.0, 1.0] {
                 self.surroundings.extend(arm(side, rng));

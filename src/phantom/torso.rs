@@ -315,6 +315,7 @@ impl Scene {
             atlas: None,
             surroundings: Vec::new(),
             hollow: Vec::new(),
+            uneven: false,
             lesions: Vec::new(),
         }
     }

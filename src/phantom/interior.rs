@@ -1,0 +1,254 @@
+//! What structures look like inside, where scans are imitated: no organ is of one grey.
+
+use super::field::Field;
+use super::scene::{Scene, Structure};
+use crate::volume::{Geometry, Vec3};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Organs with a wall and contents of their own.
+const HOLLOW: [&str; 5] = ["stomach", "colon", "small_bowel", "duodenum", "gallbladder"];
+/// CT number of the wall of the gut, HU.
+const WALL_HU: f64 = 45.0;
+/// Extent of the fields around the body's middle, mm; they repeat beyond.
+const EXTENT: f64 = 300.0;
+
+/// How one structure is uneven; steps in HU.
+#[derive(Debug, Clone, Copy, Default)]
+struct Uneven {
+    /// Standard deviation of the fine mottle.
+    mottle: f64,
+    /// Difference of the contents from the structure's mean, everywhere but in its wall.
+    contents: f64,
+    /// Patches, food, cysts: where the coarse field is above the first, the second is added.
+    patches: Option<(f64, f64)>,
+    /// Vessels, ducts, strands: where both fields are nearer to 0 than the first, the second is added.
+    vessels: Option<(f64, f64)>,
+    /// What is added to the outermost voxels, which show none of the above: the wall, the cortex.
+    wall: Option<f64>,
+}
+
+/// How the structures of one subject are uneven.
+#[derive(Debug)]
+pub(super) struct Interior {
+    /// By label; 0 is the background.
+    of: Vec<Uneven>,
+    fine: Field,
+    coarse: Field,
+    /// Of the image's scale for a HU.
+    unit: f64,
+}
+
+impl Interior {
+    /// Draws a subject's; `unit` is what a HU is on the image's scale of intensity.
+    pub(super) fn draw(scene: &Scene, unit: f64, rng: &mut impl Rng) -> Self {
+        let mut of = vec![Uneven::default()];
+        let all = scene.structures.iter().chain(&scene.surroundings);
+        of.extend(all.map(|structure| Uneven::draw(structure, rng)));
+        let (fine, coarse) = (rng.random_range(7.0..14.0), rng.random_range(14.0..34.0));
+        Self {
+            of,
+            fine: Field::new(rng, fine, EXTENT, 1.0),
+            coarse: Field::new(rng, coarse, EXTENT, 1.0),
+            unit,
+        }
+    }
+
+    /// For the voxels of a label map, one after the other.
+    pub(super) fn over<'i>(&'i self, labels: &'i [u16], geometry: &Geometry) -> Inside<'i> {
+        Inside {
+            interior: self,
+            labels,
+            size: geometry.size,
+            fine: vec![0.0; geometry.size[0]],
+            coarse: vec![0.0; geometry.size[0]],
+        }
+    }
+}
+
+impl Uneven {
+    fn draw(structure: &Structure, rng: &mut impl Rng) -> Self {
+        let normal = |rng: &mut _| -> f64 { StandardNormal.sample(rng) };
+        let sign = |rng: &mut _| {
+            if RngExt::random_bool(rng, 0.5) {
+                1.0
+            } else {
+                -1.0
+            }
+        };
+        let mut drawn = Self {
+            mottle: normal(rng).abs() * 9.0,
+            ..Self::default()
+        };
+        if HOLLOW.contains(&structure.name.as_str()) {
+            drawn.mottle = rng.random_range(2.0..45.0);
+            drawn.contents = match rng.random_range(0..10) {
+                0..5 => rng.random_range(-45.0..30.0),
+                5..7 => rng.random_range(-120.0..90.0),
+                // What was drunk before the scan.
+                7..9 => rng.random_range(80.0..380.0),
+                _ => 0.0,
+            };
+            if rng.random_bool(0.6) {
+                let step = rng.random_range(20.0..160.0) * sign(rng);
+                drawn.patches = Some((rng.random_range(-0.7..0.9), step));
+            }
+            if rng.random_bool(0.7) {
+                drawn.wall = Some(WALL_HU + 15.0 * normal(rng) - structure.hu);
+            }
+        } else if structure.hu < -500.0 {
+            // Lungs: vessels and bronchi; air has none.
+            drawn.mottle = rng.random_range(5.0..40.0);
+            if structure.target {
+                let step = rng.random_range(250.0..800.0);
+                drawn.vessels = Some((rng.random_range(0.1..0.35), step));
+            }
+        } else if structure.hu < -50.0 {
+            // Fat: vessels and strands.
+            if rng.random_bool(0.75) {
+                let step = rng.random_range(50.0..200.0);
+                drawn.vessels = Some((rng.random_range(0.08..0.4), step));
+            }
+        } else if structure.hu > 150.0 && !is_vessel(&structure.name) {
+            // Bone: a cortex around marrow.
+            drawn.mottle = rng.random_range(10.0..80.0);
+            if rng.random_bool(0.6) {
+                drawn.wall = Some(rng.random_range(30.0..280.0));
+            }
+        } else {
+            if rng.random_bool(0.35) {
+                let step = rng.random_range(10.0..90.0) * sign(rng);
+                drawn.vessels = Some((rng.random_range(0.08..0.35), step));
+            }
+            if rng.random_bool(0.25) {
+                let step = rng.random_range(10.0..80.0) * sign(rng);
+                drawn.patches = Some((rng.random_range(0.3..1.5), step));
+            }
+        }
+        drawn
+    }
+}
+
+impl Uneven {
+    /// What is added where the fields have these values.
+    fn at(&self, fine: f64, coarse: f64) -> f64 {
+        let patch = self.patches.filter(|(level, _)| coarse > *level);
+        let vessel = self
+            .vessels
+            .filter(|(near, _)| fine.abs() < *near && coarse.abs() < *near);
+        let steps: f64 = patch.into_iter().chain(vessel).map(|(_, step)| step).sum();
+        self.contents + self.mottle * fine + steps
+    }
+}
+
+fn is_vessel(name: &str) -> bool {
+    ["aorta", "inferior_vena_cava", "portal", "iliac"]
+        .iter()
+        .any(|vessel| name.starts_with(vessel))
+}
+
+/// An interior on its way through a label map.
+pub(super) struct Inside<'i> {
+    interior: &'i Interior,
+    labels: &'i [u16],
+    size: [usize; 3],
+    fine: Vec<f32>,
+    coarse: Vec<f32>,
+}
+
+impl Inside<'_> {
+    /// Adds what a row's voxels have of their own to `values`. The first is voxel `first` and lies at `start`, the others
+    /// a `step` from one another (LPS, mm).
+    pub(super) fn add(&mut self, first: usize, start: Vec3, step: Vec3, values: &mut [f32]) {
+        self.interior.fine.along(start, step, &mut self.fine);
+        self.interior.coarse.along(start, step, &mut self.coarse);
+        for (at, value) in (first..).zip(values) {
+            *value += self.at(at, self.fine[at - first], self.coarse[at - first]);
+        }
+    }
+
+    fn at(&self, at: usize, fine: f32, coarse: f32) -> f32 {
+        let label = self.labels[at];
+        // What has a label beyond the structures' (gas) is even.
+        let Some(uneven) = self.interior.of.get(usize::from(label)) else {
+            return 0.0;
+        };
+        if label == 0 {
+            return 0.0;
+        }
+        let added = match uneven.wall {
+            Some(wall) if self.is_outermost(at) => wall,
+            _ => uneven.at(f64::from(fine), f64::from(coarse)),
+        };
+        (added * self.interior.unit) as f32
+    }
+
+    /// Whether a voxel touches another structure by a face; gas is none.
+    fn is_outermost(&self, at: usize) -> bool {
+        let label = self.labels[at];
+        let is_other = |at: usize| {
+            let other = self.labels[at];
+            other != label && usize::from(other) < self.interior.of.len()
+        };
+        let [columns, rows, slices] = self.size;
+        let along = [at % columns, at / columns % rows, at / (columns * rows)];
+        [(1, columns), (columns, rows), (columns * rows, slices)]
+            .into_iter()
+            .zip(along)
+            .any(|((stride, length), place)| {
+                (place > 0 && is_other(at - stride))
+                    || (place + 1 < length && is_other(at + stride))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::phantom::{Contrast, Scene};
+    use crate::volume::Geometry;
+
+    /// Standard deviation of the intensities of a structure.
+    fn spread(scene: &Scene, name: &str, seed: u64) -> f64 {
+        let grid = Geometry::axial([95, 70, 40], [4.0; 3], [-190.0, -140.0, -60.0]);
+        let phantom = scene.subject(seed, &grid, Contrast::Ct);
+        let number = scene.number(name).unwrap();
+        let labels = phantom.labels.layers[0].iter();
+        let values: Vec<f64> = labels
+            .zip(&phantom.volume.voxels)
+            .filter(|(label, _)| **label == number)
+            .map(|(_, &value)| f64::from(value))
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        (squares / values.len() as f64).sqrt()
+    }
+
+    #[test]
+    fn organs_are_uneven_where_scans_are_imitated_and_the_gut_most_of_all() {
+        let even = Scene::torso();
+        let uneven = Scene {
+            uneven: true,
+            ..Scene::torso()
+        };
+        let of_eight = |scene: &Scene, name| -> [f64; 8] {
+            std::array::from_fn(|n| spread(scene, name, n as u64))
+        };
+        let mean = |scene| of_eight(scene, "stomach").iter().sum::<f64>() / 8.0;
+        let (before, after) = (mean(&even), mean(&uneven));
+        assert!(
+            after > before + 20.0,
+            "stomach: {before} even, {after} uneven"
+        );
+        // Not every liver shows its vessels, nor every vertebra its cortex.
+        for name in ["liver", "vertebrae_L1"] {
+            let (before, after) = (of_eight(&even, name), of_eight(&uneven, name));
+            assert!(
+                before
+                    .iter()
+                    .zip(&after)
+                    .any(|(before, after)| after > &(before + 3.0)),
+                "{name}: {before:?} even, {after:?} uneven"
+            );
+        }
+    }
+}
