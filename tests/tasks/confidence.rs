@@ -94,9 +94,14 @@ fn several_references_are_compared_and_change_nothing_of_the_result() {
         );
         assert_eq!(with.confidence, with.confidence_parts.overall());
     }
-    // The tube goes on as it is whichever reference shows it; the ball's border does not.
-    let ball = compared.segments[0].confidence_parts.agreement;
-    assert!(ball.is_some_and(|agreement| agreement < 1.0), "{ball:?}");
+    // Of a query that is hard to see each finds a little else.
+    let hard = segment(&striped(&image, 300.0), &several, &iris, 2);
+    let agreements: Vec<f64> = hard
+        .segments
+        .iter()
+        .filter_map(|segment| segment.confidence_parts.agreement)
+        .collect();
+    assert!(agreements.iter().any(|a| *a < 1.0), "{agreements:?}");
 }
 
 #[test]
