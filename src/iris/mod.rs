@@ -21,6 +21,7 @@ pub mod train;
 mod tuning;
 mod unet;
 mod weights;
+mod window;
 
 pub use config::IrisConfig;
 pub use device::{DeviceError, choose_device};

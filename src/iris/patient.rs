@@ -4,7 +4,7 @@
 //! means for the network's normalisation and puts the organs at other places of the window; and it costs as much as
 //! anatomy. Reference and query are both cut to the patient, so that how tightly a scan was framed makes no difference.
 
-use super::inference::Window;
+use super::window::Window;
 use tch::{Kind, Tensor};
 
 /// What is brighter is body rather than air, on the network's scale of intensity: about -290 HU in CT; in other

@@ -1,7 +1,8 @@
 //! In-context tuning: the network stays as it is, only the task embedding is optimised (paper section 3.4).
 
-use super::inference::{InferenceError, Window, cut, pad_to, volume_size, windows};
+use super::inference::{InferenceError, volume_size};
 use super::train::{Optimiser, UpdateRule, dice_cross_entropy};
+use super::window::{Window, cut, pad_to, windows};
 use super::{Iris, TaskEmbedding};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

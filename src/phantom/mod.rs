@@ -8,6 +8,7 @@
 
 mod atlas;
 mod dicom;
+mod episode_choices;
 mod episodes;
 mod field;
 mod interior;
