@@ -130,8 +130,8 @@ impl Scene {
                 Some(known) => (known.hu, known.hu_spread, known.target),
                 None if name.starts_with("lung") => (-820.0, 40.0, true),
                 None if name.starts_with("vertebrae") => (210.0, 60.0, true),
-                None if name.starts_with("rib") => (350.0, 80.0, false),
-                None if name.starts_with("costal") => (120.0, 30.0, false),
+                None if name.starts_with("rib") => (350.0, 80.0, true),
+                None if name.starts_with("costal") => (120.0, 30.0, true),
                 None if name.starts_with("spinal") => (30.0, 10.0, true),
                 None => (50.0, 25.0, name != "unknown"),
             };

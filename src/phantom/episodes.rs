@@ -164,7 +164,12 @@ impl PhantomEpisodes {
         };
         let center = place(shape, self.spacing_mm, scanned, heights.clone(), rng);
         let shifted = std::array::from_fn(|a| match a {
-            2 => (center[a] + rng.random_range(-25.0..25.0)).clamp(heights.start, heights.end),
+            2 => {
+                // Half of the queries show much more above or below than their reference: which vertebra it is must
+                // be told by what lies around it, not by its place in the window.
+                let most = if rng.random_bool(0.5) { 25.0 } else { 80.0 };
+                (center[a] + rng.random_range(-most..most)).clamp(heights.start, heights.end)
+            }
             _ => center[a] + rng.random_range(-14.0..14.0),
         });
         let mut reference =
@@ -174,6 +179,9 @@ impl PhantomEpisodes {
         if rng.random_bool(0.35) {
             // The spine as one, as many ask for it.
             scene.merge("vertebrae", &mut [&mut reference, &mut query]);
+        }
+        if rng.random_bool(0.7) {
+            scene.merge("rib_", &mut [&mut reference, &mut query]);
         }
         let slices = [&mut reference, &mut query].map(|phantom| self.shortened(phantom, rng));
         // A body of CT numbers has one right side; elsewhere both may be mirrored, as one.
