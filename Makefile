@@ -27,7 +27,7 @@ peers:
 
 viewers: ## OHIF into .deps/ohif, and what else the tests read results with
 	@sh setup/node.sh
-	@echo "OHIF is in .deps/ohif"
+	@echo "OHIF is in .deps/ohif; for irisnode.toml, [dicomweb]: viewer = \"$(CURDIR)/.deps/ohif\""
 
 build: python libtorch ## release build: target/release/irisnode
 	cargo build --release --locked

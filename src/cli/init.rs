@@ -225,9 +225,24 @@ fn answers(args: Args, asks: bool) -> miette::Result<Starter> {
         peers,
         teach_ae_title,
         web,
+        viewer: viewer(),
         modality,
         task,
     })
+}
+
+/// Where `make viewers` puts OHIF, in a checkout; else where a package would.
+fn viewer() -> String {
+    let program = std::env::current_exe()
+        .and_then(std::fs::canonicalize)
+        .unwrap_or_default();
+    let checkout = program
+        .ancestors()
+        .find(|folder| folder.join(".deps").is_dir());
+    match checkout {
+        Some(checkout) => checkout.join(".deps/ohif").display().to_string(),
+        None => "/usr/share/ohif".to_owned(),
+    }
 }
 
 /// The service's own folder for a configuration of the system, else one beside the file.
@@ -297,8 +312,9 @@ fn next_steps(starter: &Starter, out: &Path) -> String {
         listen.port()
     );
     if let Some(task) = &starter.task {
-        text +=
-            &format!("  irisnode task add {task} --image SERIES/ --label SEG.dcm --config {out}\n");
+        text += &format!(
+            "  irisnode task add {task} --image SERIES/ --label SEG.dcm --config {out}   # README, step 3, has an example to try\n"
+        );
     }
     text +=
         &format!("  irisnode check --config {out} --connect\n  irisnode serve --config {out}\n");

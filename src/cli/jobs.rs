@@ -3,9 +3,10 @@
 use super::config_arg::ConfigArg;
 use super::peer_args::runtime;
 use super::table::table;
-use crate::archive::{Archive, JobState, JobSummary, Listing, Refused};
+use crate::archive::{Archive, DeliveryRecord, JobState, JobSummary, Listing, Refused};
 use chrono::{DateTime, Local};
 use miette::{IntoDiagnostic, miette};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Show what became of each series: its state, and the reason when it got no result; have a job done again, call it
@@ -44,7 +45,7 @@ pub struct Args {
 enum Decision {
     /// Show the jobs, the newest first (as without a subcommand).
     List,
-    /// Show one job: each result, where it goes, and what became of it.
+    /// Show one job: each result, where it goes, what became of it, and what was found.
     #[command(after_help = "Examples:\n  irisnode jobs show 12 --config irisnode.toml")]
     Show(JobArg),
     /// Have a job that failed, was skipped or was discarded done again.
@@ -198,6 +199,7 @@ async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
     if let Some(reason) = &summary.reason {
         println!("{reason}");
     }
+    let found = found(&deliveries);
     let rows: Vec<Vec<String>> = deliveries
         .into_iter()
         .map(|one| {
@@ -217,7 +219,36 @@ async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
             table(&["rule", "to", "state", "attempts", "reason"], &rows)
         );
     }
+    if !found.is_empty() {
+        print!(
+            "{}",
+            table(&["rule", "segment", "volume", "confidence"], &found)
+        );
+    }
     Ok(())
+}
+
+/// The segments of each result, once however many destinations it has.
+fn found(deliveries: &[DeliveryRecord]) -> Vec<Vec<String>> {
+    let mut rules = BTreeSet::new();
+    let results = deliveries
+        .iter()
+        .filter_map(|one| Some((one, one.found()?)))
+        .filter(|(one, _)| rules.insert(&one.rule));
+    results
+        .flat_map(|(one, segments)| {
+            segments.into_iter().map(|segment| {
+                let (volume, confidence) = match segment.ml > 0.0 {
+                    true => (
+                        format!("{:.1} ml", segment.ml),
+                        format!("{:.2}", segment.confidence),
+                    ),
+                    false => ("not found".to_owned(), String::new()),
+                };
+                vec![one.rule.clone(), segment.label, volume, confidence]
+            })
+        })
+        .collect()
 }
 
 /// What becomes of results held for review.

@@ -20,6 +20,8 @@ pub struct Starter {
     pub teach_ae_title: String,
     /// Address of the status page; none without one.
     pub web: Option<SocketAddr>,
+    /// OHIF's folder, for the day that DICOMweb is switched on.
+    pub viewer: String,
     /// Modality of the first rule.
     pub modality: String,
     /// A task of the first rule, beside what is taught over DICOM.
@@ -72,7 +74,7 @@ impl Starter {
         }
         page.heading("[dicomweb]");
         page.later("[dicomweb]", "listen", text("127.0.0.1:8043"));
-        page.later("[dicomweb]", "viewer", text("/usr/share/ohif"));
+        page.later("[dicomweb]", "viewer", text(&self.viewer));
         page.heading("[[rule]]");
         page.option(
             "[[rule]]",
@@ -89,6 +91,11 @@ impl Starter {
         page.later("[[rule]]", "hold_below", Value::Float(0.6));
         page.heading_with("[[rule]]", "when", "[rule.when]");
         page.option("[rule.when]", "Modality", text(&self.modality));
+        page.say(&format!(
+            "# So every {} matches, whatever it shows. `irisnode explain SERIES/` says which attributes a series has, such as\n\
+             # BodyPartExamined, by which the rule can be narrowed to what its tasks are for.",
+            self.modality
+        ));
         page.text
     }
 }
@@ -185,6 +192,7 @@ mod tests {
             }],
             teach_ae_title: "IRISTEACH".into(),
             web: None,
+            viewer: "/usr/share/ohif".into(),
             modality: "CT".into(),
             task: None,
         }

@@ -154,6 +154,7 @@ pub async fn run(
     let (admit, admitted) = watch::channel(Arc::new(admission(&config)));
     let options = receive_options(&config, admitted)?;
     let dicomweb = dicomweb(&config, &archive).await?;
+    let shows_viewer = config.dicomweb.viewer.is_some();
     let (keeper, current) = Keeper::new(config);
     let web = status_page(&current, &archive, network.weights()).await?;
     // Last: whoever reaches it finds the others there.
@@ -189,7 +190,11 @@ pub async fn run(
         loops.spawn(web.run(shutdown.clone()));
     }
     if let Some(dicomweb) = dicomweb {
-        tracing::info!(address = %dicomweb.local_addr()?, "DICOMweb");
+        let address = dicomweb.local_addr()?;
+        match shows_viewer {
+            true => tracing::info!(%address, "DICOMweb, and OHIF at /"),
+            false => tracing::info!(%address, "DICOMweb"),
+        }
         loops.spawn(dicomweb.run(shutdown.clone()));
     }
     loops.close();

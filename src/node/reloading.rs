@@ -86,7 +86,7 @@ impl Reloading {
         if !difference.needs_restart.is_empty() {
             let changed = difference.needs_restart.join(", ");
             let why = format!(
-                "{}: the configuration has changed and needs a restart, for it changes {changed}; none of it is in force before, and the earlier one stays",
+                "{} needs a restart: it changes {changed}; until then irisnode runs by the configuration it had, and nothing of the new one is in force",
                 self.path.display()
             );
             return self.refuse(Refused::UntilARestart, vec![why], by_signal);

@@ -77,6 +77,10 @@ fn a_job_is_shown_cancelled_and_done_again_as_a_person_says() {
     assert!(ok, "{text}");
     assert_eq!(node.ended_jobs(1)[0]["state"], "delivered");
     assert_eq!(received(pacs_folder.path()).len(), 1);
+    let (ok, text) = jobs(&["show", "1"]);
+    for word in ["segment", "volume", "confidence"] {
+        assert!(ok && text.contains(word), "{text}");
+    }
 
     let (ok, text) = jobs(&["retry", "1"]);
     assert!(!ok && text.contains("job 1 is delivered"), "{text}");

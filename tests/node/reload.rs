@@ -123,7 +123,7 @@ fn what_only_a_start_can_take_is_named_and_the_next_start_takes_it() {
         .configuration()
         .replace(&format!(":{port}\""), &format!(":{elsewhere}\""));
     node.configure(&(moved + &rule("every CT", ANY_CT)));
-    node.wait_for_log("needs a restart, for it changes listen of [node]");
+    node.wait_for_log("needs a restart: it changes listen of [node]");
     // The rule beside it is not in force either.
     send_two(&node, UID);
     assert_eq!(newest_of(&node, 1), "skipped");
