@@ -41,6 +41,20 @@ impl DeliveryRecord {
     }
 }
 
+/// Those of some deliveries whose results have segments, each result once however many destinations it has, with what
+/// was found.
+pub fn with_segments(deliveries: &[DeliveryRecord]) -> Vec<(&DeliveryRecord, Vec<Found>)> {
+    let mut results: Vec<(&DeliveryRecord, Vec<Found>)> = Vec::new();
+    for delivery in deliveries {
+        if let Some(found) = delivery.found()
+            && !results.iter().any(|(known, _)| known.file == delivery.file)
+        {
+            results.push((delivery, found));
+        }
+    }
+    results
+}
+
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {

@@ -59,7 +59,7 @@ pub use files::is_in_use;
 pub use header::read_header;
 pub use history::Arrived;
 pub use incoming_file::{Acceptance, IncomingFile, NotTaken, Uids};
-pub use intervention::{DeliveryRecord, Refused};
+pub use intervention::{DeliveryRecord, Refused, with_segments};
 pub use jobs::{
     Found, Job, JobState, JobSummary, KEPT_HERE, Listing, NewResult, RuleWithoutResult,
 };

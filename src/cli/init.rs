@@ -1,7 +1,7 @@
 //! `irisnode init`: Write a first configuration from a few answers.
 
 use super::peer_args::{ae_title, host_and_port, runtime};
-use crate::config::{ConfigFile, Delivery, Starter, StarterPeer};
+use crate::config::{ConfigFile, Delivery, Starter, StarterPeer, above_program};
 use crate::deliver::echo;
 use dialoguer::{Confirm, Input, Select};
 use miette::{IntoDiagnostic, miette};
@@ -233,13 +233,8 @@ fn answers(args: Args, asks: bool) -> miette::Result<Starter> {
 
 /// Where `make viewers` puts OHIF, in a checkout; else where a package would.
 fn viewer() -> String {
-    let program = std::env::current_exe()
-        .and_then(std::fs::canonicalize)
-        .unwrap_or_default();
-    let checkout = program
-        .ancestors()
-        .find(|folder| folder.join(".deps").is_dir());
-    match checkout {
+    let mut above = above_program().into_iter();
+    match above.find(|folder| folder.join(".deps").is_dir()) {
         Some(checkout) => checkout.join(".deps/ohif").display().to_string(),
         None => "/usr/share/ohif".to_owned(),
     }

@@ -3,10 +3,11 @@
 use super::config_arg::ConfigArg;
 use super::peer_args::runtime;
 use super::table::table;
-use crate::archive::{Archive, DeliveryRecord, JobState, JobSummary, Listing, Refused};
+use crate::archive::{
+    Archive, DeliveryRecord, JobState, JobSummary, Listing, Refused, with_segments,
+};
 use chrono::{DateTime, Local};
 use miette::{IntoDiagnostic, miette};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Show what became of each series: its state, and the reason when it got no result; have a job done again, call it
@@ -230,12 +231,8 @@ async fn show(data: &Path, job: i64, json: bool) -> miette::Result<()> {
 
 /// The segments of each result, once however many destinations it has.
 fn found(deliveries: &[DeliveryRecord]) -> Vec<Vec<String>> {
-    let mut rules = BTreeSet::new();
-    let results = deliveries
-        .iter()
-        .filter_map(|one| Some((one, one.found()?)))
-        .filter(|(one, _)| rules.insert(&one.rule));
-    results
+    with_segments(deliveries)
+        .into_iter()
         .flat_map(|(one, segments)| {
             segments.into_iter().map(|segment| {
                 let (volume, confidence) = match segment.ml > 0.0 {

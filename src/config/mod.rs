@@ -39,7 +39,7 @@ pub use delivery::Delivery;
 pub use dicomweb::Dicomweb;
 pub use difference::Difference;
 pub use file::{Config, ConfigFile};
-pub use node::{Device, NodeConfig, UnknownDevice, default_weights};
+pub use node::{Device, NodeConfig, UnknownDevice, above_program, default_weights};
 pub use notify::{Email, Event, Notify, NotifyBy, Security, Webhook};
 pub use peer::Peer;
 pub use peer_dicomweb::PeerDicomweb;

@@ -124,11 +124,7 @@ fn device(value: &DeValue<'_>) -> Result<Device, Complaint> {
 /// The first that exists; when none does, the one in `base`.
 pub fn default_weights(base: &Path) -> PathBuf {
     let beside = base.join(WEIGHTS);
-    let program = std::env::current_exe()
-        .and_then(std::fs::canonicalize)
-        .unwrap_or_default();
-    let above = program.ancestors().skip(1);
-    let elsewhere = above.flat_map(|folder| {
+    let elsewhere = above_program().into_iter().flat_map(|folder| {
         [
             folder.join(WEIGHTS),
             folder.join("share/irisnode").join(WEIGHTS),
@@ -138,6 +134,14 @@ pub fn default_weights(base: &Path) -> PathBuf {
         .chain(elsewhere)
         .find(|path| path.is_file())
         .unwrap_or(beside)
+}
+
+/// The folders above the program, the nearest first: a checkout or a package is among them.
+pub fn above_program() -> Vec<PathBuf> {
+    let program = std::env::current_exe()
+        .and_then(std::fs::canonicalize)
+        .unwrap_or_default();
+    program.ancestors().skip(1).map(Path::to_owned).collect()
 }
 
 const WEIGHTS: &str = "weights/iris.safetensors";

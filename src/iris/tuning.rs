@@ -135,7 +135,6 @@ impl Iris {
 
     /// Windows of a reference that show a class, the reference padded to hold them.
     fn cut_up(&self, pair: &TuningPair) -> Result<CutUp, InferenceError> {
-        volume_size(&pair.image)?;
         let shown = self.patient(&pair.image.to_kind(Kind::Float), Some(&pair.masks))?;
         // More than it was trained on: the query will be met whole or in large parts, with everything that competes in
         // sight. On six drawn torsos tuning gained 0.020 of Dice so, and 0.006 in windows of a patch. A step is then

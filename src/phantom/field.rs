@@ -1,6 +1,6 @@
 //! Smooth random fields in patient space.
 
-use crate::volume::Vec3;
+use crate::volume::{Geometry, Vec3};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -32,20 +32,33 @@ impl Field {
 
     /// The value at a point (LPS, mm).
     pub(super) fn at(&self, p: Vec3) -> f64 {
-        self.walk().at(p)
+        let [x, y, z] = p.map(|coordinate| self.cell(coordinate));
+        let [a, b, c, d, e, f, g, h] = std::array::from_fn(|corner| {
+            let [x, y, z] = [x.0[corner & 1], y.0[corner >> 1 & 1], z.0[corner >> 2]];
+            self.values[(z * self.cells + y) * self.cells + x]
+        });
+        let near = mix(mix(a, b, x.1), mix(c, d, x.1), y.1);
+        let far = mix(mix(e, f, x.1), mix(g, h, x.1), y.1);
+        f64::from(mix(near, far, z.1))
     }
 
-    /// The values at points a step from one another (LPS, mm), the first at `start`: a row of a grid.
+    /// The values at a row of a grid's voxels, from its voxel `first` on.
+    pub(super) fn row(&self, grid: &Geometry, first: usize, values: &mut [f32]) {
+        let start = grid.to_patient(grid.voxel(first).map(|n| n as f64));
+        let step = grid.direction[0].map(|d| d * grid.spacing[0]);
+        self.along(start, step, values);
+    }
+
+    /// The values at points a step from one another (LPS, mm), the first at `start`.
     ///
     /// Where the step is along an axis, as in every grid that training draws, what lies across it is interpolated once
     /// a cell.
-    pub(super) fn along(&self, start: Vec3, step: Vec3, values: &mut [f32]) {
+    fn along(&self, start: Vec3, step: Vec3, values: &mut [f32]) {
         let moved: Vec<usize> = (0..3).filter(|&a| step[a] != 0.0).collect();
         let &[axis] = moved.as_slice() else {
-            let mut walk = self.walk();
             for (n, value) in values.iter_mut().enumerate() {
                 let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
-                *value = walk.at(point) as f32;
+                *value = self.at(point) as f32;
             }
             return;
         };
@@ -87,45 +100,6 @@ impl Field {
         let low = (t as usize).min(self.cells - 1);
         let high = if low + 1 >= self.cells { 0 } else { low + 1 };
         ([low, high], (t - low as f64) as f32)
-    }
-
-    /// For many points, one after the other.
-    pub(super) fn walk(&self) -> Walk<'_> {
-        Walk {
-            field: self,
-            low: [usize::MAX; 3],
-            corners: [0.0; 8],
-        }
-    }
-}
-
-/// A field on the way from point to point: neighbours lie in one cell, whose corners are kept.
-pub(super) struct Walk<'f> {
-    field: &'f Field,
-    /// The cell of the last point.
-    low: [usize; 3],
-    /// Its corners, x fastest.
-    corners: [f32; 8],
-}
-
-impl Walk<'_> {
-    /// The value at a point (LPS, mm).
-    pub(super) fn at(&mut self, p: Vec3) -> f64 {
-        let cells = self.field.cells;
-        let [x, y, z] = p.map(|coordinate| self.field.cell(coordinate));
-        let low = [x.0[0], y.0[0], z.0[0]];
-        let part = [x.1, y.1, z.1];
-        if low != self.low {
-            self.low = low;
-            for (corner, value) in self.corners.iter_mut().enumerate() {
-                let [x, y, z] = [x.0[corner & 1], y.0[corner >> 1 & 1], z.0[corner >> 2]];
-                *value = self.field.values[(z * cells + y) * cells + x];
-            }
-        }
-        let [a, b, c, d, e, f, g, h] = self.corners;
-        let near = mix(mix(a, b, part[0]), mix(c, d, part[0]), part[1]);
-        let far = mix(mix(e, f, part[0]), mix(g, h, part[0]), part[1]);
-        f64::from(mix(near, far, part[2]))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::field::Field;
 use super::scene::{Scene, Structure};
-use crate::volume::{Geometry, Vec3};
+use crate::volume::Geometry;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Organs with a wall and contents of their own.
-const HOLLOW: [&str; 5] = ["stomach", "colon", "small_bowel", "duodenum", "gallbladder"];
+/// Organs with a wall and contents that may hold gas.
+pub(super) const GUT: [&str; 4] = ["stomach", "colon", "small_bowel", "duodenum"];
 /// CT number of the wall of the gut, HU.
 const WALL_HU: f64 = 45.0;
 /// Extent of the fields around the body's middle, mm; they repeat beyond.
@@ -55,13 +55,13 @@ impl Interior {
     }
 
     /// For the voxels of a label map, one after the other.
-    pub(super) fn over<'i>(&'i self, labels: &'i [u16], geometry: &Geometry) -> Inside<'i> {
+    pub(super) fn over<'i>(&'i self, labels: &'i [u16], grid: &'i Geometry) -> Inside<'i> {
         Inside {
             interior: self,
             labels,
-            size: geometry.size,
-            fine: vec![0.0; geometry.size[0]],
-            coarse: vec![0.0; geometry.size[0]],
+            grid,
+            fine: vec![0.0; grid.size[0]],
+            coarse: vec![0.0; grid.size[0]],
         }
     }
 }
@@ -80,7 +80,8 @@ impl Uneven {
             mottle: normal(rng).abs() * 9.0,
             ..Self::default()
         };
-        if HOLLOW.contains(&structure.name.as_str()) {
+        let name = structure.name.as_str();
+        if GUT.contains(&name) || name == "gallbladder" {
             drawn.mottle = rng.random_range(2.0..45.0);
             drawn.contents = match rng.random_range(0..10) {
                 0..5 => rng.random_range(-45.0..30.0),
@@ -109,7 +110,7 @@ impl Uneven {
                 let step = rng.random_range(50.0..200.0);
                 drawn.vessels = Some((rng.random_range(0.08..0.4), step));
             }
-        } else if structure.hu > 150.0 && !is_vessel(&structure.name) {
+        } else if structure.hu > 150.0 && !is_vessel(name) {
             // Bone: a cortex around marrow.
             drawn.mottle = rng.random_range(10.0..80.0);
             if rng.random_bool(0.6) {
@@ -151,31 +152,26 @@ fn is_vessel(name: &str) -> bool {
 pub(super) struct Inside<'i> {
     interior: &'i Interior,
     labels: &'i [u16],
-    size: [usize; 3],
+    grid: &'i Geometry,
     fine: Vec<f32>,
     coarse: Vec<f32>,
 }
 
 impl Inside<'_> {
-    /// Adds what a row's voxels have of their own to `values`. The first is voxel `first` and lies at `start`, the others
-    /// a `step` from one another (LPS, mm).
-    pub(super) fn add(&mut self, first: usize, start: Vec3, step: Vec3, values: &mut [f32]) {
-        self.interior.fine.along(start, step, &mut self.fine);
-        self.interior.coarse.along(start, step, &mut self.coarse);
+    /// Adds what a row's voxels, from voxel `first` on, have of their own to `values`.
+    pub(super) fn add(&mut self, first: usize, values: &mut [f32]) {
+        self.interior.fine.row(self.grid, first, &mut self.fine);
+        self.interior.coarse.row(self.grid, first, &mut self.coarse);
         for (at, value) in (first..).zip(values) {
             *value += self.at(at, self.fine[at - first], self.coarse[at - first]);
         }
     }
 
     fn at(&self, at: usize, fine: f32, coarse: f32) -> f32 {
-        let label = self.labels[at];
         // What has a label beyond the structures' (gas) is even.
-        let Some(uneven) = self.interior.of.get(usize::from(label)) else {
+        let Some(uneven) = self.interior.of.get(usize::from(self.labels[at])) else {
             return 0.0;
         };
-        if label == 0 {
-            return 0.0;
-        }
         let added = match uneven.wall {
             Some(wall) if self.is_outermost(at) => wall,
             _ => uneven.at(f64::from(fine), f64::from(coarse)),
@@ -190,11 +186,10 @@ impl Inside<'_> {
             let other = self.labels[at];
             other != label && usize::from(other) < self.interior.of.len()
         };
-        let [columns, rows, slices] = self.size;
-        let along = [at % columns, at / columns % rows, at / (columns * rows)];
+        let [columns, rows, slices] = self.grid.size;
         [(1, columns), (columns, rows), (columns * rows, slices)]
             .into_iter()
-            .zip(along)
+            .zip(self.grid.voxel(at))
             .any(|((stride, length), place)| {
                 (place > 0 && is_other(at - stride))
                     || (place + 1 < length && is_other(at + stride))

@@ -195,14 +195,9 @@ impl Scene {
         let bias_amplitude = rng.random_range(0.0..0.25);
         let bias = Field::new(rng, 150.0, 600.0, bias_amplitude);
         let columns = geometry.size[0].max(1);
-        let step = geometry.direction[0].map(|d| d * geometry.spacing[0]);
         let mut row = vec![0f32; columns];
         for (number, voxels) in voxels.chunks_mut(columns).enumerate() {
-            bias.along(
-                geometry.to_patient(unravel(number * columns, geometry)),
-                step,
-                &mut row,
-            );
+            bias.row(geometry, number * columns, &mut row);
             for (voxel, bias) in voxels.iter_mut().zip(&row) {
                 *voxel *= bias.exp();
             }
@@ -230,7 +225,6 @@ struct Grey<'g> {
 /// Means, texture, partial volume at the borders (a random blur), noise.
 fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rng) -> Vec<f32> {
     let columns = geometry.size[0].max(1);
-    let step = geometry.direction[0].map(|d| d * geometry.spacing[0]);
     let mut voxels = vec![0f32; labels.len()];
     let mut texture = vec![0f32; columns];
     let mut inside = grey
@@ -240,10 +234,9 @@ fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rn
         let first = row * columns;
         let labels = &labels[first..first + voxels.len()];
         if labels.iter().any(|&label| label != 0) {
-            let start = geometry.to_patient(unravel(first, geometry));
-            grey.texture.along(start, step, &mut texture);
+            grey.texture.row(geometry, first, &mut texture);
             if let Some(inside) = &mut inside {
-                inside.add(first, start, step, &mut texture);
+                inside.add(first, &mut texture);
             }
         }
         for ((voxel, &label), own) in voxels.iter_mut().zip(labels).zip(&texture) {

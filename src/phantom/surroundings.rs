@@ -1,11 +1,9 @@
 //! What a real scan shows beside the anatomy: arms, the table, gas in the gut, organs of more than one grey.
 
+use super::interior::GUT;
 use super::scene::{Scene, Structure};
 use super::shape::Shape;
 use rand::{Rng, RngExt};
-
-/// Structures that may hold gas.
-const HOLLOW: [&str; 4] = ["stomach", "colon", "small_bowel", "duodenum"];
 
 impl Scene {
     /// Adds, by chance, arms at the body's sides, the table below it, gas in hollow organs, and contents, vessels and
@@ -23,7 +21,7 @@ impl Scene {
         if rng.random_bool(0.6) {
             self.hollow = (1u16..)
                 .zip(&self.structures)
-                .filter(|(_, structure)| HOLLOW.contains(&structure.name.as_str()))
+                .filter(|(_, structure)| GUT.contains(&structure.name.as_str()))
                 .map(|(number, _)| number)
                 .collect();
         }

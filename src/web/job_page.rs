@@ -3,7 +3,7 @@
 use super::access::{Person, Reader};
 use super::viewed::{plane, png};
 use super::{Shared, layout};
-use crate::archive::{ArchiveError, DeliveryRecord, Found, Job, JobSummary};
+use crate::archive::{ArchiveError, DeliveryRecord, Job, JobSummary, with_segments};
 use crate::assemble::read_attributes;
 use crate::config::Dicomweb;
 use crate::picture::Slices;
@@ -33,22 +33,6 @@ struct Seen {
     summary: JobSummary,
     job: Job,
     deliveries: Vec<DeliveryRecord>,
-}
-
-impl Seen {
-    /// Files of the results that have segments, each once, with what was found.
-    fn results(&self) -> Vec<(PathBuf, Vec<Found>, &str)> {
-        let mut results: Vec<(PathBuf, Vec<Found>, &str)> = Vec::new();
-        for delivery in &self.deliveries {
-            let file = PathBuf::from(&delivery.file);
-            if let Some(found) = delivery.found()
-                && !results.iter().any(|(known, _, _)| *known == file)
-            {
-                results.push((file, found, delivery.rule.as_str()));
-            }
-        }
-        results
-    }
 }
 
 /// A job, or what a browser is told instead.
@@ -142,7 +126,9 @@ async fn slices(
     seen: &Seen,
     result: usize,
 ) -> Result<Arc<Slices>, Option<String>> {
-    let (seg, _, _) = seen.results().into_iter().nth(result).ok_or(None)?;
+    let results = with_segments(&seen.deliveries);
+    let (delivery, _) = results.get(result).ok_or(None)?;
+    let seg = PathBuf::from(&delivery.file);
     let images = shared.archive.instances(seen.job.series).await;
     let images = images.map_err(|_| Some("the index cannot be read".to_owned()))?;
     shared.viewed.of(seg, images).await.map_err(Some)
@@ -230,10 +216,10 @@ fn viewer(job: i64, place: &Where, slices: &Slices) -> Markup {
 
 fn found(seen: &Seen) -> Markup {
     html! {
-        @for (at, (_, found, rule)) in seen.results().into_iter().enumerate() {
+        @for (at, (delivery, found)) in with_segments(&seen.deliveries).into_iter().enumerate() {
             div.wide { table {
                 caption {
-                    "Found by rule " (rule) " "
+                    "Found by rule " (delivery.rule) " "
                     @if at > 0 { a href=(format!("?result={at}")) { "show these" } }
                 }
                 thead { tr { @for title in ["Segment", "Volume", "Confidence"] { th scope="col" { (title) } } } }
