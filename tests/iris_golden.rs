@@ -224,6 +224,8 @@ fn volumes_smaller_equal_and_larger_than_a_window_give_the_oracles_numbers() {
         ([16, 16, 16], 0..0, 16 * 16 * 16, 0.5, 1),
         ([19, 34, 25], 0..0, 16 * 16 * 16, 0.5, 2 * 4 * 3),
         ([9, 40, 41], 0..0, 12 * 24 * 24, 0.25, 2 * 2),
+        // A long one is cut along its length alone.
+        ([50, 28, 28], 0..0, 24 * 28 * 28, 0.5, 4),
         // Windows in which there is nothing but air, between two arms.
         ([16, 20, 64], 7..57, 16 * 16 * 16, 0.5, 2 * 7),
         // Air beside the patient, which the network is not shown: one window of 24 columns is left.
@@ -358,34 +360,32 @@ fn the_order_of_classes_does_not_matter_but_their_company_does() {
 fn a_reference_larger_than_a_window_is_the_mean_over_windows_with_foreground() {
     let iris = random_network(IrisConfig::tiny(), 16);
     let _guard = tch::no_grad_guard();
-    // 16 · 260 · 260 voxels are more than a window takes: two by two windows of 16 · 256 · 256.
-    let size = [16, 260, 260];
+    // 32 · 260 · 260 voxels are more than a window takes: two windows of 32 · 252 · 260.
+    let size = [32, 260, 260];
     let scan = image(&size);
-    let masks = Tensor::zeros([2, 16, 260, 260], FLOAT);
+    let masks = Tensor::zeros([2, 32, 260, 260], FLOAT);
     let corner = |k: i64, start: i64, length: i64| {
         (1..3).fold(masks.get(k), |x, axis| x.narrow(axis, start, length))
     };
-    // The first class is seen whole by every window, the second is cut in four unlike parts.
+    // The first class is seen whole by both windows, the second is cut in two unlike parts.
     let _ = corner(0, 100, 10).fill_(1.0);
     let _ = corner(1, 1, 258).fill_(1.0);
     let found = iris.embed_reference(&scan, &masks).unwrap();
 
     let mut sum = Tensor::zeros([2, 4, 16], FLOAT);
     let mut counts = Tensor::zeros([2, 1, 1], FLOAT);
-    for y in [0, 4] {
-        for x in [0, 4] {
-            let cut = |t: &Tensor| t.narrow(-2, y, 256).narrow(-1, x, 256).unsqueeze(0);
-            let mask = cut(&masks);
-            let voxels = mask
-                .flatten(2, -1)
-                .sum_dim_intlist([-1i64].as_slice(), false, None)
-                .reshape([2, 1, 1]);
-            sum += iris
-                .encode_task(&cut(&scan).unsqueeze(0), &mask)
-                .squeeze_dim(0)
-                * &voxels;
-            counts += voxels;
-        }
+    for y in [0, 8] {
+        let cut = |t: &Tensor| t.narrow(-2, y, 252).unsqueeze(0);
+        let mask = cut(&masks);
+        let voxels = mask
+            .flatten(2, -1)
+            .sum_dim_intlist([-1i64].as_slice(), false, None)
+            .reshape([2, 1, 1]);
+        sum += iris
+            .encode_task(&cut(&scan).unsqueeze(0), &mask)
+            .squeeze_dim(0)
+            * &voxels;
+        counts += voxels;
     }
     assert_close("embedding", found.tensor(), &(sum / counts), 1e-4);
 }

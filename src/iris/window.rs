@@ -11,32 +11,51 @@ pub(super) struct Window {
 }
 
 impl Iris {
-    /// The window for a volume: along each axis the volume rounded up to the
-    /// stride, so that a thin stack is not padded to a cube and a body is seen
-    /// whole where memory allows. At least two strides long (one for the slices
-    /// of a stack not thicker than a stride). While it has more than
-    /// `max_voxels`, its longest axis (the last of equals) loses one stride,
-    /// down to the training patch or 64, whichever is less.
-    pub(super) fn window_size(&self, size: [i64; 3], max_voxels: i64) -> [i64; 3] {
-        let stride = self.config().stride();
-        let patch = self.config().patch;
-        // Instance normalisation needs more than one cell at the bottleneck.
-        let mut window =
-            size.map(|n| (n.max(2 * stride) as u64).div_ceil(stride as u64) as i64 * stride);
-        if size[0] <= stride {
-            window[0] = stride;
-        }
-        while window.iter().product::<i64>() > max_voxels {
-            let Some(axis) = (0..3)
-                .filter(|&a| window[a] > patch[a].min(64))
-                .max_by_key(|&a| window[a])
-            else {
-                break;
-            };
-            window[axis] -= stride;
-        }
-        window
+    /// The window for a volume that is covered by windows overlapping by `overlap`: the volume rounded up to the stride
+    /// where that has at most `max_voxels`, so that a thin stack is not padded to a cube and a body is seen whole.
+    /// Else the fewest windows, and of those the largest: a long scan is cut along its length alone, each window sees the
+    /// body from side to side, and as much above and below as there is room for.
+    ///
+    /// At least two strides long (one for the slices of a stack not thicker than a stride), and as long as the training
+    /// patch or 64, whichever is less, even where that is more than `max_voxels`.
+    pub(super) fn window_size(&self, size: [i64; 3], max_voxels: i64, overlap: f64) -> [i64; 3] {
+        let of = |axis: usize| self.window_lengths(axis, size[axis]);
+        let (zs, ys, xs) = (of(0), of(1), of(2));
+        let planes = ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)));
+        let each = planes.flat_map(|(y, x)| zs.iter().map(move |z| [*z, *y, *x]));
+        let chosen = each.min_by_key(|window| {
+            let voxels: i64 = window.iter().product();
+            let counts = (0..3).map(|axis| 1 + steps(size[axis], window[axis], overlap));
+            let windows: i64 = counts.product();
+            match voxels <= max_voxels {
+                true => (0, windows, -voxels),
+                // None is small enough: the smallest.
+                false => (voxels, windows, 0),
+            }
+        });
+        // Every axis has a length.
+        chosen.unwrap_or(size)
     }
+
+    /// How long a window may be along an axis of `n` voxels: multiples of the stride, the axis' whole length the last.
+    fn window_lengths(&self, axis: usize, n: i64) -> Vec<i64> {
+        let stride = self.config().stride();
+        let strides = |n: i64| (n as u64).div_ceil(stride as u64) as i64;
+        // Instance normalisation needs more than one cell at the bottleneck.
+        let whole = match axis == 0 && n <= stride {
+            true => 1,
+            false => strides(n).max(2),
+        };
+        let least = strides(self.config().patch[axis].min(64)).min(whole);
+        (least..=whole).map(|n| n * stride).collect()
+    }
+}
+
+/// Windows of `window` voxels beside the first that cover an axis of `volume` voxels, overlapping by at least `overlap`.
+fn steps(volume: i64, window: i64, overlap: f64) -> i64 {
+    let room = (volume - window).max(0);
+    let step = (window as f64 * (1.0 - overlap.clamp(0.0, 0.9))).max(1.0);
+    (room as f64 / step).ceil() as i64
 }
 
 /// Pads the last three axes at their ends, repeating the border: an edge of zeros would look like anatomy.
@@ -75,8 +94,7 @@ pub(super) fn only_value(window: &Tensor) -> Result<Option<f64>, tch::TchError> 
 pub(super) fn windows(volume: [i64; 3], window: [i64; 3], overlap: f64) -> Vec<Window> {
     let starts = |axis: usize| -> Vec<i64> {
         let room = volume[axis] - window[axis];
-        let step = (window[axis] as f64 * (1.0 - overlap.clamp(0.0, 0.9))).max(1.0);
-        let count = (room as f64 / step).ceil() as i64;
+        let count = steps(volume[axis], window[axis], overlap);
         (0..=count)
             .map(|i| if count == 0 { 0 } else { room * i / count })
             .collect()
@@ -119,6 +137,7 @@ pub(super) fn gaussian(size: [i64; 3]) -> Tensor {
 mod tests {
     use super::*;
     use crate::iris::IrisConfig;
+    use proptest::prelude::*;
 
     #[test]
     fn windows_cover_every_voxel_and_stay_inside() {
@@ -140,10 +159,39 @@ mod tests {
 
     #[test]
     fn a_thin_stack_is_not_padded_to_a_cube() {
+        assert_eq!(window_of([10, 125, 125]), [16, 128, 128]);
+    }
+
+    #[test]
+    fn a_long_scan_is_cut_along_its_length_alone() {
+        assert_eq!(window_of([60, 90, 112]), [64, 96, 112], "seen whole");
+        assert_eq!(window_of([200, 112, 112]), [80, 112, 112]);
+        assert_eq!(windows([200, 112, 112], [80, 112, 112], 0.5).len(), 4);
+        assert_eq!(window_of([150, 72, 96]), [144, 72, 96], "as tall as it may");
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_has_at_most_the_voxels_it_may_and_is_no_shorter_than_it_must(
+            size in prop::array::uniform3(1i64..300),
+            overlap in 0.0..0.9,
+        ) {
+            let iris = Iris::new(IrisConfig::small(), Device::Cpu);
+            let (stride, patch) = (iris.config().stride(), iris.config().patch);
+            let window = iris.window_size(size, MOST, overlap);
+            prop_assert!(window.iter().product::<i64>() <= MOST);
+            for axis in 0..3 {
+                prop_assert_eq!(window[axis] % stride, 0);
+                prop_assert!(window[axis] >= patch[axis].min(64).min(size[axis]));
+                prop_assert!(window[axis] < size[axis].max(2 * stride) + stride);
+            }
+        }
+    }
+
+    const MOST: i64 = 128 * 112 * 72;
+
+    fn window_of(size: [i64; 3]) -> [i64; 3] {
         let iris = Iris::new(IrisConfig::small(), Device::Cpu);
-        assert_eq!(
-            iris.window_size([10, 125, 125], 128 * 128 * 64),
-            [16, 128, 128]
-        );
+        iris.window_size(size, MOST, 0.5)
     }
 }

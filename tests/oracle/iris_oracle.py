@@ -15,6 +15,7 @@ INPUTS (safetensors) holds any of:
         -> volume_embedding (where the reference fits one window), volume_probabilities
 """
 
+import itertools
 import json
 import sys
 
@@ -259,17 +260,27 @@ class Iris(nn.Module):
     def forward(self, query, embedding):
         return self.mask_decoder(self.encode(query), embedding)
 
-    def window(self, volume, max_voxels):
-        """The window of a volume, as the documentation of `Iris::segment` lays it down."""
+    def window(self, volume, max_voxels, overlap):
+        """The window of a volume, as the documentation of `Iris::window_size` lays it down: the fewest, then the largest."""
         stride = 2 ** (len(self.config["channels"]) - 1)
-        window = [max(2, -(-n // stride)) * stride for n in volume]
-        if volume[0] <= stride:
-            window[0] = stride
         least = [min(64, n) for n in self.config["patch"]]
-        while np.prod(window) > max_voxels and any(w > n for w, n in zip(window, least)):
-            longest = max((w, axis) for axis, w in enumerate(window) if w > least[axis])[1]
-            window[longest] -= stride
-        return window
+        lengths = []
+        for axis, n in enumerate(volume):
+            whole = stride if axis == 0 and n <= stride else max(2 * stride, -(-n // stride) * stride)
+            lengths.append(range(min(-(-least[axis] // stride) * stride, whole), whole + 1, stride))
+
+        def order(yxz):
+            y, x, z = yxz
+            count = np.prod([1 + self.steps(n, w, overlap) for n, w in zip(volume, (z, y, x))])
+            return (0, count, -z * y * x) if z * y * x <= max_voxels else (z * y * x, count, 0)
+
+        y, x, z = min(itertools.product(lengths[1], lengths[2], lengths[0]), key=order)
+        return [z, y, x]
+
+    @staticmethod
+    def steps(volume, window, overlap):
+        """Windows beside the first that cover an axis."""
+        return int(np.ceil(max(volume - window, 0) / (window * (1 - overlap))))
 
     def patient(self, volume, masks=None):
         """Slices of the box around the patient, as src/iris/patient.rs lays it down."""
@@ -309,11 +320,11 @@ class Iris(nn.Module):
 
     def segment_all(self, volume, embedding, overlap, max_voxels):
         size = volume.shape
-        window = self.window(size, max_voxels)
+        window = self.window(size, max_voxels, overlap)
         padded = np.pad(volume, [(0, max(0, w - n)) for n, w in zip(size, window)], mode="edge")
         starts = []
         for n, w in zip(padded.shape, window):
-            steps = int(np.ceil((n - w) / (w * (1 - overlap))))
+            steps = self.steps(n, w, overlap)
             starts.append([(n - w) * i // max(steps, 1) for i in range(steps + 1)])
         bell = [np.exp(-0.5 * ((np.arange(w) - (w - 1) / 2) / (w / 8)) ** 2) for w in window]
         weight = np.maximum(np.einsum("i,j,k->ijk", *bell), 1e-3)
@@ -356,7 +367,7 @@ def main(weights, inputs, outputs):
         volume, masks = given["volume"].numpy(), given["volume_masks"].numpy()
         box = iris.patient(volume, masks)
         shown, masks = volume[box], masks[(slice(None), *box)]
-        window = iris.window(shown.shape, 128 * 128 * 64)
+        window = iris.window(shown.shape, 128**3, 0.5)
         missing = [(0, w - n) for n, w in zip(shown.shape, window)]
         assert min(b for _, b in missing) >= 0, "the oracle embeds references of one window"
         reference = torch.from_numpy(np.pad(shown, missing, mode="edge"))[None, None]
