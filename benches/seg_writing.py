@@ -8,6 +8,7 @@ file is then read by highdicom and compared with the label map, voxel by voxel.
 
 import importlib.metadata
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -46,24 +47,24 @@ def measure(quick, folder):
         (folder / "dcmqi.json").write_text(json.dumps(described(count)))
         first, answers = write_in_turns(drawn / "series", folder, count, rounds)
         taken = {name: [answer["seconds"] for answer in answers[name]] for name in answers}
+        beyond = {name: answer["peak_mib"] for name, answer in first.items()}
         check_all((OURS, THEIRS), folder, kept)
-        whole = run_in_turns(drawn / "series", folder, count, rounds)
+        whole, all_of_it = run_in_turns(drawn / "series", folder, count, rounds)
         check_all((OURS, PROGRAM), folder, kept)
-        for way, seconds_of in (("in memory", taken), ("the program", whole)):
+        for way, seconds_of, peaks in (("in memory", taken, beyond), ("the program", whole, all_of_it)):
             for name, values in seconds_of.items():
                 faster = times_as_fast(values, seconds_of[OURS])
-                peak = f"{digits(first[name]['peak_mib'])} MiB" if way == "in memory" else ""
+                peak = f"{digits(peaks[name])} MiB"
                 kib = outputs(folder)[name].stat().st_size / 1024
                 rows.append([count, way, name, seconds(values), "" if name == OURS else ratio(faster), peak,
                              f"{kib / 1024:.1f} MiB"])
                 figures[f"{count} segments, {way}, {name}"] = {"seconds": values, "irisnode_times_as_fast": faster,
-                                                               "file_kib": kib}
-        figures[f"{count} segments, peak_mib"] = {name: first[name]["peak_mib"] for name in first}
-    heading = ["segments", "", "", "written in", "irisnode is", "memory beyond the input", "file"]
+                                                               "peak_mib": peaks[name], "file_kib": kib}
+    heading = ["segments", "", "", "written in", "irisnode is", "memory", "file"]
     notes = [f"Label map {' × '.join(map(str, size))}, {rounds} rounds; highdicom {highdicom.__version__}, dcmqi "
-             f"{importlib.metadata.version('dcmqi')}. *In memory*: from arrays to a saved file. *The program*: from its "
-             "start to its end (`irisnode encode`, `itkimage2segimage`), with the reading of the label file and of the "
-             "series' headers. All files decode, through highdicom, to the label map, every voxel."]
+             f"{importlib.metadata.version('dcmqi')}. *In memory*: from arrays to a saved file, the "
+             "memory beyond the arrays'. *The program*: from its start to its end (`irisnode encode`, "
+             "`itkimage2segimage`), with the reading of the label file and of the series' headers, all of its memory. All files decode, through highdicom, to the label map, every voxel."]
     return {"figures": figures, "table": table(heading, rows), "notes": notes}
 
 
@@ -90,7 +91,7 @@ def described(count):
 
 
 def run_in_turns(series, folder, count, rounds):
-    """Seconds of each program from its start to its end, round by round."""
+    """Seconds of each program from its start to its end, round by round, and the most MiB it had of memory."""
     files = outputs(folder)
     named = [f"{number}=segment {number}@78961009:SCT:Spleen" for number in range(1, count + 1)]
     ours = [ROOT / "target/release/irisnode", "encode", series, "--label", folder / "labels.nii", "--out", files[OURS],
@@ -101,13 +102,17 @@ def run_in_turns(series, folder, count, rounds):
 
     def run(command):
         start = time.perf_counter()
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-        return time.perf_counter() - start
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(program.pid, 0)
+        program.returncode = os.waitstatus_to_exitcode(status)
+        if program.returncode != 0:
+            raise subprocess.CalledProcessError(program.returncode, command)
+        return time.perf_counter() - start, used.ru_maxrss / 1024
 
     contestants = {OURS: lambda: run(ours), PROGRAM: lambda: run(theirs)}
-    for contestant in contestants.values():
-        contestant()
-    return interleave(contestants, rounds)
+    most = {name: contestant()[1] for name, contestant in contestants.items()}
+    timed = {name: lambda contestant=contestant: contestant()[0] for name, contestant in contestants.items()}
+    return interleave(timed, rounds), most
 
 
 def outputs(folder):
