@@ -1,12 +1,18 @@
-//! Bytes on their way in: written to disk as they arrive, so that memory does not grow with the instance.
+//! Bytes on their way in: written to disk as they arrive, so that neither memory nor the sync at the end grows with the
+//! instance.
 
 use super::ArchiveError;
 use super::seal::{self, Seal};
 use chrono::Utc;
+use rustix::fs::Advice;
 use std::io::{BufWriter, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+/// Bytes after which the disk is asked to begin with them.
+const BEGIN_AFTER: u64 = 128 * 1024;
 
 /// An instance arriving. Dropped before [`Written::seal`], it leaves nothing behind.
 #[derive(Debug)]
@@ -14,6 +20,8 @@ pub struct Spool {
     file: BufWriter<NamedTempFile>,
     crc: crc32fast::Hasher,
     length: u64,
+    /// Bytes that the disk was asked to begin with.
+    begun: u64,
     seal_at: u64,
 }
 
@@ -44,6 +52,7 @@ impl Spool {
             file: BufWriter::with_capacity(1 << 16, slot),
             crc: crc32fast::Hasher::new(),
             length: 0,
+            begun: 0,
             seal_at,
         };
         spool.write(head)?;
@@ -56,7 +65,24 @@ impl Spool {
         self.length += bytes.len() as u64;
         self.file
             .write_all(bytes)
-            .map_err(|e| ArchiveError::file("cannot write", self.file.get_ref().path())(e))
+            .map_err(|e| ArchiveError::file("cannot write", self.file.get_ref().path())(e))?;
+        self.begin_writing();
+        Ok(())
+    }
+
+    /// Has the disk begin with what has come while the rest is still on its way: of a CT slice the sync at the end then
+    /// takes half as long.
+    ///
+    /// Linux begins to write the pages of a range that is said not to be needed. What it makes of the advice changes
+    /// nothing of what is kept, so its answer is of no interest; the sync is what makes the file durable.
+    fn begin_writing(&mut self) {
+        let Some(new) = NonZeroU64::new((self.length - self.begun) / BEGIN_AFTER * BEGIN_AFTER)
+        else {
+            return;
+        };
+        let file = self.file.get_ref().as_file();
+        let _ = rustix::fs::fadvise(file, self.begun, Some(new), Advice::DontNeed);
+        self.begun += new.get();
     }
 
     /// Ends the instance.
