@@ -4,7 +4,7 @@ use super::error::{DeliverError, describe, rejected};
 use crate::config::{Delivery, Peer};
 use crate::dimse::{
     APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, MAX_PDU_LENGTH,
-    UpperLayer, UpperLayerError,
+    Prompt, UpperLayer, UpperLayerError,
 };
 use crate::tls::{HandshakeError, Identity, Trust};
 use dicom_ul::pdu::{
@@ -42,8 +42,7 @@ pub(super) async fn connect(peer: &Peer, delivery: &Delivery) -> Result<UpperLay
             peer: describe(peer),
             reason: error.to_string(),
         })?;
-    // Requests and responses alternate: waiting to fill packets only adds latency.
-    let _ = stream.set_nodelay(true);
+    let stream = Prompt::new(stream);
     let Some(tls) = &peer.tls else {
         return Ok(UpperLayer::new(stream, delivery.response_timeout));
     };

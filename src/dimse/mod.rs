@@ -3,6 +3,7 @@
 
 mod command;
 mod commitment;
+mod prompt;
 mod reassembly;
 mod upper_layer;
 
@@ -11,6 +12,7 @@ pub use commitment::{
     ALL_COMMITTED, Asked, COMMITMENT_INSTANCE, CommitmentReport, Committed, FAILURES_EXIST,
     LARGEST_COMMITMENT, REQUEST_COMMITMENT, check_commitment, read_report, read_request,
 };
+pub use prompt::Prompt;
 pub use reassembly::{Fragment, Reassembly, ReassemblyError};
 pub use upper_layer::{ByteStream, MAX_PDU_LENGTH, UpperLayer, UpperLayerError};
 

@@ -4,7 +4,7 @@ use super::association::Handler;
 use super::negotiation::{answer, not_now, rejection};
 use super::policy::{Admission, Callers, Origin};
 use crate::archive::Archive;
-use crate::dimse::{UpperLayer, UpperLayerError};
+use crate::dimse::{Prompt, UpperLayer, UpperLayerError};
 use crate::tls::{Acceptor, Certificate};
 use dicom_ul::pdu::Pdu;
 use std::net::SocketAddr;
@@ -206,8 +206,6 @@ async fn serve(
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) {
-    // Requests and responses alternate: waiting to fill packets only adds latency.
-    let _ = stream.set_nodelay(true);
     let options = &shared.options;
     // One time limit for all of it: a peer that sends a byte now and then is as silent as one that sends none.
     let limit = options.association_timeout.min(options.idle_timeout);
@@ -263,7 +261,10 @@ async fn establish(
 ) -> Result<(Handler, String, OwnedSemaphorePermit), NotEstablished> {
     let options = &shared.options;
     let (upper_layer, certificate) = match options.tls.as_ref().filter(|_| speaks_tls) {
-        None => (UpperLayer::new(stream, options.idle_timeout), None),
+        None => (
+            UpperLayer::new(Prompt::new(stream), options.idle_timeout),
+            None,
+        ),
         Some(tls) => shake_hands(tls, stream, options.idle_timeout).await?,
     };
     let mut upper_layer = upper_layer;
@@ -317,7 +318,7 @@ async fn shake_hands(
     if matches!(stream.peek(&mut [0]).await, Ok(0) | Err(_)) {
         return Err(NotEstablished::Closed);
     }
-    match tls.accept(stream).await {
+    match tls.accept(Prompt::new(stream)).await {
         Ok((stream, certificate)) => Ok((UpperLayer::new(stream, patience), certificate)),
         Err(error) => Err(NotEstablished::Failed(format!("TLS: {error}"))),
     }

@@ -12,7 +12,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -46,10 +46,10 @@ impl Acceptor {
     ///
     /// # Errors
     /// Why there is no session; the caller has been told by a TLS alert.
-    pub async fn accept(
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Option<Certificate>), HandshakeError> {
+        stream: S,
+    ) -> Result<(TlsStream<S>, Option<Certificate>), HandshakeError> {
         let stream = TlsAcceptor::from(self.config.current())
             .accept(stream)
             .await?;

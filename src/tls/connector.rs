@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -36,11 +36,11 @@ type Known = HashMap<Trust, Arc<Reloading<ClientConfig>>>;
 ///
 /// # Errors
 /// Why there is no session.
-pub async fn connect(
+pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     trust: &Trust,
     host: &str,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    stream: S,
+) -> Result<TlsStream<S>, HandshakeError> {
     let config = known(trust)?.current();
     // A host that is no DNS name, with an underscore perhaps, has no certificate for its name, but may have one that
     // `only_with` knows.

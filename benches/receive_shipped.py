@@ -1,0 +1,36 @@
+"""Receiving from a sender as it is shipped.
+
+receive.py turns Nagle's algorithm off for DCMTK (TCP_NODELAY=1), so that work
+is measured and no waiting. Nobody sets that variable: dcmsend as Debian builds
+it, and Debian's Orthanc where it sends, hold the second half of a message back
+until the first is acknowledged, and a receiver that does not see to it
+acknowledges after 40 ms. This is the same measurement without the variable: of
+a tenth of the small instances, for 5,000 over one association would take most
+providers seven minutes a round.
+"""
+
+import os
+
+from drawn_series import drawn_series, files
+from receive import PROVIDERS, compare, kept_instances
+from rounds import table
+
+TITLE = "Receiving from a sender as it is shipped"
+WITHOUT = ("Orthanc, SyncStorageArea off", "storescp --ignore (keeps nothing)")
+
+
+def measure(quick, folder):
+    os.environ.pop("TCP_NODELAY", None)
+    slices, small, rounds = (40, 50, 2) if quick else (300, 500, 3)
+    loads = {
+        f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
+        f"{small} instances of 64 × 64": kept_instances(5000)[:small],
+    }
+    providers = {name: start for name, start in PROVIDERS.items() if name not in WITHOUT}
+    figures, rows, notes = {}, [], []
+    for load, instances in loads.items():
+        for associations in (1, 8):
+            rows += compare(load, instances, associations, rounds, folder, figures, notes, providers)
+    heading = ["load", "associations", "provider", "all acknowledged", "instances/s", "irisnode is",
+               "irisnode is, until on disk"]
+    return {"figures": figures, "table": table(heading, rows), "notes": [*notes, f"{rounds} rounds."]}
