@@ -140,11 +140,20 @@ def send(provider, sender, instances):
     association = scanner.associate("127.0.0.1", provider.port, ae_title=provider.ae_title)
     if not association.is_established:
         raise SystemExit(f"{provider.ae_title} took no association")
+    # pynetdicom's own thread is parked for a request, and now and then takes the answer off the queue before it is
+    # (`_run_reactor` of 3.0.4: it is past its checkpoint while `_is_paused` still says otherwise); the request then
+    # waits in vain. It stays parked here until the last is answered.
+    checkpoint = association._reactor_checkpoint
+    checkpoint.clear()
+    time.sleep(0.05)
+    checkpoint.set, goes_on = lambda: None, checkpoint.set
     for instance in instances:
         status = association.send_c_store(instance)
         if status.get("Status") != 0:
             raise SystemExit(f"{provider.ae_title} refused an instance: {status}")
     acknowledged = time.time()
+    checkpoint.set = goes_on
+    checkpoint.set()
     association.release()
     return acknowledged
 
