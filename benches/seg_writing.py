@@ -111,17 +111,34 @@ def run_in_turns(series, folder, count, rounds):
 
 
 def peak_mib(command):
-    """The most memory that a program has while it runs, MiB: as Linux tells it every few milliseconds. (What wait4 says
-    begins with what this process had when it forked.)"""
+    """The most memory that a program, or one that it starts (dcmqi's are started by a script), has while it runs, MiB: as
+    Linux tells it every few milliseconds. (What wait4 says begins with what this process had when it forked.)"""
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    most, status = 0, pathlib.Path(f"/proc/{program.pid}/status")
+    most = 0
     while program.poll() is None:
-        said = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
-        most = max(most, int(said[1]) if said else 0)
+        most = max(most, *map(memory_kib, family(program.pid)))
         time.sleep(0.005)
     if program.returncode != 0:
         raise subprocess.CalledProcessError(program.returncode, command)
     return most / 1024
+
+
+def family(pid):
+    """A process and those that it started."""
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(one for child in children for one in family(child))]
+
+
+def memory_kib(pid):
+    """The most memory that a process has had; 0 when it has ended."""
+    try:
+        said = re.search(r"VmHWM:\s*(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(said[1]) if said else 0
 
 
 def outputs(folder):
