@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP connection on which no peer waits for an acknowledgement that is held back, and no message of ours for others.
+/// A TCP connection on which no peer waits for an acknowledgement that is held back, and no message of ours for the next.
 ///
 /// A peer with Nagle's algorithm (DCMTK as Debian builds it, and so Debian's Orthanc) holds the second part of each
 /// message back until the first is acknowledged, and a receiver holds acknowledgements back for 40 ms, in case they can
