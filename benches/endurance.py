@@ -15,6 +15,7 @@ import time
 
 import pydicom
 from drawn_series import drawn_series, files, small_instances
+from process_memory import memory_mib
 from processes import Processes
 from pynetdicom import AE
 from receive import send
@@ -39,7 +40,7 @@ def measure(quick, folder):
             begun = time.perf_counter()
             send(node, instances, 1)
             rates[received] = batch / (time.perf_counter() - begun)
-            memory[received] = resident_mib(node.process.pid)
+            memory[received] = memory_mib("VmRSS", node.process.pid)
         shown = sorted({batch, total // 10, total // 2, total} & set(rates))
         rows += [[f"{received:,} instances received", f"{digits(memory[received])} MiB in use",
                   f"{digits(rates[received])} instances/s"] for received in shown]
@@ -60,11 +61,6 @@ def new_instances(count, folder):
     """Small instances in the place of those that were sent before."""
     shutil.rmtree(folder, ignore_errors=True)
     return small_instances(count, folder)
-
-
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
 
 
 def hold(node, source):

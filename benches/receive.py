@@ -44,6 +44,7 @@ PROVIDERS = {
 # ext4 passes over inodes freed in the last five seconds, one by one: the files that one provider left would be paid
 # for by the next.
 SETTLE = 6
+HEADING = ["load", "associations", "provider", "all acknowledged", "instances/s", "irisnode is", "irisnode is, until on disk"]
 SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync"
 
 
@@ -54,23 +55,27 @@ def measure(quick, folder):
         f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
         f"{small} instances of 64 × 64": kept_instances(small),
     }
-    figures, rows, notes = {}, [], []
-    for load, instances in loads.items():
-        for associations in (1, 8):
-            rows += compare(load, instances, associations, rounds, folder, figures, notes)
-        size = sum(file.stat().st_size for file in instances) / 2**20
-        notes.append(f"{load} are {size:.0f} MiB.")
+    figures, rows, notes = compare_all(loads, rounds, folder, PROVIDERS)
     instances = next(iter(loads.values()))
     syncs = {name: count_syncs(start, folder, instances) for name, start in PROVIDERS.items()}
-    heading = ["load", "associations", "provider", "all acknowledged", "instances/s", "irisnode is",
-               "irisnode is, until on disk"]
     notes += [f"{rounds} rounds.",
               f"Calls that sync to disk while {next(iter(loads))} are received over one association: "
               + ", ".join(f"{name} {'not counted (no strace)' if n is None else n}" for name, n in syncs.items()) + "."]
-    return {"figures": figures | {"syncs": syncs}, "table": table(heading, rows), "notes": notes}
+    return {"figures": figures | {"syncs": syncs}, "table": table(HEADING, rows), "notes": notes}
 
 
-def compare(load, instances, associations, rounds, folder, figures, notes, providers=PROVIDERS):
+def compare_all(loads, rounds, folder, providers):
+    """Figures, rows and notes of each load over one association and over eight."""
+    figures, rows, notes = {}, [], []
+    for load, instances in loads.items():
+        for associations in (1, 8):
+            rows += compare(load, instances, associations, rounds, folder, figures, notes, providers)
+        size = sum(file.stat().st_size for file in instances) / 2**20
+        notes.append(f"{load} are {size:.0f} MiB.")
+    return figures, rows, notes
+
+
+def compare(load, instances, associations, rounds, folder, figures, notes, providers):
     """The rows of a load over so many associations; every measurement goes to `figures`, what was refused to `notes`."""
     # The promise is ours; a peer's is only measured.
     may_refuse = {name: 0 if name == OURS else len(instances) // 100 for name in providers}

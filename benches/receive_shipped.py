@@ -12,7 +12,7 @@ providers seven minutes a round.
 import os
 
 from drawn_series import drawn_series, files
-from receive import PROVIDERS, compare, kept_instances
+from receive import HEADING, PROVIDERS, compare_all, kept_instances
 from rounds import table
 
 TITLE = "Receiving from a sender as it is shipped"
@@ -27,10 +27,5 @@ def measure(quick, folder):
         f"{small} instances of 64 × 64": kept_instances(5000)[:small],
     }
     providers = {name: start for name, start in PROVIDERS.items() if name not in WITHOUT}
-    figures, rows, notes = {}, [], []
-    for load, instances in loads.items():
-        for associations in (1, 8):
-            rows += compare(load, instances, associations, rounds, folder, figures, notes, providers)
-    heading = ["load", "associations", "provider", "all acknowledged", "instances/s", "irisnode is",
-               "irisnode is, until on disk"]
-    return {"figures": figures, "table": table(heading, rows), "notes": [*notes, f"{rounds} rounds."]}
+    figures, rows, notes = compare_all(loads, rounds, folder, providers)
+    return {"figures": figures, "table": table(HEADING, rows), "notes": [*notes, f"{rounds} rounds."]}

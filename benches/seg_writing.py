@@ -9,7 +9,6 @@ file is then read by highdicom and compared with the label map, voxel by voxel.
 import importlib.metadata
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import numpy as np
 from conversation import Conversation
 from drawn_series import drawn_series
 from places import ROOT
+from process_memory import memory_mib
 from processes import Processes
 from programs import built
 from rounds import digits, interleave, ratio, seconds, table, times_as_fast
@@ -64,7 +64,8 @@ def measure(quick, folder):
     notes = [f"Label map {' × '.join(map(str, size))}, {rounds} rounds; highdicom {highdicom.__version__}, dcmqi "
              f"{importlib.metadata.version('dcmqi')}. *In memory*: from arrays to a saved file, the "
              "memory beyond the arrays'. *The program*: from its start to its end (`irisnode encode`, "
-             "`itkimage2segimage`), with the reading of the label file and of the series' headers, all of its memory. All files decode, through highdicom, to the label map, every voxel."]
+             "`itkimage2segimage`), with the reading of the label file and of the series' headers, all of its "
+             "memory. All files decode, through highdicom, to the label map, every voxel."]
     return {"figures": figures, "table": table(heading, rows), "notes": notes}
 
 
@@ -116,11 +117,11 @@ def peak_mib(command):
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     most = 0
     while program.poll() is None:
-        most = max(most, *map(memory_kib, family(program.pid)))
+        most = max(most, *(memory_mib("VmHWM", pid) or 0 for pid in family(program.pid)))
         time.sleep(0.005)
     if program.returncode != 0:
         raise subprocess.CalledProcessError(program.returncode, command)
-    return most / 1024
+    return most
 
 
 def family(pid):
@@ -130,15 +131,6 @@ def family(pid):
     except OSError:
         children = []
     return [pid, *(one for child in children for one in family(child))]
-
-
-def memory_kib(pid):
-    """The most memory that a process has had; 0 when it has ended."""
-    try:
-        said = re.search(r"VmHWM:\s*(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(said[1]) if said else 0
 
 
 def outputs(folder):

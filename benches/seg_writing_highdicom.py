@@ -14,6 +14,7 @@ import time
 import highdicom as hd
 import numpy as np
 import pydicom
+from process_memory import memory_mib
 from pydicom.sr.codedict import codes
 
 
@@ -43,7 +44,7 @@ def main(series, labels, segments, out):
             omit_empty_frames=True,
         ).save_as(out)
         taken = time.perf_counter() - start
-        print(json.dumps({"seconds": taken, "peak_mib": memory("VmHWM") - before}), flush=True)
+        print(json.dumps({"seconds": taken, "peak_mib": memory_mib("VmHWM") - before}), flush=True)
 
 
 def describe(number):
@@ -62,13 +63,7 @@ def describe(number):
 def forget_peak():
     """Lets the kernel count the peak anew; MiB in use now. The way benches/seg_writing.rs counts."""
     pathlib.Path("/proc/self/clear_refs").write_text("5")
-    return memory("VmRSS")
-
-
-def memory(name):
-    """A line of /proc/self/status, MiB."""
-    status = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith(name + ":")) / 1024
+    return memory_mib("VmRSS")
 
 
 if __name__ == "__main__":
