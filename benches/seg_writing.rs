@@ -16,7 +16,7 @@
 use irisnode::assemble::read_series;
 use irisnode::encode::{MadeBy, Provenance, SegForm, Segment, write_seg_to};
 use irisnode::terminology::{Code, SegmentDescription};
-use irisnode::volume::LabelVolume;
+use irisnode::volume::{LabelRuns, LabelVolume};
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -54,6 +54,7 @@ fn main() {
         let before = forget_peak();
         let start = Instant::now();
         let mut file = std::fs::File::create(out).expect("the file is made");
+        let labels = LabelRuns::of(&labels).expect("a label for each voxel");
         write_seg_to(
             &mut file,
             SegForm::Binary,

@@ -5,16 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, WrapErr, miette};
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::images::{ImageArgs, ImageGrid, Labels, read_labels, read_series_grid};
+use super::images::{ImageArgs, ImageGrid, Labels, read_label_runs, read_series_grid};
 use super::known::SAME_GRID_MM;
 use super::selection::{SegmentArg, selections};
 use crate::assemble::VolumeChoice;
 use crate::encode::{MadeBy, Provenance, SegForm, Segment, write_seg_to};
 use crate::tasks::Selection;
-use crate::volume::{Geometry, LabelVolume};
+use crate::volume::{Geometry, LabelRuns};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,9 +83,10 @@ pub fn run(args: Args) -> miette::Result<()> {
         geometry: &series.geometry,
         source: Some(&series.source),
     };
-    let Labels { volume, segments } = read_labels(&args.label, image, &args.segments)?;
-    let chosen = selections(&args.segments, &segments, &volume.layers, None)?;
-    let labels = only(on_grid(volume, &series.geometry, &args.label)?, &chosen);
+    let Labels { volume, segments } = read_label_runs(&args.label, image, &args.segments)?;
+    let chosen = selections(&args.segments, &segments, None)?;
+    let mut labels = on_grid(volume, &series.geometry, &args.label)?;
+    leave_only(&chosen, &mut labels);
     let segments: Vec<Segment> = chosen
         .into_iter()
         .map(|selection| Segment {
@@ -125,79 +125,34 @@ pub fn run(args: Args) -> miette::Result<()> {
 }
 
 /// Labels on the series' own voxels. Those on another grid would come out near where they were drawn, and not there.
-fn on_grid(labels: LabelVolume, grid: &Geometry, path: &Path) -> miette::Result<LabelVolume> {
-    if labels.geometry.is_close(grid, SAME_GRID_MM) {
-        return Ok(LabelVolume {
-            geometry: grid.clone(),
-            ..labels
-        });
-    }
-    if !same_voxels(&labels.geometry, grid) {
-        let [a, b] = [&labels.geometry, grid].map(|grid| {
-            let [i, j, k] = grid.size;
-            let [x, y, z] = grid.spacing;
-            format!("{i} x {j} x {k} voxels of {x:.3} x {y:.3} x {z:.3} mm")
-        });
-        return Err(miette!(
+fn on_grid(labels: LabelRuns, grid: &Geometry, path: &Path) -> miette::Result<LabelRuns> {
+    let [a, b] = [labels.geometry(), grid].map(|grid| {
+        let [i, j, k] = grid.size;
+        let [x, y, z] = grid.spacing;
+        format!("{i} x {j} x {k} voxels of {x:.3} x {y:.3} x {z:.3} mm")
+    });
+    labels.onto(grid, SAME_GRID_MM).ok_or_else(|| {
+        miette!(
             help = "resample the labels to the series' grid, nearest neighbour, or give the series they were drawn on",
             "{} does not lie on the voxels of the series: it has {a}, the series {b}, or another position or direction",
             path.display()
-        ));
-    }
-    Ok(labels.resampled(grid))
-}
-
-/// Whether two grids have the same voxels, counted along other axes or from another corner.
-fn same_voxels(one: &Geometry, other: &Geometry) -> bool {
-    let [a, b, c] = one.size.map(|size| size.saturating_sub(1) as f64);
-    let corners = [
-        [0.0, 0.0, 0.0],
-        [a, 0.0, 0.0],
-        [0.0, b, 0.0],
-        [0.0, 0.0, c],
-        [a, b, c],
-    ];
-    one.len() == other.len()
-        && corners.iter().all(|corner| {
-            let point = one.to_patient(*corner);
-            let at = other.to_index(point);
-            let near = other.to_patient(at.map(f64::round));
-            let off = (0..3)
-                .map(|axis| (near[axis] - point[axis]).powi(2))
-                .sum::<f64>();
-            let inside =
-                (0..3).all(|axis| at[axis] > -0.5 && at[axis] < other.size[axis] as f64 - 0.5);
-            inside && off.sqrt() <= SAME_GRID_MM
-        })
+        )
+    })
 }
 
 /// Takes the labels out that are not asked for.
-fn only(mut labels: LabelVolume, chosen: &[Selection]) -> LabelVolume {
+fn leave_only(chosen: &[Selection], labels: &mut LabelRuns) {
     let mut kept = vec![false; usize::from(u16::MAX) + 1];
     for selection in chosen {
         kept[usize::from(selection.value)] = true;
     }
-    if labels
-        .segments()
-        .iter()
-        .any(|&value| !kept[usize::from(value)])
-    {
-        labels.renumber(|value| if kept[usize::from(value)] { value } else { 0 });
-    }
-    labels
+    labels.renumber(|value| if kept[usize::from(value)] { value } else { 0 });
 }
 
 /// What the UIDs follow from besides the series: other labels, or others' words on them, are another object.
-fn content_hash(labels: &LabelVolume, segments: &[Segment], args: &Args) -> String {
+fn content_hash(labels: &LabelRuns, segments: &[Segment], args: &Args) -> String {
     let mut hash = Sha256::new();
-    let [columns, rows, _] = labels.geometry.size;
-    for layer in &labels.layers {
-        let slices = layer.par_chunks((columns * rows).max(1));
-        let slices: Vec<_> = slices
-            .map(|slice| Sha256::digest(bytemuck::cast_slice(slice)))
-            .collect();
-        slices.iter().for_each(|slice| hash.update(slice));
-    }
+    labels.update(&mut hash);
     hash.update(format!("{segments:?} {}", args.description));
     format!("{:x}", hash.finalize())
 }

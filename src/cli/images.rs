@@ -11,7 +11,7 @@ use crate::assemble::{
 };
 use crate::encode::labels_on;
 use crate::terminology::SegmentDescription;
-use crate::volume::{Geometry, LabelVolume, Volume};
+use crate::volume::{Geometry, LabelRuns, LabelVolume, NiftiError, Volume};
 
 /// DICOM objects that lie beside images and are none themselves (PS3.3 C.7.3.1.1.1).
 const NO_IMAGES: [&str; 12] = [
@@ -43,10 +43,10 @@ pub struct Image {
     pub source: Option<SourceSeries>,
 }
 
-/// Labels and, for a DICOM-SEG or an RTSTRUCT, what they are.
-pub struct Labels {
+/// Labels, as a [`LabelVolume`] or as [`LabelRuns`], and, for a DICOM-SEG or an RTSTRUCT, what they are.
+pub struct Labels<L = LabelVolume> {
     /// The label map: a DICOM-SEG or an RTSTRUCT on the image's grid, NIfTI on its own.
-    pub volume: LabelVolume,
+    pub volume: L,
     /// Segments (ROIs) with their numbers; none for NIfTI.
     pub segments: Vec<(u16, SegmentDescription)>,
 }
@@ -154,6 +154,33 @@ pub fn read_labels(
     image: ImageGrid<'_>,
     asked: &[SegmentArg],
 ) -> miette::Result<Labels> {
+    match dicom_labels(path, image, asked)? {
+        Some(labels) => Ok(labels),
+        None => nifti_labels(path, LabelVolume::read_nifti),
+    }
+}
+
+/// [`read_labels`] in little memory, for what needs no label at a place: a NIfTI file is read piece by piece.
+pub fn read_label_runs(
+    path: &Path,
+    image: ImageGrid<'_>,
+    asked: &[SegmentArg],
+) -> miette::Result<Labels<LabelRuns>> {
+    match dicom_labels(path, image, asked)? {
+        Some(labels) => Ok(Labels {
+            volume: LabelRuns::of(&labels.volume).into_diagnostic()?,
+            segments: labels.segments,
+        }),
+        None => nifti_labels(path, LabelRuns::read_nifti),
+    }
+}
+
+/// The labels of a DICOM file; none when it is a file of another kind.
+fn dicom_labels(
+    path: &Path,
+    image: ImageGrid<'_>,
+    asked: &[SegmentArg],
+) -> miette::Result<Option<Labels>> {
     missing(path)?;
     if path.is_dir() {
         return Err(miette!(
@@ -163,11 +190,11 @@ pub fn read_labels(
         ));
     }
     if is_nifti(path) {
-        return nifti_labels(path);
+        return Ok(None);
     }
     let groups = group_by_series(&[path.to_owned()]).into_diagnostic()?;
     let Some(series) = groups.series.first() else {
-        return nifti_labels(path);
+        return Ok(None);
     };
     let about = || format!("{} cannot be taken as labels", path.display());
     let wanted: Vec<u16> = match series.modality.as_str() {
@@ -180,21 +207,22 @@ pub fn read_labels(
     for note in &read.notes {
         eprintln!("{note}.");
     }
-    Ok(Labels {
+    Ok(Some(Labels {
         volume: read.labels,
         segments: read.segments,
-    })
+    }))
 }
 
-fn nifti_labels(path: &Path) -> miette::Result<Labels> {
-    let volume = LabelVolume::read_nifti(path)
-        .into_diagnostic()
-        .wrap_err_with(|| {
-            format!(
-                "{} is neither a DICOM-SEG, nor an RTSTRUCT, nor a NIfTI label map",
-                path.display()
-            )
-        })?;
+fn nifti_labels<L>(
+    path: &Path,
+    read: impl FnOnce(&Path) -> Result<L, NiftiError>,
+) -> miette::Result<Labels<L>> {
+    let volume = read(path).into_diagnostic().wrap_err_with(|| {
+        format!(
+            "{} is neither a DICOM-SEG, nor an RTSTRUCT, nor a NIfTI label map",
+            path.display()
+        )
+    })?;
     Ok(Labels {
         volume,
         segments: Vec::new(),

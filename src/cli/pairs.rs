@@ -99,7 +99,7 @@ impl Pair {
         };
         let (image, labels) = first.read(base)?;
         let segments = first.segments()?;
-        let segments = selections(&segments, &labels.segments, &labels.volume.layers, None)?;
+        let segments = selections(&segments, &labels.segments, None)?;
         let query = read_image(&base.join(&self.query.image), &self.query.reading())?;
         let compared: Vec<Compared> = (1u16..)
             .zip(&segments)

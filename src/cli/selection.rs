@@ -6,6 +6,7 @@ use miette::miette;
 
 use crate::tasks::{Selection, Task};
 use crate::terminology::{Code, SegmentDescription};
+use crate::volume::LabelVolume;
 
 /// One `--segment`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,13 +100,12 @@ impl SegmentArg {
     }
 }
 
-/// The segments that are asked for; without any, those of the DICOM-SEG or RTSTRUCT, or for a further reference those
-/// values of the task that occur.
+/// The segments that are asked for; without any, those of the DICOM-SEG or RTSTRUCT, or for a further reference of a
+/// task those of its values that occur in the labels.
 pub fn selections(
     asked: &[SegmentArg],
     own: &[(u16, SegmentDescription)],
-    layers: &[Vec<u16>],
-    known: Option<&Task>,
+    further: Option<(&Task, &LabelVolume)>,
 ) -> miette::Result<Vec<Selection>> {
     if !asked.is_empty() {
         return asked.iter().map(|segment| segment.selection(own)).collect();
@@ -117,14 +117,20 @@ pub fn selections(
             description: description.clone(),
         })
         .collect();
-    if let Some(task) = known {
+    if let Some((task, labels)) = further {
         if own.is_empty() {
             let taught = task.segments.iter().map(|segment| Selection {
                 value: segment.source_value,
                 description: segment.description.clone(),
             });
             all = taught
-                .filter(|s| layers.iter().flatten().any(|&value| value == s.value))
+                .filter(|s| {
+                    labels
+                        .layers
+                        .iter()
+                        .flatten()
+                        .any(|&value| value == s.value)
+                })
                 .collect();
         } else {
             all.retain(|selection| task.segment_named(&selection.description.label).is_some());

@@ -161,8 +161,7 @@ fn add(args: AddArgs) -> miette::Result<()> {
     let selections = selections(
         &args.segments,
         &labels.segments,
-        &labels.volume.layers,
-        known.as_ref(),
+        known.as_ref().map(|known| (known, &labels.volume)),
     )?;
     let reference = Reference {
         image: image.volume,

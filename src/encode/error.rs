@@ -1,5 +1,7 @@
 //! Why a segmentation cannot be written.
 
+use crate::volume::UnevenLayer;
+
 /// Why a segmentation cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
@@ -12,6 +14,9 @@ pub enum EncodeError {
     /// The label map is not on the grid of the source series.
     #[error("the label map does not fit the source series: {0}")]
     Grid(String),
+    /// A layer of the label map is too short or too long.
+    #[error(transparent)]
+    UnevenLayer(#[from] UnevenLayer),
     /// The list of segments does not say what the label map holds.
     #[error("the list of segments does not fit the label map: {0}")]
     Segments(String),

@@ -3,9 +3,10 @@
 use super::frames::{Frame, Frames};
 use super::seg_form::SegForm;
 use crate::encode::{EncodeError, Segment};
-use crate::volume::LabelVolume;
+use crate::volume::LabelRuns;
 use rayon::prelude::*;
 use std::io::Write;
+use std::ops::Range;
 
 /// Frames that end at a whole byte, whatever the size of one.
 const FRAMES_OF_A_GROUP: usize = 8;
@@ -18,12 +19,12 @@ const GROUPS_OF_A_THREAD: usize = 2;
 /// When `out` fails.
 pub(super) fn write_pixels(
     form: SegForm<'_>,
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     segments: &[Segment],
     frames: &Frames,
     out: &mut impl Write,
 ) -> Result<(), EncodeError> {
-    let [columns, rows, _] = labels.geometry.size;
+    let [columns, rows, _] = labels.geometry().size;
     let pixels = FramePixels {
         labels,
         plane: columns * rows,
@@ -64,7 +65,7 @@ pub(super) fn write_pixels(
 
 /// What the frames are filled from.
 struct FramePixels<'a> {
-    labels: &'a LabelVolume,
+    labels: &'a LabelRuns,
     plane: usize,
     /// Number in the label volume of each segment in the file.
     source_numbers: Vec<u16>,
@@ -90,23 +91,21 @@ impl FramePixels<'_> {
         }
     }
 
-    fn layers(&self, slice: usize) -> impl Iterator<Item = &[u16]> {
-        let own = slice * self.plane..(slice + 1) * self.plane;
-        self.labels
-            .layers
-            .iter()
-            .map(move |layer| &layer[own.clone()])
+    /// The labels of a row of a slice, layer after layer.
+    fn row(&self, slice: usize, row: usize) -> impl Iterator<Item = (u16, Range<usize>)> + '_ {
+        let row = row + self.labels.geometry().size[1] * slice;
+        (0..self.labels.layers()).flat_map(move |layer| self.labels.row(layer, row))
     }
 
     /// Sets the bit of every pixel of a segment; bit 0 of the frame is bit `first` of `group`.
     fn set_bits(&self, frame: &Frame, number: u16, first: usize, group: &mut [u8]) {
-        let columns = self.labels.geometry.size[0];
-        let [over_columns, over_rows] = &frame.within;
-        for layer in self.layers(frame.slice) {
-            for row in over_rows.clone() {
-                let start = row * columns + over_columns.start;
-                let pixels = &layer[start..start + over_columns.len()];
-                set_bits_of(pixels, number, first + start, group);
+        let width = self.labels.geometry().size[0];
+        for row in frame.rows.clone() {
+            let start = first + row * width;
+            for (label, columns) in self.row(frame.slice, row) {
+                if label == number {
+                    set_bits(start + columns.start..start + columns.end, group);
+                }
             }
         }
     }
@@ -114,10 +113,14 @@ impl FramePixels<'_> {
     /// Gives every pixel of a slice the number that its segment has in the file, in one or two bytes.
     fn set_numbers(&self, slice: usize, own: &mut [u8]) {
         let bytes = own.len() / self.plane;
-        for layer in self.layers(slice) {
-            for (pixel, &label) in own.chunks_exact_mut(bytes).zip(layer) {
-                if label != 0 {
-                    let number = self.numbers[usize::from(label)].to_le_bytes();
+        let [width, rows, _] = self.labels.geometry().size;
+        for row in 0..rows {
+            for (label, columns) in self.row(slice, row) {
+                let number = self.numbers[usize::from(label)].to_le_bytes();
+                let start = row * width;
+                let pixels =
+                    &mut own[(start + columns.start) * bytes..(start + columns.end) * bytes];
+                for pixel in pixels.chunks_exact_mut(bytes) {
                     pixel.copy_from_slice(&number[..bytes]);
                 }
             }
@@ -125,26 +128,23 @@ impl FramePixels<'_> {
     }
 }
 
-/// Sets the bit of every pixel of a label; bit `first` of `bits` is that of the first pixel.
-fn set_bits_of(pixels: &[u16], label: u16, first: usize, bits: &mut [u8]) {
-    let (before, whole) = pixels.split_at(pixels.len().min(first.wrapping_neg() % 8));
-    for (bit, &pixel) in (first..).zip(before) {
-        bits[bit / 8] |= u8::from(pixel == label) << (bit % 8);
+/// Sets a range of bits, the lowest of each byte first.
+fn set_bits(range: Range<usize>, bits: &mut [u8]) {
+    let (first, last) = (range.start / 8, range.end / 8);
+    // Those of the first byte from the range's start on, and those of the last before its end.
+    let from = 0xffu8 << (range.start % 8);
+    let to = !(0xffu8 << (range.end % 8));
+    if first == last {
+        if to != 0 {
+            bits[first] |= from & to;
+        }
+        return;
     }
-    let bytes = &mut bits[(first + before.len()) / 8..];
-    let (eights, after) = whole.as_chunks::<8>();
-    for (byte, pixels) in bytes.iter_mut().zip(eights) {
-        *byte |= byte_of(pixels.map(|pixel| u8::from(pixel == label)));
+    bits[first] |= from;
+    bits[first + 1..last].fill(0xff);
+    if to != 0 {
+        bits[last] |= to;
     }
-    for (bit, &pixel) in after.iter().enumerate() {
-        bytes[eights.len()] |= u8::from(pixel == label) << bit;
-    }
-}
-
-/// Eight bytes that are 0 or 1 as the bits of one, the first lowest: the product has bit `i` of the result at `56 + i`,
-/// and no two of its terms at the same place.
-fn byte_of(bits: [u8; 8]) -> u8 {
-    (u64::from_le_bytes(bits).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 /// From label to Segment Number in the file.
@@ -163,14 +163,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bit_is_set_where_the_label_is_and_nowhere_else(
-            pixels in prop::collection::vec(0u16..3, 0..70),
-            first in 0usize..20,
-        ) {
-            let mut bits = vec![0u8; 12];
-            set_bits_of(&pixels, 2, first, &mut bits);
+        fn a_bit_is_set_in_the_range_and_nowhere_else(start in 0usize..96, length in 0usize..96, before in any::<u8>()) {
+            let range = start..(start + length).min(96);
+            let mut bits = vec![before; 12];
+            set_bits(range.clone(), &mut bits);
             for bit in 0..96 {
-                let meant = bit >= first && pixels.get(bit - first) == Some(&2);
+                let meant = range.contains(&bit) || before >> (bit % 8) & 1 == 1;
                 prop_assert_eq!(bits[bit / 8] >> (bit % 8) & 1 == 1, meant, "bit {}", bit);
             }
         }

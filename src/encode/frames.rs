@@ -2,7 +2,7 @@
 
 use super::seg_form::{Fractions, SegForm};
 use crate::encode::{EncodeError, Segment};
-use crate::volume::LabelVolume;
+use crate::volume::LabelRuns;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -15,8 +15,8 @@ pub(super) struct Frame {
     pub slice: usize,
     /// Where the slice comes among the slices that have a frame, from 1.
     pub position: u32,
-    /// The columns and rows outside which no pixel of a BINARY frame is set.
-    pub within: [Range<usize>; 2],
+    /// The rows outside which no pixel of a BINARY frame is set.
+    pub rows: Range<usize>,
 }
 
 /// The frames of a segmentation: segment by segment, each from the first slice to the last; in a label map one a slice.
@@ -37,11 +37,11 @@ pub(super) struct Frames {
 
 /// Lays out the frames of a label volume.
 pub(super) fn frames(
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     segments: &[Segment],
     form: SegForm<'_>,
 ) -> Result<Frames, EncodeError> {
-    let [columns, rows, slices] = labels.geometry.size;
+    let [columns, rows, slices] = labels.geometry().size;
     let plane = columns * rows;
     let index = segment_index(segments)?;
     let on_slices = on_slices(labels, &index, segments.len())?;
@@ -60,13 +60,13 @@ pub(super) fn frames(
     }
     let overlap = overlap(labels);
     let has = |s: usize, slice: usize| on_slices[slice][s].voxels > 0;
-    let within = |s: usize, slice: usize| on_slices[slice][s].within.clone();
+    let rows_of = |s: usize, slice: usize| on_slices[slice][s].rows.clone();
     let (frames, bits) = match form {
-        SegForm::Binary => (by_segment(&found, slices, has, within), 1),
+        SegForm::Binary => (by_segment(&found, slices, has, rows_of), 1),
         SegForm::Fractional(fractions) => {
             let likely = likely(segments, &found, fractions, plane, slices);
             (
-                by_segment(&found, slices, |s, k| likely[s * slices + k], within),
+                by_segment(&found, slices, |s, k| likely[s * slices + k], rows_of),
                 8,
             )
         }
@@ -95,7 +95,7 @@ fn by_segment(
     found: &[(usize, u64)],
     slices: usize,
     has: impl Fn(usize, usize) -> bool,
-    within: impl Fn(usize, usize) -> [Range<usize>; 2],
+    rows_of: impl Fn(usize, usize) -> Range<usize>,
 ) -> Vec<Frame> {
     let positions = positions(slices, |slice| found.iter().any(|&(s, _)| has(s, slice)));
     let mut frames = Vec::new();
@@ -107,7 +107,7 @@ fn by_segment(
                     segment: Some(written),
                     slice,
                     position: positions[slice],
-                    within: within(s, slice),
+                    rows: rows_of(s, slice),
                 }),
         );
     }
@@ -123,7 +123,7 @@ fn by_slice(slices: usize, has: impl Fn(usize) -> bool) -> Vec<Frame> {
             segment: None,
             slice,
             position,
-            within: [0..0, 0..0],
+            rows: 0..0,
         })
         .collect()
 }
@@ -201,68 +201,40 @@ fn segment_index(segments: &[Segment]) -> Result<Vec<Option<usize>>, EncodeError
 #[derive(Debug, Clone, Default)]
 struct OnSlice {
     voxels: u64,
-    /// Columns and rows that hold them all.
-    within: [Range<usize>; 2],
+    /// From the first row that holds one to the last.
+    rows: Range<usize>,
 }
 
 impl OnSlice {
-    fn add(&mut self, columns: Range<usize>, row: usize) {
-        let [over_columns, over_rows] = &mut self.within;
+    fn add(&mut self, voxels: usize, row: usize) {
         if self.voxels == 0 {
-            (*over_columns, *over_rows) = (columns.clone(), row..row + 1);
+            self.rows = row..row + 1;
         } else {
-            over_columns.start = over_columns.start.min(columns.start);
-            over_columns.end = over_columns.end.max(columns.end);
-            over_rows.start = over_rows.start.min(row);
-            over_rows.end = over_rows.end.max(row + 1);
+            self.rows.start = self.rows.start.min(row);
+            self.rows.end = self.rows.end.max(row + 1);
         }
-        self.voxels += columns.len() as u64;
+        self.voxels += voxels as u64;
     }
 }
 
-/// Labels looked at together: most such pieces of a row are of one label.
-const PIECE: usize = 32;
-
 /// What each slice has of each segment: `[slice][segment]`.
 fn on_slices(
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     index: &[Option<usize>],
     segments: usize,
 ) -> Result<Vec<Vec<OnSlice>>, EncodeError> {
-    let [columns, rows, slices] = labels.geometry.size;
-    let plane = columns * rows;
+    let [_, rows, slices] = labels.geometry().size;
     let on_slice = |slice: usize| {
         let mut found = vec![OnSlice::default(); segments];
-        let mut add = |label: u16, columns: Range<usize>, row: usize| {
-            let s = index[usize::from(label)].ok_or_else(|| {
-                EncodeError::Segments(format!(
-                    "label {label} is on slice {slice} and no segment has that number"
-                ))
-            })?;
-            found[s].add(columns, row);
-            Ok(())
-        };
-        for layer in &labels.layers {
-            let pixels = &layer[slice * plane..(slice + 1) * plane];
-            for (row, pixels) in pixels.chunks_exact(columns).enumerate() {
-                for (at, piece) in pixels.chunks(PIECE).enumerate() {
-                    let start = at * PIECE;
-                    let first = piece[0];
-                    if piece
-                        .iter()
-                        .fold(0, |other, &label| other | (label ^ first))
-                        == 0
-                    {
-                        if first != 0 {
-                            add(first, start..start + piece.len(), row)?;
-                        }
-                        continue;
-                    }
-                    for (column, &label) in (start..).zip(piece) {
-                        if label != 0 {
-                            add(label, column..column + 1, row)?;
-                        }
-                    }
+        for layer in 0..labels.layers() {
+            for row in 0..rows {
+                for (label, columns) in labels.row(layer, row + rows * slice) {
+                    let s = index[usize::from(label)].ok_or_else(|| {
+                        EncodeError::Segments(format!(
+                            "label {label} is on slice {slice} and no segment has that number"
+                        ))
+                    })?;
+                    found[s].add(columns.len(), row);
                 }
             }
         }
@@ -271,24 +243,16 @@ fn on_slices(
     (0..slices).into_par_iter().map(on_slice).collect()
 }
 
-fn overlap(labels: &LabelVolume) -> bool {
-    let mut layers = labels.layers.iter();
-    let Some(first) = layers.next() else {
-        return false;
-    };
-    if labels.layers.len() == 1 {
-        return false;
-    }
-    let mut taken: Vec<bool> = first.iter().map(|&label| label != 0).collect();
-    for layer in layers {
-        for (taken, &label) in taken.iter_mut().zip(layer) {
-            if label != 0 {
-                if *taken {
-                    return true;
-                }
-                *taken = true;
-            }
-        }
-    }
-    false
+/// Whether a voxel has a label on two layers.
+fn overlap(labels: &LabelRuns) -> bool {
+    let [_, rows, slices] = labels.geometry().size;
+    labels.layers() > 1
+        && (0..rows * slices).into_par_iter().any(|row| {
+            let mut labelled: Vec<Range<usize>> = (0..labels.layers())
+                .flat_map(|layer| labels.row(layer, row))
+                .map(|(_, columns)| columns)
+                .collect();
+            labelled.sort_unstable_by_key(|columns| columns.start);
+            labelled.windows(2).any(|two| two[0].end > two[1].start)
+        })
 }

@@ -10,7 +10,7 @@ use super::uid::ResultUids;
 use super::{functional_groups, modules, segment_sequence};
 use crate::assemble::SourceSeries;
 use crate::encode::{EncodeError, Provenance, SegFile, SegInstance, Segment, WrittenSegment};
-use crate::volume::LabelVolume;
+use crate::volume::{LabelRuns, LabelVolume};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -41,13 +41,14 @@ pub fn write_seg_as(
     provenance: &Provenance,
 ) -> Result<SegFile, EncodeError> {
     let mut bytes = Vec::new();
-    let instance = write_seg_to(&mut bytes, form, labels, segments, source, provenance)?;
+    let labels = LabelRuns::of(labels)?;
+    let instance = write_seg_to(&mut bytes, form, &labels, segments, source, provenance)?;
     Ok(SegFile { bytes, instance })
 }
 
 /// Writes a label map as a segmentation of the series it was made from: the whole DICOM file, preamble, file meta
 /// information, and the data set in Explicit VR Little Endian. Pixels are made as they are written, a few frames at a
-/// time.
+/// time, from labels that are runs: neither the file nor a label for each voxel is in memory.
 ///
 /// The label map lies on the source's own grid: its slice `k` is `source.slices[k]`. Each frame is one segment on
 /// one slice; slices without a pixel of a segment have no frame, and a segment without a voxel is left out and
@@ -63,7 +64,7 @@ pub fn write_seg_as(
 pub fn write_seg_to(
     out: &mut impl Write,
     form: SegForm<'_>,
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     segments: &[Segment],
     source: &SourceSeries,
     provenance: &Provenance,
@@ -101,13 +102,13 @@ pub fn write_seg_to(
     put_segments(&mut data_set, segments, &frames, provenance, &result_uids);
     data_set.put(sequence(
         tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-        vec![functional_groups::shared(&labels.geometry, source)],
+        vec![functional_groups::shared(labels.geometry(), source)],
     ));
 
     // What comes in thousands, frames and pixels, is written piece by piece; its tags come last.
     let mut out = BufWriter::with_capacity(1 << 18, out);
     file::write_file(&mut out, &data_set, class, &sop_instance_uid)?;
-    write_per_frame(&mut out, &frames, &labels.geometry, source)?;
+    write_per_frame(&mut out, &frames, labels.geometry(), source)?;
     let vr = if frames.bits == 16 { VR::OW } else { VR::OB };
     file::write_header(&mut out, tags::PIXEL_DATA, vr, frames.length)?;
     write_pixels(form, labels, segments, &frames, &mut out)?;
@@ -143,8 +144,8 @@ pub fn write_seg_to(
     })
 }
 
-fn check_grid(labels: &LabelVolume, source: &SourceSeries) -> Result<(), EncodeError> {
-    let geometry = &labels.geometry;
+fn check_grid(labels: &LabelRuns, source: &SourceSeries) -> Result<(), EncodeError> {
+    let geometry = labels.geometry();
     let [columns, rows, slices] = geometry.size;
     if !geometry.is_valid() {
         return Err(EncodeError::Grid("its grid is empty or degenerate".into()));
@@ -160,27 +161,18 @@ fn check_grid(labels: &LabelVolume, source: &SourceSeries) -> Result<(), EncodeE
             "{columns} x {rows} pixels are more than a DICOM image has"
         )));
     }
-    if labels
-        .layers
-        .iter()
-        .any(|layer| layer.len() != geometry.len())
-    {
-        return Err(EncodeError::Grid(
-            "a layer has not one label a voxel".into(),
-        ));
-    }
     Ok(())
 }
 
 /// Image Pixel and Segmentation Image modules.
 fn put_image(
     data_set: &mut InMemDicomObject,
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     frames: &Frames,
     kind: SegmentationType,
     provenance: &Provenance,
 ) {
-    let [columns, rows, _] = labels.geometry.size;
+    let [columns, rows, _] = labels.geometry().size;
     let description = limited(&provenance.series_description, 64);
     for element in [
         text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY"),

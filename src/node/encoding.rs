@@ -6,6 +6,7 @@ use crate::encode::{
     SegmentationType, write_report, write_seg_to,
 };
 use crate::segment::{ResultSegment, Segmented};
+use crate::volume::LabelRuns;
 use std::io::Write;
 
 /// Writes a result on the grid of its source series; each segment names its task as the algorithm.
@@ -24,8 +25,9 @@ pub fn encode_result(
     kind: SegmentationType,
 ) -> Result<SegInstance, EncodeError> {
     let segments = segments(result);
+    let labels = LabelRuns::of(&result.labels)?;
     let mut write =
-        |form: SegForm<'_>| write_seg_to(out, form, &result.labels, &segments, source, provenance);
+        |form: SegForm<'_>| write_seg_to(out, form, &labels, &segments, source, provenance);
     match (kind, &result.probabilities) {
         (SegmentationType::Fractional, Some(probabilities)) => {
             let fill = |number: u16, k: usize, slice: &mut [u8]| {

@@ -1,25 +1,19 @@
 //! NIfTI-1 files (`.nii`, `.nii.gz`) in and out.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use ndarray::{ArrayView, Dimension, IntoDimension, RemoveAxis, ShapeBuilder};
 use nifti::volume::element::DataElement;
 use nifti::writer::WriterOptions;
-use nifti::{Endianness, NiftiHeader, NiftiType};
 use rayon::prelude::*;
 
 use super::nifti_header;
-use super::{Geometry, LabelVolume, Volume};
+use super::nifti_voxels::NiftiVoxels;
+use super::{Geometry, LabelRuns, LabelVolume, Volume};
 
 /// More voxels than any image the node is made for: 2³⁰, 4 GiB of float32.
-const MOST_VOXELS: u64 = 1 << 30;
-/// No deflate stream grows by more than this.
-const DEFLATE_AT_MOST: u64 = 1032;
-/// Bytes read at a time.
-const PIECE: usize = 1 << 20;
+pub(super) const MOST_VOXELS: u64 = 1 << 30;
 /// Voxels converted by one thread at a time.
 const SHARE: usize = 1 << 16;
 
@@ -128,14 +122,7 @@ impl LabelVolume {
     /// # Errors
     /// As for [`Volume::read_nifti`], and when a voxel is no segment number.
     pub fn read_nifti(path: &Path) -> Result<LabelVolume, NiftiError> {
-        let (geometry, layers, labels) = read(path, |value| {
-            let label = value as u16;
-            if f64::from(label) == value {
-                Ok(label)
-            } else {
-                nearly_whole(value)
-            }
-        })?;
+        let (geometry, layers, labels) = read(path, label)?;
         let per_layer = geometry.len();
         Ok(LabelVolume {
             geometry,
@@ -166,6 +153,40 @@ impl LabelVolume {
     }
 }
 
+impl LabelRuns {
+    /// [`LabelVolume::read_nifti`] for a label map of which never more than a piece is in memory voxel by voxel.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_nifti(path: &Path) -> Result<LabelRuns, NiftiError> {
+        let file = NiftiVoxels::open(path)?;
+        let mut runs = LabelRuns::empty(file.geometry.clone(), file.layout.volumes);
+        let columns = file.geometry.size[0].max(1);
+        let mut labels = Vec::new();
+        file.for_each_piece(|layout, bytes| {
+            labels.resize(bytes.len() / layout.voxel_bytes, 0);
+            let share = (SHARE / columns).max(1) * columns;
+            labels
+                .par_chunks_mut(share)
+                .zip(bytes.par_chunks(share * layout.voxel_bytes))
+                .try_for_each(|(labels, bytes)| layout.convert(bytes, labels, label))?;
+            runs.push_rows(&labels);
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+}
+
+/// The segment number that a voxel's number is.
+fn label(value: f64) -> Result<u16, String> {
+    let label = value as u16;
+    if f64::from(label) == value {
+        Ok(label)
+    } else {
+        nearly_whole(value)
+    }
+}
+
 /// A float map of whole numbers is a label map; rounding in scl_slope is forgiven.
 #[cold]
 fn nearly_whole(value: f64) -> Result<u16, String> {
@@ -184,230 +205,18 @@ fn read<T: Copy + Default + Send + From<u16>>(
     path: &Path,
     convert: impl Fn(f64) -> Result<T, String> + Sync,
 ) -> Result<(Geometry, usize, Vec<T>), NiftiError> {
-    let io = |source| NiftiError::Io {
-        path: path.into(),
-        source,
-    };
-    let unusable = |reason: String| NiftiError::Unusable {
-        path: path.into(),
-        reason,
-    };
-    let file = File::open(path).map_err(io)?;
-    let file_length = file.metadata().map_err(io)?.len();
-    let mut file = BufReader::new(file);
-    let compressed = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-    let mut stream: Box<dyn Read> = if compressed {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let not_nifti = |reason: String| NiftiError::NotNifti {
-        path: path.into(),
-        reason,
-    };
-    let header = NiftiHeader::from_reader(&mut stream).map_err(|e| not_nifti(e.to_string()))?;
-    if header.sizeof_hdr != 348 {
-        return Err(not_nifti(format!(
-            "its header states {} bytes instead of 348",
-            header.sizeof_hdr
-        )));
-    }
-    if &header.magic != nifti::header::MAGIC_CODE_NIP1 {
-        return Err(unusable(
-            "the voxels lie in another file (.hdr and .img). Convert it to one .nii.gz.".into(),
-        ));
-    }
-    let layout = Layout::of(&header).map_err(|problem| match problem {
-        Problem::TooLarge => NiftiError::TooLarge {
-            path: path.into(),
-            size: header.dim[1..].to_vec(),
-        },
-        Problem::Unusable(reason) => unusable(reason),
-    })?;
-    let geometry = nifti_header::geometry(&header, layout.size).map_err(unusable)?;
-    let holds_at_most = file_length.saturating_mul(if compressed { DEFLATE_AT_MOST } else { 1 });
-    if layout.bytes + layout.offset > holds_at_most {
-        return Err(NiftiError::Truncated {
-            path: path.into(),
-            expected: layout.bytes,
-            found: holds_at_most.saturating_sub(layout.offset),
-        });
-    }
-    // The header crate has read 348 bytes; extensions lie between them and the voxels.
-    let skip = layout.offset - 348;
-    let truncated = |found| NiftiError::Truncated {
-        path: path.into(),
-        expected: layout.bytes,
-        found,
-    };
-    let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink()).unwrap_or(0);
-    if skipped < skip {
-        return Err(truncated(0));
-    }
-    let mut done = 0;
-    let mut piece = vec![0; PIECE];
+    let file = NiftiVoxels::open(path)?;
+    let (geometry, volumes) = (file.geometry.clone(), file.layout.volumes);
     let mut voxels: Vec<T> = Vec::new();
-    while done < layout.bytes {
-        let want = (layout.bytes - done).min(PIECE as u64) as usize;
-        if stream.read_exact(&mut piece[..want]).is_err() {
-            return Err(truncated(done));
-        }
+    file.for_each_piece(|layout, bytes| {
         let before = voxels.len();
-        voxels.resize(before + want / layout.voxel_bytes, T::default());
+        voxels.resize(before + bytes.len() / layout.voxel_bytes, T::default());
         voxels[before..]
             .par_chunks_mut(SHARE)
-            .zip(piece[..want].par_chunks(SHARE * layout.voxel_bytes))
+            .zip(bytes.par_chunks(SHARE * layout.voxel_bytes))
             .try_for_each(|(voxels, bytes)| layout.convert(bytes, voxels, &convert))
-            .map_err(unusable)?;
-        done += want as u64;
-    }
-    // The checksum of the compression lies after the last voxel.
-    if compressed && io::copy(&mut stream.take(PIECE as u64), &mut io::sink()).is_err() {
-        return Err(truncated(done));
-    }
-    Ok((geometry, layout.volumes, voxels))
-}
-
-enum Problem {
-    TooLarge,
-    Unusable(String),
-}
-
-/// How the voxels lie in the file.
-struct Layout {
-    size: [usize; 3],
-    volumes: usize,
-    kind: NiftiType,
-    voxel_bytes: usize,
-    big_endian: bool,
-    offset: u64,
-    bytes: u64,
-    slope: f64,
-    intercept: f64,
-}
-
-impl Layout {
-    fn of(header: &NiftiHeader) -> Result<Self, Problem> {
-        let unusable = |reason: &str| Err(Problem::Unusable(reason.into()));
-        let Ok(dim) = header.dim() else {
-            return unusable("its sizes are not possible ones (field dim).");
-        };
-        if dim.iter().any(|&n| n > i16::MAX as u16) {
-            return unusable("its sizes are not possible ones (field dim).");
-        }
-        let size = std::array::from_fn(|axis| dim.get(axis).map_or(1, |&n| usize::from(n)));
-        let volumes = dim
-            .iter()
-            .skip(3)
-            .try_fold(1u64, |all, &n| all.checked_mul(u64::from(n)));
-        let voxels = dim
-            .iter()
-            .try_fold(1u64, |all, &n| all.checked_mul(u64::from(n)));
-        let (Some(volumes), Some(voxels)) = (volumes, voxels) else {
-            return Err(Problem::TooLarge);
-        };
-        if voxels > MOST_VOXELS {
-            return Err(Problem::TooLarge);
-        }
-        let kind = match header.data_type() {
-            Ok(
-                kind @ (NiftiType::Uint8
-                | NiftiType::Int8
-                | NiftiType::Uint16
-                | NiftiType::Int16
-                | NiftiType::Uint32
-                | NiftiType::Int32
-                | NiftiType::Uint64
-                | NiftiType::Int64
-                | NiftiType::Float32
-                | NiftiType::Float64),
-            ) => kind,
-            _ => {
-                return unusable(
-                    "its voxels are not integers or float32/float64 numbers (field datatype). Convert it first.",
-                );
-            }
-        };
-        let offset = f64::from(header.vox_offset);
-        if !(352.0..1e9).contains(&offset) {
-            return unusable("its voxels begin at an impossible place (field vox_offset).");
-        }
-        // A slope of 0 means that there is none.
-        let scaled =
-            header.scl_slope.is_finite() && header.scl_slope != 0.0 && header.scl_inter.is_finite();
-        let (slope, intercept) = if scaled {
-            (f64::from(header.scl_slope), f64::from(header.scl_inter))
-        } else {
-            (1.0, 0.0)
-        };
-        Ok(Self {
-            size,
-            volumes: volumes as usize,
-            kind,
-            voxel_bytes: kind.size_of(),
-            big_endian: header.endianness == Endianness::Big,
-            offset: offset as u64,
-            bytes: voxels * kind.size_of() as u64,
-            slope,
-            intercept,
-        })
-    }
-
-    /// Converts the voxels that some bytes hold. Whole numbers of 16 bits as they are, which most label maps hold, go the
-    /// short way.
-    fn convert<T: From<u16>>(
-        &self,
-        bytes: &[u8],
-        voxels: &mut [T],
-        convert: impl Fn(f64) -> Result<T, String>,
-    ) -> Result<(), String> {
-        if self.kind == NiftiType::Uint16 && !self.big_endian && self.is_unscaled() {
-            for (voxel, cell) in voxels.iter_mut().zip(bytes.as_chunks().0) {
-                *voxel = u16::from_le_bytes(*cell).into();
-            }
-            return Ok(());
-        }
-        match self.kind {
-            NiftiType::Uint8 => self.each(bytes, voxels, convert, |[b]| f64::from(b)),
-            NiftiType::Int8 => self.each(bytes, voxels, convert, |[b]| f64::from(b as i8)),
-            NiftiType::Uint16 => {
-                self.each(bytes, voxels, convert, |b| u16::from_le_bytes(b).into())
-            }
-            NiftiType::Int16 => self.each(bytes, voxels, convert, |b| i16::from_le_bytes(b).into()),
-            NiftiType::Uint32 => {
-                self.each(bytes, voxels, convert, |b| u32::from_le_bytes(b).into())
-            }
-            NiftiType::Int32 => self.each(bytes, voxels, convert, |b| i32::from_le_bytes(b).into()),
-            NiftiType::Int64 => self.each(bytes, voxels, convert, |b| i64::from_le_bytes(b) as f64),
-            NiftiType::Float32 => {
-                self.each(bytes, voxels, convert, |b| f32::from_le_bytes(b).into())
-            }
-            NiftiType::Float64 => self.each(bytes, voxels, convert, f64::from_le_bytes),
-            // Others were refused when the layout was read.
-            _ => self.each(bytes, voxels, convert, |b| u64::from_le_bytes(b) as f64),
-        }
-    }
-
-    fn is_unscaled(&self) -> bool {
-        self.slope == 1.0 && self.intercept == 0.0
-    }
-
-    fn each<T, const N: usize>(
-        &self,
-        bytes: &[u8],
-        voxels: &mut [T],
-        convert: impl Fn(f64) -> Result<T, String>,
-        number: impl Fn([u8; N]) -> f64,
-    ) -> Result<(), String> {
-        for (voxel, &cell) in voxels.iter_mut().zip(bytes.as_chunks::<N>().0) {
-            let mut cell = cell;
-            if self.big_endian {
-                cell.reverse();
-            }
-            *voxel = convert(number(cell) * self.slope + self.intercept)?;
-        }
-        Ok(())
-    }
+    })?;
+    Ok((geometry, volumes, voxels))
 }
 
 fn write<T, S>(path: &Path, geometry: &Geometry, shape: S, voxels: &[T]) -> Result<(), NiftiError>
@@ -473,6 +282,7 @@ mod tests {
     use super::*;
     use crate::volume::any_geometry;
     use proptest::prelude::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn folder() -> tempfile::TempDir {
@@ -527,6 +337,7 @@ mod tests {
             std::fs::write(&path, &bytes).unwrap();
             let _ = Volume::read_nifti(&path);
             let _ = LabelVolume::read_nifti(&path);
+            let _ = LabelRuns::read_nifti(&path);
             std::fs::write(&path, &bytes[..length.min(end)]).unwrap();
             prop_assert!(Volume::read_nifti(&path).is_err());
         }
@@ -547,6 +358,8 @@ mod tests {
             labels.write_nifti(&path).unwrap();
             let back = LabelVolume::read_nifti(&path).unwrap();
             assert_eq!(back.layers, labels.layers);
+            let runs = LabelRuns::read_nifti(&path).unwrap();
+            assert_eq!(runs, LabelRuns::of(&back).unwrap());
             assert!(back.geometry.is_close(&geometry, 1e-4));
         }
     }
@@ -593,6 +406,8 @@ mod tests {
             file.extend([0, 1, 120].into_iter().flat_map(bytes));
             std::fs::write(&path, file).unwrap();
             assert_eq!(LabelVolume::read_nifti(&path).unwrap(), meant, "{code}");
+            let runs = LabelRuns::read_nifti(&path).unwrap();
+            assert_eq!(runs.to_volume(), meant, "{code}");
         }
     }
 
