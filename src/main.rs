@@ -3,5 +3,6 @@
 use clap::Parser;
 
 fn main() -> miette::Result<()> {
+    irisnode::iris::keep_freed_memory();
     irisnode::cli::Cli::parse().run()
 }

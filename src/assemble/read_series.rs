@@ -177,10 +177,13 @@ impl LaidOut {
         let [columns, rows, slices] = self.geometry.size;
         let per_slice = columns * rows;
         // The largest allocation there is: where it cannot be had the series is refused, and the node does not end for it.
-        // Its pages are first touched by the threads that decode into them.
+        // All threads touch its pages first: that takes as long as decoding does.
         let count = per_slice * slices;
-        let mut voxels: Vec<f32> = bytemuck::allocation::try_zeroed_vec(count)
-            .map_err(|()| AssembleError::NoMemory { voxels: count })?;
+        let mut voxels: Vec<f32> = Vec::new();
+        voxels
+            .try_reserve_exact(count)
+            .map_err(|_| AssembleError::NoMemory { voxels: count })?;
+        voxels.par_extend((0..count).into_par_iter().map(|_| 0.0));
         let slices = self.slices.iter().zip(voxels.chunks_exact_mut(per_slice));
         by_file(files, slices)
             .into_par_iter()

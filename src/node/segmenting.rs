@@ -11,6 +11,7 @@ use crate::archive::{
 };
 use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
+use crate::iris::give_back_memory;
 use crate::segment::ResultSegment;
 use crate::telemetry::Step;
 use crate::volume::Volume;
@@ -29,6 +30,9 @@ const TROUBLE: Duration = Duration::from_secs(30);
 
 /// How long segmenting under way may go on after shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// With nothing to do for so long, memory that the last job took is given back: the next one is quicker where it finds it.
+const REST: Duration = Duration::from_secs(60);
 
 /// Why a job makes no results.
 enum Obstacle {
@@ -64,12 +68,16 @@ impl From<ArchiveError> for Obstacle {
 }
 
 pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    let mut worked_at = None;
     while !shutdown.is_cancelled() {
         let step = match rooms.archive.next_job(JobState::Routed).await {
             Ok(Some(job)) => {
                 let id = job.id;
                 tokio::select! {
-                    done = attempt(&rooms, job) => done,
+                    done = attempt(&rooms, job) => {
+                        worked_at = Some(Instant::now());
+                        done
+                    }
                     () = pace::end_of_grace(GRACE, &shutdown) => {
                         tracing::info!(job = id, "not finished; it goes on at the next start");
                         let reason = "the node was stopped while it worked on this series";
@@ -79,6 +87,10 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
                 }
             }
             Ok(None) => {
+                if worked_at.is_some_and(|at| at.elapsed() >= REST) {
+                    worked_at = None;
+                    let _ = tokio::task::spawn_blocking(give_back_memory).await;
+                }
                 pace::change(&rooms.archive, &shutdown).await;
                 continue;
             }

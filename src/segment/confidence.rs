@@ -49,31 +49,36 @@ pub(super) fn decided(
     groups: &[Group],
     winners: &[Vec<u16>],
 ) -> Vec<Confidence> {
-    let mut all = Vec::with_capacity(found.classes);
-    for (group, won) in groups.iter().zip(winners) {
-        for (class, label) in group.classes.clone().zip(group.first_label()..) {
-            // Sequential within a class: the sum must not depend on threads.
-            let (mut both, mut probability, mut mask) = (0.0f64, 0.0f64, 0.0f64);
-            for (values, &won) in found.values.chunks_exact(found.classes).zip(won) {
-                let p = f64::from(values[class]);
-                probability += p;
-                if won == label {
-                    both += p;
-                    mask += 1.0;
-                }
+    let of_class = |(class, label, won): (usize, u16, &Vec<u16>)| {
+        // Sequential within a class: the sum must not depend on threads.
+        let (mut both, mut probability, mut mask) = (0.0f64, 0.0f64, 0.0f64);
+        for (values, &won) in found.values.chunks_exact(found.classes).zip(won) {
+            let p = f64::from(values[class]);
+            probability += p;
+            if won == label {
+                both += p;
+                mask += 1.0;
             }
-            all.push(if mask > 0.0 {
-                Confidence {
-                    border: 2.0 * both / (probability + mask),
-                    inside: both / mask,
-                    ..Confidence::default()
-                }
-            } else {
-                Confidence::default()
-            });
         }
-    }
-    all
+        if mask > 0.0 {
+            Confidence {
+                border: 2.0 * both / (probability + mask),
+                inside: both / mask,
+                ..Confidence::default()
+            }
+        } else {
+            Confidence::default()
+        }
+    };
+    let classes: Vec<_> = groups
+        .iter()
+        .zip(winners)
+        .flat_map(|(group, won)| {
+            let labels = group.classes.clone().zip(group.first_label()..);
+            labels.map(move |(class, label)| (class, label, won))
+        })
+        .collect();
+    classes.into_par_iter().map(of_class).collect()
 }
 
 /// Dice of every class in two sets of winners; 0 where one of them has none.

@@ -12,6 +12,7 @@ use super::confidence::decided;
 use super::source_grid::{Group, Probabilities};
 use crate::tasks::{EmbeddedReference, LoadedTask, Place, Sums};
 use crate::volume::Vec3;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Segments found less surely than this say nothing of where others are.
@@ -224,10 +225,11 @@ impl Alignment {
 fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) -> bool {
     let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
     let likely: Vec<usize> = (0..found.geometry.len())
+        .into_par_iter()
         .filter(|voxel| found.values[voxel * found.classes + class] > 0.02)
         .collect();
     let fit: Vec<f64> = likely
-        .iter()
+        .par_iter()
         .map(|voxel| {
             let place = found.geometry.voxel(*voxel);
             let position = found.geometry.to_patient(place.map(|n| n as f64));

@@ -121,7 +121,8 @@ impl Probabilities {
                 let classes: Vec<usize> =
                     here.flat_map(|(group, _)| group.classes.clone()).collect();
                 let all = classes.iter().fold(0, |bits, &class| bits | bit(class));
-                let mut labels = vec![0u16; grid.len()];
+                // By all threads: most of it is nothing, and its pages are touched first here.
+                let mut labels: Vec<u16> = (0..grid.len()).into_par_iter().map(|_| 0).collect();
                 let [columns, rows, _] = grid.size;
                 let Some(inhabited) = self.inhabited(&cells, all) else {
                     return labels;

@@ -1,0 +1,43 @@
+//! How the memory of tensors is had from the system, and given back to it.
+//!
+//! Every stage of the network asks for tensors of many megabytes and gives them back. glibc hands such memory out by
+//! mapping it, and unmaps it when it is freed: the system then clears the same pages for every tensor anew, which took a
+//! fifth of the network's time on a CPU (benches/README.md, "Turnaround"). Here it is kept for the next tensor instead,
+//! and given back when there is nothing to do.
+
+/// Lets this process keep memory that is freed, until [`give_back_memory`]. To be called at the beginning of `main`:
+/// whatever was mapped before stays as it is.
+///
+/// There is one arena for all threads, so that one thread's tensor can lie where another's lay. What C libraries other
+/// than glibc do is left to them.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // Nothing is mapped for itself; what is free at the end of the heap stays; no second arena.
+        for (parameter, value) in [
+            (libc::M_MMAP_MAX, 0),
+            (libc::M_TRIM_THRESHOLD, -1),
+            (libc::M_ARENA_MAX, 1),
+        ] {
+            // SAFETY: `mallopt` takes two numbers and no pointer, and sets a parameter of the allocator under the
+            // allocator's own lock; of a value it does not take it says so, and changes nothing. Every value of these
+            // parameters is one that memory can be had, used and freed by, so nothing that is allocated is touched.
+            #[allow(unsafe_code)]
+            let taken = unsafe { libc::mallopt(parameter, value) };
+            debug_assert_eq!(taken, 1, "glibc knows the parameter {parameter}");
+        }
+    }
+}
+
+/// Gives memory that is free back to the system: tens of milliseconds, in which no thread can have any.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: `malloc_trim` takes a number and no pointer, may be called by any thread at any time (MT-Safe, says
+        // its manual), and gives back only pages that hold nothing that is allocated.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
