@@ -5,19 +5,25 @@
 //! fifth of the network's time on a CPU (benches/README.md, "Turnaround"). Here it is kept for the next tensor instead,
 //! and given back when there is nothing to do.
 
+/// An arena has one lock: with more of them, its threads would wait for one another.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const PROCESSORS_OF_AN_ARENA: usize = 4;
+
 /// Lets this process keep memory that is freed, until [`give_back_memory`]. To be called at the beginning of `main`:
 /// whatever was mapped before stays as it is.
 ///
-/// There is one arena for all threads, so that one thread's tensor can lie where another's lay. What C libraries other
-/// than glibc do is left to them.
+/// Few arenas, so that one thread's tensor can lie where another's lay; glibc would make eight for each processor. C
+/// libraries other than glibc are left as they are.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        // Nothing is mapped for itself; what is free at the end of the heap stays; no second arena.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let arenas = processors.div_ceil(PROCESSORS_OF_AN_ARENA);
+        // Nothing is mapped for itself, and what is free at the end of the heap stays.
         for (parameter, value) in [
             (libc::M_MMAP_MAX, 0),
             (libc::M_TRIM_THRESHOLD, -1),
-            (libc::M_ARENA_MAX, 1),
+            (libc::M_ARENA_MAX, i32::try_from(arenas).unwrap_or(i32::MAX)),
         ] {
             // SAFETY: `mallopt` takes two numbers and no pointer, and sets a parameter of the allocator under the
             // allocator's own lock; of a value it does not take it says so, and changes nothing. Every value of these
