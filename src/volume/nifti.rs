@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayView, Dimension, IntoDimension, RemoveAxis, ShapeBuilder};
 use nifti::volume::element::DataElement;
 use nifti::writer::WriterOptions;
-use rayon::prelude::*;
 
 use super::nifti_header;
 use super::nifti_voxels::NiftiVoxels;
@@ -14,8 +13,6 @@ use super::{Geometry, LabelRuns, LabelVolume, Volume};
 
 /// More voxels than any image the node is made for: 2³⁰, 4 GiB of float32.
 pub(super) const MOST_VOXELS: u64 = 1 << 30;
-/// Voxels converted by one thread at a time.
-const SHARE: usize = 1 << 16;
 
 /// Why a NIfTI file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -161,15 +158,10 @@ impl LabelRuns {
     pub fn read_nifti(path: &Path) -> Result<LabelRuns, NiftiError> {
         let file = NiftiVoxels::open(path)?;
         let mut runs = LabelRuns::empty(file.geometry.clone(), file.layout.volumes);
-        let columns = file.geometry.size[0].max(1);
         let mut labels = Vec::new();
         file.for_each_piece(|layout, bytes| {
             labels.resize(bytes.len() / layout.voxel_bytes, 0);
-            let share = (SHARE / columns).max(1) * columns;
-            labels
-                .par_chunks_mut(share)
-                .zip(bytes.par_chunks(share * layout.voxel_bytes))
-                .try_for_each(|(labels, bytes)| layout.convert(bytes, labels, label))?;
+            layout.convert(bytes, &mut labels, label)?;
             runs.push_rows(&labels);
             Ok(())
         })?;
@@ -211,10 +203,7 @@ fn read<T: Copy + Default + Send + From<u16>>(
     file.for_each_piece(|layout, bytes| {
         let before = voxels.len();
         voxels.resize(before + bytes.len() / layout.voxel_bytes, T::default());
-        voxels[before..]
-            .par_chunks_mut(SHARE)
-            .zip(bytes.par_chunks(SHARE * layout.voxel_bytes))
-            .try_for_each(|(voxels, bytes)| layout.convert(bytes, voxels, &convert))
+        layout.convert(bytes, &mut voxels[before..], &convert)
     })?;
     Ok((geometry, volumes, voxels))
 }

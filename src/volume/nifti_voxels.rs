@@ -6,12 +6,15 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use nifti::{Endianness, NiftiHeader, NiftiType};
+use rayon::prelude::*;
 
 use super::nifti::{MOST_VOXELS, NiftiError};
 use super::{Geometry, nifti_header};
 
 /// No deflate stream grows by more than this.
 const DEFLATE_AT_MOST: u64 = 1032;
+/// Voxels converted by one thread at a time.
+const SHARE: usize = 1 << 16;
 /// Bytes read at a time.
 const PIECE: usize = 1 << 20;
 
@@ -226,9 +229,22 @@ impl Layout {
         })
     }
 
-    /// Converts the voxels that some bytes hold. Whole numbers of 16 bits as they are, which most label maps hold, go the
+    /// Converts the voxels that some bytes hold, a share for each thread.
+    pub(super) fn convert<T: From<u16> + Send>(
+        &self,
+        bytes: &[u8],
+        voxels: &mut [T],
+        convert: impl Fn(f64) -> Result<T, String> + Sync,
+    ) -> Result<(), String> {
+        voxels
+            .par_chunks_mut(SHARE)
+            .zip(bytes.par_chunks(SHARE * self.voxel_bytes))
+            .try_for_each(|(voxels, bytes)| self.convert_share(bytes, voxels, &convert))
+    }
+
+    /// [`Layout::convert`] on one thread. Whole numbers of 16 bits as they are, which most label maps hold, go the
     /// short way.
-    pub(super) fn convert<T: From<u16>>(
+    fn convert_share<T: From<u16>>(
         &self,
         bytes: &[u8],
         voxels: &mut [T],
