@@ -5,6 +5,9 @@
 //! fifth of the network's time on a CPU (benches/README.md, "Turnaround"). Here it is kept for the next tensor instead,
 //! and given back when there is nothing to do.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use rustix::process::Resource;
+
 /// An arena has one lock: with more of them, its threads would wait for one another.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const PROCESSORS_OF_AN_ARENA: usize = 4;
@@ -12,11 +15,19 @@ const PROCESSORS_OF_AN_ARENA: usize = 4;
 /// Lets this process keep memory that is freed, until [`give_back_memory`]. To be called at the beginning of `main`:
 /// whatever was mapped before stays as it is.
 ///
+/// Where the process has a limit of its own on what it may have (`ulimit -d`, `ulimit -v`), nothing is kept: to such a limit
+/// kept memory counts as used, and the code that oneDNN makes and the stacks of threads, which cannot lie in it, would
+/// find nothing left.
+///
 /// Few arenas, so that one thread's tensor can lie where another's lay; glibc would make eight for each processor. C
 /// libraries other than glibc are left as they are.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
+        let is_limited = |resource| rustix::process::getrlimit(resource).current.is_some();
+        if is_limited(Resource::Data) || is_limited(Resource::As) {
+            return;
+        }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let arenas = processors.div_ceil(PROCESSORS_OF_AN_ARENA);
         // Nothing is mapped for itself, and what is free at the end of the heap stays.

@@ -89,7 +89,7 @@ pub(super) async fn run(rooms: Arc<Rooms>, shutdown: CancellationToken) {
             Ok(None) => {
                 if worked_at.is_some_and(|at| at.elapsed() >= REST) {
                     worked_at = None;
-                    let _ = tokio::task::spawn_blocking(give_back_memory).await;
+                    make_room().await;
                 }
                 pace::change(&rooms.archive, &shutdown).await;
                 continue;
@@ -181,8 +181,16 @@ async fn do_job(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
     rooms.archive.try_later(job.id, &trouble, TROUBLE).await
 }
 
+/// Gives memory that earlier jobs left back to the system.
+async fn make_room() {
+    // It cannot fail but where the node ends.
+    let _ = tokio::task::spawn_blocking(give_back_memory).await;
+}
+
 /// A job for which there was not enough memory: tried again, and set aside when that does not help.
 async fn no_memory(rooms: &Rooms, job: &Job, known: &str) -> Result<(), ArchiveError> {
+    // Others, here and elsewhere on the machine, need it now.
+    make_room().await;
     let (id, tries) = (job.id, job.attempts + 1);
     let reason = format!("there is not enough memory for this series: {known}");
     if tries < MOST_ATTEMPTS {
@@ -291,7 +299,13 @@ async fn one_rule(
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
     }
-    let fit = Fit::of(&series.volume.geometry, rooms.network.architecture());
+    let measured = || Fit::of(&series.volume.geometry, rooms.network.architecture());
+    let mut fit = measured();
+    if fit.is_short() {
+        // What earlier jobs left counts as used, though this one may have it.
+        make_room().await;
+        fit = measured();
+    }
     if fit.is_short() {
         tracing::warn!(job = job.id, %fit, "there may not be enough memory");
         rooms.archive.working(job.id, &fit.to_string()).await?;
