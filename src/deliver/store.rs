@@ -11,6 +11,9 @@ use crate::config::{Compression, Delivery, Peer};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+/// So much of a file is read at once, bytes.
+const READ_AHEAD: usize = 1 << 20;
+
 /// What became of a file.
 #[derive(Debug, Clone)]
 pub struct FileOutcome {
@@ -174,7 +177,9 @@ async fn open_data_set(
     file.seek(std::io::SeekFrom::Start(instance.data_set_offset))
         .await
         .map_err(failed)?;
-    Ok(file.take(instance.data_set_length))
+    // Every read of a file is a call to another thread, and a fragment is often no more than 16 KiB.
+    let data_set = file.take(instance.data_set_length);
+    Ok(tokio::io::BufReader::with_capacity(READ_AHEAD, data_set))
 }
 
 fn unreadable(path: &Path, reason: &str) -> DeliverError {
