@@ -10,8 +10,7 @@ use super::picture::{note, write_picture};
 use super::selection::SegmentArg;
 use super::table::table;
 use crate::picture::Drawn;
-use crate::segment::tally;
-use crate::volume::LabelVolume;
+use crate::volume::{LabelRuns, LabelVolume, tally};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,7 +89,7 @@ pub fn run(args: Args) -> miette::Result<()> {
         Some(path) => Some(Known::read(path, &args.known, &compared, &image)?),
         None => None,
     };
-    let tally = tally(&labels, last);
+    let tally = tally(&LabelRuns::of(&labels).into_diagnostic()?, last);
     let mut rows = Vec::new();
     let mut measures = Vec::new();
     let mut drawn = Vec::new();

@@ -1,5 +1,6 @@
 //! `irisnode segment`: Segment a folder of DICOM or a NIfTI file.
 
+use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -145,7 +146,15 @@ pub fn run(args: Args) -> miette::Result<()> {
     std::fs::create_dir_all(&args.out)
         .into_diagnostic()
         .wrap_err_with(|| format!("the folder {} cannot be made", args.out.display()))?;
-    print!("{}", summary(&result, known.as_ref(), args.strategy));
+    // Voxel by voxel only where that is wanted: it is some hundred megabytes.
+    let labels = LazyCell::new(|| result.labels.to_volume());
+    let dice: Option<Vec<Option<f64>>> = known.as_ref().map(|known| {
+        let segments = result.segments.iter();
+        segments
+            .map(|segment| known.dice(&labels, segment.number))
+            .collect()
+    });
+    print!("{}", summary(&result, dice.as_deref(), args.strategy));
     for format in formats {
         let written = match format {
             Format::Seg | Format::Sr => write_dicom(
@@ -155,8 +164,14 @@ pub fn run(args: Args) -> miette::Result<()> {
                 &result,
                 provenance(&args, &result, &iris),
             )?,
-            Format::Nifti => write_nifti(&args.out, &result)?,
-            Format::Png => vec![write_png(&args.out, &image, &result, known.as_ref())?],
+            Format::Nifti => write_nifti(&args.out, &labels)?,
+            Format::Png => vec![write_png(
+                &args.out,
+                &image,
+                &result,
+                &labels,
+                (known.as_ref(), dice.as_deref()),
+            )?],
         };
         for path in written {
             eprintln!("wrote {}", path.display());
@@ -209,9 +224,10 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> String {
+/// The table of what was found; with `dice` the Dice coefficient of each segment, where it is known.
+fn summary(result: &Segmented, dice: Option<&[Option<f64>]>, strategy: Strategy) -> String {
     let mut heading = vec!["segment", "task", "ml", "slices", "confidence"];
-    if known.is_some() {
+    if dice.is_some() {
         heading.push("Dice");
     }
     let chosen = matches!(strategy, Strategy::Retrieval | Strategy::ImageRetrieval);
@@ -221,7 +237,8 @@ fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> Str
     let rows: Vec<Vec<String>> = result
         .segments
         .iter()
-        .map(|segment| {
+        .enumerate()
+        .map(|(at, segment)| {
             let mut row = vec![
                 segment.description.label.clone(),
                 segment.task.clone(),
@@ -233,9 +250,8 @@ fn summary(result: &Segmented, known: Option<&Known>, strategy: Strategy) -> Str
                     "-".into()
                 },
             ];
-            if let Some(known) = known {
-                let dice = known.dice(&result.labels, segment.number);
-                row.push(dice.map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
+            if let Some(dice) = dice {
+                row.push(dice[at].map_or_else(|| "-".into(), |dice| format!("{dice:.3}")));
             }
             if chosen {
                 row.push(references(segment));
@@ -332,36 +348,35 @@ fn write_png(
     out: &Path,
     image: &Image,
     result: &Segmented,
-    known: Option<&Known>,
+    labels: &LabelVolume,
+    (known, dice): (Option<&Known>, Option<&[Option<f64>]>),
 ) -> miette::Result<PathBuf> {
     let path = out.join("segmentation.png");
     let drawn: Vec<Drawn> = result
         .segments
         .iter()
-        .map(|segment| Drawn {
+        .enumerate()
+        .map(|(at, segment)| Drawn {
             number: segment.number,
             name: segment.description.label.clone(),
-            note: note(
-                segment.volume_ml,
-                known.and_then(|known| known.dice(&result.labels, segment.number)),
-            ),
+            note: note(segment.volume_ml, dice.and_then(|dice| dice[at])),
             color: segment.description.color,
         })
         .collect();
-    write_picture(&path, image, &result.labels, &drawn, known)?;
+    write_picture(&path, image, labels, &drawn, known)?;
     Ok(path)
 }
 
-fn write_nifti(out: &Path, result: &Segmented) -> miette::Result<Vec<PathBuf>> {
+fn write_nifti(out: &Path, labels: &LabelVolume) -> miette::Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for (layer, labels) in result.labels.layers.iter().enumerate() {
+    for (layer, of_layer) in labels.layers.iter().enumerate() {
         // NIfTI has one label a voxel; segments that overlap go to files of their own.
         let name = match layer {
             0 => "segmentation.nii.gz".to_owned(),
             layer => format!("segmentation-{}.nii.gz", layer + 1),
         };
         let path = out.join(name);
-        LabelVolume::exclusive(result.labels.geometry.clone(), labels.clone())
+        LabelVolume::exclusive(labels.geometry.clone(), of_layer.clone())
             .write_nifti(&path)
             .into_diagnostic()?;
         written.push(path);

@@ -135,7 +135,7 @@ impl<'a> Taught<'a> {
         let (found, cost) = measured(|| self.segmented(&[task], strategy));
         let found = found?;
         Ok(Answer {
-            labels: found.labels,
+            labels: found.labels.to_volume(),
             confidences: found.segments.iter().map(|s| s.confidence).collect(),
             cost,
         })
@@ -174,7 +174,7 @@ impl<'a> Taught<'a> {
         let task = self.all()?;
         let (labels, cost) = measured(|| {
             let task = Self::with_embedding(task, self.mean_of_encoded(&inputs)?);
-            Ok::<_, EvaluateError>(self.segmented(&[task], Strategy::Tuned)?.labels)
+            Ok::<_, EvaluateError>(self.segmented(&[task], Strategy::Tuned)?.labels.to_volume())
         });
         Ok(Answer {
             labels: labels?,
@@ -225,7 +225,8 @@ impl<'a> Taught<'a> {
         let (layers, cost) = measured(|| {
             let mut layers = Vec::new();
             for (number, task) in (1u16..).zip(tasks) {
-                let mut found = self.segmented(&[task], Strategy::Tuned)?.labels;
+                let found = self.segmented(&[task], Strategy::Tuned)?.labels;
+                let mut found = found.to_volume();
                 found.renumber(|_| number);
                 layers.extend(found.layers);
             }

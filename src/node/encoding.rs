@@ -6,7 +6,6 @@ use crate::encode::{
     SegmentationType, write_report, write_seg_to,
 };
 use crate::segment::{ResultSegment, Segmented};
-use crate::volume::LabelRuns;
 use std::io::Write;
 
 /// Writes a result on the grid of its source series; each segment names its task as the algorithm.
@@ -25,13 +24,13 @@ pub fn encode_result(
     kind: SegmentationType,
 ) -> Result<SegInstance, EncodeError> {
     let segments = segments(result);
-    let labels = LabelRuns::of(&result.labels)?;
+    let labels = &result.labels;
     let mut write =
-        |form: SegForm<'_>| write_seg_to(out, form, &labels, &segments, source, provenance);
+        |form: SegForm<'_>| write_seg_to(out, form, labels, &segments, source, provenance);
     match (kind, &result.probabilities) {
         (SegmentationType::Fractional, Some(probabilities)) => {
             let fill = |number: u16, k: usize, slice: &mut [u8]| {
-                probabilities.fill(&result.labels.geometry, number, k, slice);
+                probabilities.fill(labels.geometry(), number, k, slice);
             };
             write(SegForm::Fractional(&fill))
         }
@@ -53,7 +52,7 @@ pub fn encode_report(
     source: &SourceSeries,
     provenance: &Provenance,
 ) -> Result<ReportInstance, EncodeError> {
-    let grid = &result.labels.geometry;
+    let grid = result.labels.geometry();
     write_report(seg, &segments(result), grid, source, provenance)
 }
 

@@ -16,8 +16,8 @@ use std::path::Path;
 const OF_WINDOW: f64 = 30.0;
 /// Bytes for each voxel of the network's grid: the image, and the sum, weights and result of one class.
 const OF_GRID: f64 = 16.0;
-/// Bytes for each voxel of the source grid: the labels.
-const OF_SOURCE: f64 = 2.0;
+/// Bytes for each voxel of the source grid: the runs of the labels.
+const OF_SOURCE: f64 = 0.1;
 
 /// What a series takes beside its own voxels, and what there is for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

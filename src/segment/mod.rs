@@ -1,10 +1,11 @@
 //! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
+mod along_rows;
 mod confidence;
 mod context;
+mod dice;
 mod error;
 mod layers;
-mod measure;
 mod parts;
 mod place;
 mod run;
@@ -14,8 +15,9 @@ mod strategy;
 mod strays;
 
 pub use confidence::Confidence;
+pub use dice::dice;
+
 pub use error::SegmentError;
-pub use measure::{Tally, dice, tally};
 pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};
 pub use source_grid::Probabilities;
 pub use strategy::Strategy;

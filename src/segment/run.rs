@@ -4,7 +4,6 @@ use tch::Tensor;
 
 use super::confidence::{Confidence, decided, overlaps, plausible};
 use super::context::{Chosen, Context, by_image, by_object, classes, nth_shown, showing};
-use super::measure::tally;
 use super::place::{by_place, have_places};
 use super::source_grid::{Group, Probabilities};
 use super::strays::without;
@@ -13,7 +12,7 @@ use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
 use crate::preprocess::{self, NetworkInput};
 use crate::tasks::LoadedTask;
 use crate::terminology::SegmentDescription;
-use crate::volume::{LabelVolume, Volume};
+use crate::volume::{LabelRuns, Volume, tally};
 
 /// How a volume is segmented.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +84,7 @@ pub struct ResultSegment {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segmented {
     /// On the source grid. Segments of an exclusive task share a layer; segments that overlap do not.
-    pub labels: LabelVolume,
+    pub labels: LabelRuns,
     /// Every segment of every task, found or not, in the order of the tasks.
     pub segments: Vec<ResultSegment>,
     /// Name and version of each task that ran; the version tells the strategy too where that is not the default.
@@ -340,14 +339,13 @@ fn version(task: &LoadedTask, options: &SegmentOptions) -> String {
 /// Every segment of the result; `confidences` of all classes lack their volumes still.
 fn described(
     tasks: &[LoadedTask],
-    labels: &LabelVolume,
+    labels: &LabelRuns,
     context: &Context,
     confidences: &[Confidence],
     options: &SegmentOptions,
 ) -> Vec<ResultSegment> {
-    let voxel_ml = labels.geometry.voxel_mm3() / 1000.0;
+    let voxel_ml = labels.geometry().voxel_mm3() / 1000.0;
     let tally = tally(labels, u16::try_from(confidences.len()).unwrap_or(u16::MAX));
-    let at_edge = labels.at_edge();
     classes(tasks)
         .zip(1u16..)
         .zip(&context.weights)
@@ -362,7 +360,7 @@ fn described(
                 Confidence::default()
             } else {
                 Confidence {
-                    volume: (!at_edge.contains(&number))
+                    volume: (!found.at_edge)
                         .then(|| plausible(volume_ml, whole))
                         .flatten(),
                     ..*confidence

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::along_rows::{Affine, Inhabited};
 use super::layers::spread;
-use crate::volume::{Geometry, LabelVolume};
+use crate::volume::{Geometry, LabelRuns};
 
 /// Classes that exclude one another (the segments of an exclusive task, or one segment of an overlapping one).
 #[derive(Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct Probabilities {
     pub(super) classes: usize,
     pub(super) values: Vec<f32>,
 }
+
+/// Voxels of a row that are interpolated together.
+const LANES: usize = 8;
 
 /// A set of classes, class `c` as bit `c % 128`: beyond 128 classes some share a bit, which costs time, not
 /// correctness.
@@ -64,9 +68,10 @@ impl Probabilities {
         slice
             .par_chunks_mut(columns)
             .enumerate()
-            .for_each(|(j, row)| {
-                for (i, value) in row.iter_mut().enumerate() {
-                    let cell = self.cell(to_network.apply([i, j, k]));
+            .for_each(|(j, values)| {
+                let row = to_network.row(j, k);
+                for (i, value) in values.iter_mut().enumerate() {
+                    let cell = self.cell(row.position(i));
                     let probability = self.interpolated(&cell, class);
                     *value = (probability * 255.0).round().clamp(0.0, 255.0) as u8;
                 }
@@ -102,64 +107,56 @@ impl Probabilities {
     /// Labels on another grid: class `c` becomes segment `c + 1` where its trilinearly interpolated probability
     /// is above `threshold` and the greatest of its group.
     ///
-    /// Goes layer by layer and slice by slice: beside the result there is never more than a few voxels per
-    /// thread, whatever the number of classes.
-    pub(super) fn labels_on(
-        &self,
-        grid: &Geometry,
-        groups: &[Group],
-        threshold: f32,
-    ) -> LabelVolume {
+    /// Goes row by row, and along a row cell by cell of the network's grid: most cells hold nothing or are all of one
+    /// class. Beside the result there is never more than a few voxels per thread, whatever the number of classes.
+    pub(super) fn labels_on(&self, grid: &Geometry, groups: &[Group], threshold: f32) -> LabelRuns {
         let cells = self.classes_in_cells(threshold);
         let sure = self.sure_in_cells(&cells, threshold);
         let layer_of = spread(&meetings(groups, &cells));
         let count = layer_of.iter().max().map_or(1, |last| last + 1);
         let to_network = Affine::between(grid, &self.geometry);
-        let layers = (0..count)
+        let layers: Vec<(Vec<usize>, Classes, Option<Inhabited>)> = (0..count)
             .map(|layer| {
                 let here = groups.iter().zip(&layer_of).filter(|(_, of)| **of == layer);
                 let classes: Vec<usize> =
                     here.flat_map(|(group, _)| group.classes.clone()).collect();
                 let all = classes.iter().fold(0, |bits, &class| bits | bit(class));
-                // By all threads: most of it is nothing, and its pages are touched first here.
-                let mut labels: Vec<u16> = (0..grid.len()).into_par_iter().map(|_| 0).collect();
-                let [columns, rows, _] = grid.size;
-                let Some(inhabited) = self.inhabited(&cells, all) else {
-                    return labels;
-                };
-                labels
-                    .par_chunks_mut(columns.max(1))
-                    .enumerate()
-                    .for_each(|(line, row)| {
-                        let (j, k) = (line % rows, line / rows);
-                        for i in inhabited.columns(&to_network, j, k, columns) {
-                            let position = to_network.apply([i, j, k]);
-                            let cell = self.cell_at(position);
-                            let present = cells[cell] & all;
-                            if present == 0 {
-                                continue;
-                            }
-                            if sure[cell] != 0 {
-                                row[i] = sure[cell];
-                                continue;
-                            }
-                            let cell = self.cell(position);
-                            let likely = classes
-                                .iter()
-                                .filter(|&&class| present & bit(class) != 0)
-                                .map(|&class| (class, self.interpolated(&cell, class)));
-                            if let Some(class) = most_likely(likely, threshold) {
-                                row[i] = label_of(class);
-                            }
-                        }
-                    });
-                labels
+                let inhabited = self.inhabited(&cells, all);
+                (classes, all, inhabited)
             })
             .collect();
-        LabelVolume {
-            geometry: grid.clone(),
-            layers,
-        }
+        LabelRuns::by_row(grid.clone(), count, |layer, [j, k], pieces| {
+            let (classes, all, Some(inhabited)) = &layers[layer] else {
+                return;
+            };
+            let row = to_network.row(j, k);
+            let columns = row.columns_in(inhabited, grid.size[0]);
+            pieces.push((0, columns.start));
+            let mut first = columns.start;
+            while first < columns.end {
+                let low = row.cell(first);
+                let end = row.end_of_cell(first, columns.end, low);
+                let cell = self.geometry.index(low[0], low[1], low[2]);
+                let present = cells[cell] & all;
+                if present == 0 || sure[cell] != 0 {
+                    pieces.push((if present == 0 { 0 } else { sure[cell] }, end - first));
+                } else {
+                    let classes = classes
+                        .iter()
+                        .copied()
+                        .filter(|&class| present & bit(class) != 0);
+                    let corners = self.corners_of_cell(cell);
+                    for first in (first..end).step_by(LANES) {
+                        let count = LANES.min(end - first);
+                        let shares =
+                            std::array::from_fn(|lane| share(row.position(first + lane), low));
+                        let labels = self.likeliest(classes.clone(), corners, shares, threshold);
+                        pieces.extend(labels[..count].iter().map(|&label| (label, 1)));
+                    }
+                }
+                first = end;
+            }
+        })
     }
 
     /// The box of the cells that hold any of some classes; `None` where none does.
@@ -258,40 +255,42 @@ impl Probabilities {
         })
     }
 
-    /// The voxel that the cell around a continuous voxel coordinate starts at.
-    fn cell_at(&self, position: [f64; 3]) -> usize {
-        let [i, j, k] = std::array::from_fn(|axis| {
-            let last = (self.geometry.size[axis] - 1) as f64;
-            position[axis].clamp(0.0, last) as usize
-        });
-        self.geometry.index(i, j, k)
+    /// The labels of the likeliest of some classes at places in one cell, 0 where none is above the threshold: as
+    /// [`most_likely`] and [`Self::interpolated`] say, for all the places at once.
+    fn likeliest(
+        &self,
+        classes: impl Iterator<Item = usize>,
+        corners: [usize; 8],
+        shares: [[f32; 3]; LANES],
+        threshold: f32,
+    ) -> [u16; LANES] {
+        let weights = weights_of_corners(shares);
+        let (mut labels, mut most) = ([0; LANES], [threshold; LANES]);
+        for class in classes {
+            let mut sums = [0.0f32; LANES];
+            for (corner, weights) in corners.iter().zip(&weights) {
+                let value = self.values[corner * self.classes + class];
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += weight * value;
+                }
+            }
+            for ((label, most), sum) in labels.iter_mut().zip(&mut most).zip(sums) {
+                if sum > *most {
+                    (*label, *most) = (label_of(class), sum);
+                }
+            }
+        }
+        labels
     }
 
-    /// The cell around a continuous voxel coordinate; beyond the border the border's value holds.
+    /// The cell around a continuous voxel coordinate within the grid.
     fn cell(&self, position: [f64; 3]) -> Cell {
-        let mut low = [0; 3];
-        let mut high = [0; 3];
-        let mut share = [0.0f32; 3];
-        for axis in 0..3 {
-            let last = self.geometry.size[axis] - 1;
-            let clamped = position[axis].clamp(0.0, last as f64);
-            low[axis] = clamped.floor() as usize;
-            high[axis] = (low[axis] + 1).min(last);
-            share[axis] = (clamped - low[axis] as f64) as f32;
-        }
-        let weights = std::array::from_fn(|corner| {
-            let of = |axis: usize| {
-                if corner >> axis & 1 == 0 {
-                    1.0 - share[axis]
-                } else {
-                    share[axis]
-                }
-            };
-            of(0) * of(1) * of(2)
-        });
+        let low = position.map(|at| at as usize);
+        let size = self.geometry.size;
+        let high = std::array::from_fn(|axis| (low[axis] + 1).min(size[axis] - 1));
         Cell {
             corners: self.corners(low, high),
-            weights,
+            weights: weights_of_corners([share(position, low)]).map(|[weight]| weight),
         }
     }
 
@@ -301,32 +300,6 @@ impl Probabilities {
             sum += weight * self.values[corner * self.classes + class];
         }
         sum
-    }
-}
-
-/// A box on the network's grid, in continuous voxel coordinates: from, to along each axis.
-struct Inhabited([(f64, f64); 3]);
-
-impl Inhabited {
-    /// The columns of a row that can lie in it: all that do, and perhaps one more at either end.
-    fn columns(&self, to_network: &Affine, j: usize, k: usize, columns: usize) -> Range<usize> {
-        let start = to_network.apply([0, j, k]);
-        let (mut first, mut end) = (0.0f64, columns as f64);
-        let axes = start.into_iter().zip(to_network.step[0]).zip(self.0);
-        for ((start, step), (from, to)) in axes {
-            if step.abs() < 1e-12 {
-                if start < from - 1e-6 || start > to + 1e-6 {
-                    return 0..0;
-                }
-                continue;
-            }
-            let (a, b) = ((from - start) / step, (to - start) / step);
-            first = first.max(a.min(b).floor());
-            end = end.min(a.max(b).ceil() + 1.0);
-        }
-        // From infinite and negative ends to those of the row.
-        let first = first.clamp(0.0, columns as f64) as usize;
-        first..(end.clamp(0.0, columns as f64) as usize).max(first)
     }
 }
 
@@ -350,6 +323,27 @@ fn meetings(groups: &[Group], cells: &[Classes]) -> Vec<Vec<bool>> {
     meet
 }
 
+/// How far a continuous voxel coordinate lies into the cell that starts at `low`, along each axis.
+fn share(position: [f64; 3], low: [usize; 3]) -> [f32; 3] {
+    std::array::from_fn(|axis| (position[axis] - low[axis] as f64) as f32)
+}
+
+/// How much each corner of a cell counts at some places in it; see [`Probabilities::corners`].
+fn weights_of_corners<const N: usize>(shares: [[f32; 3]; N]) -> [[f32; N]; 8] {
+    std::array::from_fn(|corner| {
+        shares.map(|share| {
+            let of = |axis: usize| {
+                if corner >> axis & 1 == 0 {
+                    1.0 - share[axis]
+                } else {
+                    share[axis]
+                }
+            };
+            of(0) * of(1) * of(2)
+        })
+    })
+}
+
 struct Cell {
     corners: [usize; 8],
     weights: [f32; 8],
@@ -364,33 +358,6 @@ fn most_likely(classes: impl Iterator<Item = (usize, f32)>, threshold: f32) -> O
         }
     }
     best
-}
-
-/// Voxel indices of one grid to continuous voxel coordinates of another.
-struct Affine {
-    start: [f64; 3],
-    step: [[f64; 3]; 3],
-}
-
-impl Affine {
-    fn between(from: &Geometry, to: &Geometry) -> Self {
-        let map = |ijk: [f64; 3]| to.to_index(from.to_patient(ijk));
-        let start = map([0.0; 3]);
-        let step = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|unit| {
-            let end = map(unit);
-            std::array::from_fn(|axis| end[axis] - start[axis])
-        });
-        Self { start, step }
-    }
-
-    fn apply(&self, ijk: [usize; 3]) -> [f64; 3] {
-        std::array::from_fn(|axis| {
-            self.start[axis]
-                + ijk[0] as f64 * self.step[0][axis]
-                + ijk[1] as f64 * self.step[1][axis]
-                + ijk[2] as f64 * self.step[2][axis]
-        })
-    }
 }
 
 #[cfg(test)]
@@ -420,8 +387,9 @@ mod tests {
     #[test]
     fn exclusive_classes_share_a_layer_and_the_likelier_wins() {
         let probabilities = halves();
-        let labels =
-            probabilities.labels_on(&probabilities.geometry, &[Group { classes: 0..2 }], 0.5);
+        let labels = probabilities
+            .labels_on(&probabilities.geometry, &[Group { classes: 0..2 }], 0.5)
+            .to_volume();
         assert_eq!(labels.layers.len(), 1);
         assert_eq!(labels.layers[0][..8], [1, 1, 1, 1, 1, 2, 2, 2]);
     }
@@ -430,7 +398,9 @@ mod tests {
     fn overlapping_classes_keep_all_their_voxels_on_layers_of_their_own() {
         let probabilities = halves();
         let groups = [Group { classes: 0..1 }, Group { classes: 1..2 }];
-        let labels = probabilities.labels_on(&probabilities.geometry, &groups, 0.5);
+        let labels = probabilities
+            .labels_on(&probabilities.geometry, &groups, 0.5)
+            .to_volume();
         assert_eq!(labels.layers.len(), 2);
         assert_eq!(labels.layers[0][..8], [1, 1, 1, 1, 1, 0, 0, 0]);
         assert_eq!(labels.layers[1][..8], [0, 0, 0, 2, 2, 2, 2, 2]);
@@ -446,7 +416,9 @@ mod tests {
             direction: [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
             origin: [28.0, 0.0, 0.0],
         };
-        let labels = probabilities.labels_on(&grid, &[Group { classes: 0..2 }], 0.5);
+        let labels = probabilities
+            .labels_on(&grid, &[Group { classes: 0..2 }], 0.5)
+            .to_volume();
         for j in 0..29 {
             let left = 28.0 - j as f64;
             let expected = if left < 18.0 { 1 } else { 2 };
@@ -486,11 +458,11 @@ mod tests {
                 ],
                 origin,
             };
-            let labels = probabilities.labels_on(&grid, &groups, 0.3);
+            let labels = probabilities.labels_on(&grid, &groups, 0.3).to_volume();
             let to_network = Affine::between(&grid, &probabilities.geometry);
             for (voxel, label) in labels.layers[0].iter().enumerate() {
                 let place = [voxel % size[0], voxel / size[0] % size[1], voxel / (size[0] * size[1])];
-                let cell = probabilities.cell(to_network.apply(place));
+                let cell = probabilities.cell(to_network.row(place[1], place[2]).position(place[0]));
                 let likely = (0..2).map(|class| (class, probabilities.interpolated(&cell, class)));
                 let meant = most_likely(likely, 0.3).map_or(0, |class| class as u16 + 1);
                 prop_assert_eq!(*label, meant, "{:?}", place);

@@ -150,7 +150,9 @@ mod tests {
         let groups = [Group { classes: 0..1 }];
         let strays = probabilities.strays(&probabilities.winners(&groups, 0.5), 0.05, &[]);
         probabilities.take_out(&strays);
-        let labels = probabilities.labels_on(&probabilities.geometry, &groups, 0.5);
+        let labels = probabilities
+            .labels_on(&probabilities.geometry, &groups, 0.5)
+            .to_volume();
         assert_eq!(labels.voxel_count(1), 64);
     }
 

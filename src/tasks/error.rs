@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::iris::{EmbeddingError, InferenceError};
 use crate::preprocess::PreprocessError;
+use crate::volume::UnevenLayer;
 
 /// What can be wrong with a task or its reference, in words for the person who adds it.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum TaskError {
         /// Box of the label.
         label: String,
     },
+    /// The labels are no label map of their grid.
+    #[error(transparent)]
+    UnevenLayer(#[from] UnevenLayer),
     /// A segment lies beside the image.
     #[error("segment `{name}` lies wholly outside the image")]
     OutsideImage {

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 use super::task::{hex, plain};
 use super::{PlacedSegment, TaskError};
 use crate::terminology::SegmentDescription;
-use crate::volume::{Geometry, LabelVolume, Volume};
+use crate::volume::{Geometry, LabelRuns, LabelVolume, Volume, tally};
 
 /// Grids nearer than this are one grid: NIfTI keeps positions as 32-bit floats, mm.
 const SAME_GRID_MM: f64 = 0.1;
@@ -99,31 +99,27 @@ impl Reference {
         if exclusive && layers.len() > 1 {
             layers = vec![one_layer(&layers, &name)?];
         }
-        let mut voxels = vec![0u64; segments];
-        for &number in layers.iter().flatten().filter(|&&number| number != 0) {
-            voxels[usize::from(number) - 1] += 1;
-        }
-        if let Some(&number) = numbers
-            .iter()
-            .find(|&&number| voxels[usize::from(number) - 1] == 0)
-        {
-            return Err(TaskError::OutsideImage { name: name(number) });
-        }
         let labels = LabelVolume {
             geometry: self.image.geometry.clone(),
             layers,
         };
-        let at_edge = labels.at_edge();
-        let cut = (1u16..).take(segments).map(|n| at_edge.contains(&n));
+        let last = u16::try_from(segments).unwrap_or(u16::MAX);
+        let tally = &tally(&LabelRuns::of(&labels)?, last)[1..];
+        if let Some(&number) = numbers
+            .iter()
+            .find(|&&number| tally[usize::from(number) - 1].voxels == 0)
+        {
+            return Err(TaskError::OutsideImage { name: name(number) });
+        }
         let one_piece = (1u16..).take(segments).map(|n| labels.is_one_piece(n));
         Ok(Chosen {
-            cut: cut.collect(),
+            cut: tally.iter().map(|segment| segment.at_edge).collect(),
             one_piece: one_piece.collect(),
             places: PlacedSegment::all(&labels, segments),
             labels,
             image: self.image,
             modality: self.modality,
-            voxels,
+            voxels: tally.iter().map(|segment| segment.voxels as u64).collect(),
         })
     }
 }

@@ -38,8 +38,9 @@ pub fn judge(fold: Fold, iris: &Iris) -> Result<Vec<(u16, f64)>, SegmentError> {
         &options,
         &mut |_, _| {},
     )?;
+    let labels = found.labels.to_volume();
     let scored = fold.segments.iter().map(|&number| {
-        let dice = dice(&found.labels, number, &fold.labels, number);
+        let dice = dice(&labels, number, &fold.labels, number);
         (number, dice.unwrap_or(0.0))
     });
     Ok(scored.collect())

@@ -12,6 +12,8 @@ use super::{Geometry, LabelVolume, norm};
 const PIECE: usize = 32;
 /// Labels that one thread codes at a time.
 const SHARE: usize = 1 << 16;
+/// Rows that one thread makes at a time.
+const ROWS: usize = 64;
 
 /// A label and how many voxels have it; one that is longer than 65,535 is several.
 type Run = [u16; 2];
@@ -61,6 +63,39 @@ impl LabelRuns {
             runs.push_rows(layer);
         }
         Ok(runs)
+    }
+
+    /// Label maps that are made row by row, by all threads: `of_row(layer, [j, k], pieces)` gives labels and how many
+    /// voxels have each, one after the other from the first column on. What it leaves out at the end is background.
+    pub(crate) fn by_row(
+        geometry: Geometry,
+        layers: usize,
+        of_row: impl Fn(usize, [usize; 2], &mut Vec<(u16, usize)>) + Sync,
+    ) -> Self {
+        let [_, rows, slices] = geometry.size;
+        let all = rows * slices;
+        let share = |layer: usize, share: usize| {
+            let mut coded = Layer::default();
+            let mut pieces = Vec::new();
+            for row in (share * ROWS..all).take(ROWS) {
+                of_row(layer, [row % rows, row / rows], &mut pieces);
+                coded.push_row(pieces.drain(..));
+            }
+            coded
+        };
+        let of_layer = |layer: usize| {
+            let shares = (0..all.div_ceil(ROWS)).into_par_iter();
+            let coded: Vec<Layer> = shares.map(|at| share(layer, at)).collect();
+            let mut whole = Layer::default();
+            for coded in coded {
+                whole.append(&coded);
+            }
+            whole
+        };
+        Self {
+            layers: (0..layers).map(of_layer).collect(),
+            geometry,
+        }
     }
 
     /// Layers that wait for their rows.
@@ -262,6 +297,14 @@ impl Layer {
         }
     }
 
+    /// Adds the rows of another.
+    fn append(&mut self, further: &Self) {
+        let before = self.runs.len();
+        self.runs.extend_from_slice(&further.runs);
+        let ends = further.row_ends.iter().map(|end| before + end);
+        self.row_ends.extend(ends);
+    }
+
     fn push_runs(&mut self, row: &[Run]) {
         self.runs.extend_from_slice(row);
         self.row_ends.push(self.runs.len());
@@ -342,6 +385,16 @@ mod tests {
             let runs = LabelRuns::of(&labels).unwrap();
             prop_assert_eq!(runs.layers(), labels.layers.len());
             prop_assert_eq!(runs.to_volume(), labels);
+        }
+
+        #[test]
+        fn rows_that_are_made_one_by_one_are_those_of_the_label_map(labels in any_labels()) {
+            let [columns, rows, _] = labels.geometry.size;
+            let made = LabelRuns::by_row(labels.geometry.clone(), labels.layers.len(), |layer, [j, k], pieces| {
+                let row = &labels.layers[layer][columns * (j + rows * k)..][..columns];
+                pieces.extend(row.iter().map(|&label| (label, 1)));
+            });
+            prop_assert_eq!(made, LabelRuns::of(&labels).unwrap());
         }
 
         #[test]

@@ -64,24 +64,6 @@ impl LabelVolume {
             .collect()
     }
 
-    /// The segments that have a voxel on the grid's surface, so that a part of them may lie beyond it.
-    pub fn at_edge(&self) -> BTreeSet<u16> {
-        let [nx, ny, nz] = self.geometry.size;
-        let mut found = BTreeSet::new();
-        for layer in &self.layers {
-            for (row, labels) in layer.chunks(nx.max(1)).enumerate() {
-                let (j, k) = (row % ny, row / ny);
-                if j == 0 || j + 1 == ny || k == 0 || k + 1 == nz {
-                    found.extend(labels);
-                } else {
-                    found.extend(labels.first().into_iter().chain(labels.last()));
-                }
-            }
-        }
-        found.remove(&0);
-        found
-    }
-
     /// Where a segment is: one truth value per voxel, column index fastest.
     pub fn mask(&self, segment: u16) -> Vec<bool> {
         let mut mask = vec![false; self.geometry.len()];
@@ -141,22 +123,6 @@ impl LabelVolume {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_reaches_the_surface_is_at_the_edge() {
-        let geometry = Geometry::axial([4, 3, 3], [1.0; 3], [0.0; 3]);
-        let mut labels = vec![0; 36];
-        for (at, number) in [
-            ([1, 1, 1], 1),
-            ([3, 1, 1], 2),
-            ([1, 2, 1], 3),
-            ([2, 1, 0], 4),
-        ] {
-            labels[geometry.index(at[0], at[1], at[2])] = number;
-        }
-        let labels = LabelVolume::exclusive(geometry, labels);
-        assert_eq!(labels.at_edge(), BTreeSet::from([2, 3, 4]));
-    }
 
     fn organ_and_lesion() -> LabelVolume {
         let geometry = Geometry::axial([4, 3, 2], [2.0, 2.0, 5.0], [0.0; 3]);

@@ -14,6 +14,7 @@ mod nifti;
 mod nifti_header;
 mod nifti_voxels;
 mod resample;
+mod tally;
 mod voxel_map;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use label_runs::{LabelRuns, UnevenLayer};
 pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;
 pub use resample::{Interpolation, resample_onto, resample_slice};
+pub use tally::{Tally, tally};
 
 /// A scalar image on a [`Geometry`]. CT in Hounsfield units, other modalities in their stored output units.
 #[derive(Debug, Clone, PartialEq)]

@@ -51,7 +51,7 @@ fn confidence_falls_with_dice() {
     let of = |amplitude: f32| {
         let result = segment(&striped(&image, amplitude), &tasks, &iris, 2);
         let kidney = &result.segments[0];
-        let dice = dice(&result.labels, 1, &truth, KIDNEY).unwrap_or(0.0);
+        let dice = dice(&result.labels.to_volume(), 1, &truth, KIDNEY).unwrap_or(0.0);
         (dice, kidney.confidence)
     };
     let seen = [0.0, 300.0, 600.0, 1200.0].map(of);

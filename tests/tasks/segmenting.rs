@@ -69,12 +69,13 @@ fn labels_land_on_the_source_grid_whatever_its_orientation() {
             last.0 > 0 && last.0 == last.1,
             "progress ends at the end: {last:?}"
         );
-        assert_eq!(result.labels.geometry, geometry, "{name}");
+        let labels = result.labels.to_volume();
+        assert_eq!(labels.geometry, geometry, "{name}");
         assert_eq!(result.segments.len(), 2);
         for segment in &result.segments {
-            assert_eq!(segment.voxels, result.labels.voxel_count(segment.number));
+            assert_eq!(segment.voxels, labels.voxel_count(segment.number));
         }
-        let here: Vec<u16> = in_patient_order(&result.labels, &axial(4.0));
+        let here: Vec<u16> = in_patient_order(&labels, &axial(4.0));
         let labelled = here.iter().filter(|&&label| label != 0).count();
         assert!(
             labelled > here.len() / 10 && labelled < here.len() * 9 / 10,
@@ -181,7 +182,7 @@ fn an_organ_shown_in_one_piece_is_found_in_one_piece_and_a_lesion_may_have_many(
         // On the network's own grid, where parts are told apart.
         let (image, _) = patient_on(axial(5.0), 6.0);
         let found = segment_volume(&image, "CT", &tasks, &iris, &options, &mut |_, _| {});
-        parts(&found.unwrap().labels, 1)
+        parts(&found.unwrap().labels.to_volume(), 1)
     };
     let (inner, many) = find("lesion", &kidney(lesion), 1);
     assert!(
@@ -286,7 +287,7 @@ fn trained_weights_find_a_reference_in_itself() {
     )
     .unwrap();
     let scores = [(1, KIDNEY), (2, AORTA)]
-        .map(|(number, value)| dice(&result.labels, number, &truth, value).unwrap());
+        .map(|(number, value)| dice(&result.labels.to_volume(), number, &truth, value).unwrap());
     eprintln!(
         "Dice of the reference in itself: kidney {:.2}, aorta {:.2}",
         scores[0], scores[1]

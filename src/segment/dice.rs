@@ -1,6 +1,4 @@
-//! Measures of segments.
-
-use rayon::prelude::*;
+//! The Dice coefficient.
 
 use crate::volume::LabelVolume;
 
@@ -27,45 +25,6 @@ pub fn dice(one: &LabelVolume, a: u16, other: &LabelVolume, b: u16) -> Option<f6
     (sum > 0).then(|| 2.0 * both as f64 / sum as f64)
 }
 
-/// How much there is of a segment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Its voxels.
-    pub voxels: usize,
-    /// Slices (third axis) it has a voxel in.
-    pub slices: usize,
-}
-
-/// Voxels and slices of each segment number up to `last`, at index `number`, in one look at every layer.
-pub fn tally(labels: &LabelVolume, last: u16) -> Vec<Tally> {
-    let length = usize::from(last) + 1;
-    let slice = (labels.geometry.size[0] * labels.geometry.size[1]).max(1);
-    labels
-        .layers
-        .par_iter()
-        .flat_map(|layer| layer.par_chunks(slice))
-        .map(|slice| {
-            let mut here = vec![Tally::default(); length];
-            for &number in slice.iter().filter(|&&number| number != 0) {
-                if let Some(tally) = here.get_mut(usize::from(number)) {
-                    tally.voxels += 1;
-                    tally.slices = 1;
-                }
-            }
-            here
-        })
-        .reduce(
-            || vec![Tally::default(); length],
-            |mut sum, here| {
-                for (sum, here) in sum.iter_mut().zip(here) {
-                    sum.voxels += here.voxels;
-                    sum.slices += here.slices;
-                }
-                sum
-            },
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,14 +42,5 @@ mod tests {
         assert_eq!(dice(&one, 2, &other, 6), Some(1.0));
         assert_eq!(dice(&one, 1, &other, 6), Some(0.0));
         assert_eq!(dice(&one, 9, &other, 9), None);
-        let tally = tally(&other, 6);
-        assert_eq!(
-            tally[5],
-            Tally {
-                voxels: 2,
-                slices: 1
-            }
-        );
-        assert_eq!(tally[1], Tally::default());
     }
 }

@@ -1,0 +1,121 @@
+//! Where the voxels of one grid lie on another, row by row.
+
+use std::ops::Range;
+
+use crate::volume::Geometry;
+
+/// Voxel indices of one grid to continuous voxel coordinates of another.
+pub(super) struct Affine {
+    start: [f64; 3],
+    step: [[f64; 3]; 3],
+    /// Voxels of the other grid.
+    size: [usize; 3],
+}
+
+impl Affine {
+    pub(super) fn between(from: &Geometry, to: &Geometry) -> Self {
+        let map = |ijk: [f64; 3]| to.to_index(from.to_patient(ijk));
+        let start = map([0.0; 3]);
+        let step = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|unit| {
+            let end = map(unit);
+            std::array::from_fn(|axis| end[axis] - start[axis])
+        });
+        Self {
+            start,
+            step,
+            size: to.size,
+        }
+    }
+
+    /// Where row `j` of slice `k` lies.
+    pub(super) fn row(&self, j: usize, k: usize) -> Row {
+        let start = std::array::from_fn(|axis| {
+            self.start[axis] + j as f64 * self.step[1][axis] + k as f64 * self.step[2][axis]
+        });
+        Row {
+            start,
+            step: self.step[0],
+            columns_per_cell: self.step[0].map(|step| 1.0 / step.abs()),
+            last: self.size.map(|size| size.saturating_sub(1)),
+        }
+    }
+}
+
+/// A row of one grid on another.
+pub(super) struct Row {
+    start: [f64; 3],
+    step: [f64; 3],
+    columns_per_cell: [f64; 3],
+    /// The other grid's last voxel along each axis.
+    last: [usize; 3],
+}
+
+impl Row {
+    /// Where a column lies, in continuous voxel coordinates; beyond the border it is brought to the border, whose value
+    /// holds there.
+    pub(super) fn position(&self, i: usize) -> [f64; 3] {
+        let at = self.beyond_too(i);
+        std::array::from_fn(|axis| at[axis].clamp(0.0, self.last[axis] as f64))
+    }
+
+    fn beyond_too(&self, i: usize) -> [f64; 3] {
+        std::array::from_fn(|axis| self.start[axis] + i as f64 * self.step[axis])
+    }
+
+    /// The voxel that the cell around a column starts at.
+    pub(super) fn cell(&self, i: usize) -> [usize; 3] {
+        self.position(i).map(|at| at as usize)
+    }
+
+    /// The column, at most `end`, behind the last one after `first` that lies in the same cell, which starts at `low`.
+    /// Where rounding leaves a doubt, an earlier one.
+    pub(super) fn end_of_cell(&self, first: usize, end: usize, low: [usize; 3]) -> usize {
+        let at = self.beyond_too(first);
+        let room = (0..3).map(|axis| {
+            let low = low[axis];
+            let cells = if self.step[axis] > 0.0 {
+                if low == self.last[axis] {
+                    f64::INFINITY
+                } else {
+                    (low + 1) as f64 - at[axis]
+                }
+            } else if low == 0 {
+                f64::INFINITY
+            } else {
+                at[axis] - low as f64
+            };
+            // Of no room and no step nothing is known, and `min` passes over it.
+            cells * self.columns_per_cell[axis]
+        });
+        let room = room.fold(f64::INFINITY, f64::min).min(end as f64) as usize;
+        let mut last = (first + room).min(end - 1);
+        // Each axis goes one way along a row, rounded or not: what lies between two columns of a cell lies in it too.
+        while last > first && self.cell(last) != low {
+            last -= 1;
+        }
+        last + 1
+    }
+
+    /// The columns, of so many, that can lie in a box: all that do, and perhaps one more at either end.
+    pub(super) fn columns_in(&self, inside: &Inhabited, columns: usize) -> Range<usize> {
+        let (mut first, mut end) = (0.0f64, columns as f64);
+        let axes = self.start.into_iter().zip(self.step).zip(inside.0);
+        for ((start, step), (from, to)) in axes {
+            if step.abs() < 1e-12 {
+                if start < from - 1e-6 || start > to + 1e-6 {
+                    return 0..0;
+                }
+                continue;
+            }
+            let (a, b) = ((from - start) / step, (to - start) / step);
+            first = first.max(a.min(b).floor());
+            end = end.min(a.max(b).ceil() + 1.0);
+        }
+        // From infinite and negative ends to those of the row.
+        let first = first.clamp(0.0, columns as f64) as usize;
+        first..(end.clamp(0.0, columns as f64) as usize).max(first)
+    }
+}
+
+/// A box on the network's grid, in continuous voxel coordinates: from, to along each axis.
+pub(super) struct Inhabited(pub(super) [(f64, f64); 3]);
