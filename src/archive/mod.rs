@@ -215,6 +215,12 @@ impl Archive {
         answer.await.map_err(|_| ArchiveError::Closed)
     }
 
+    /// Gives the index back whole, as one file: what its write-ahead log holds is brought into it. Nothing can be asked
+    /// of the archive afterwards.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// Keeps what `write` writes as a result, durably; the same bytes give the same file. `write` runs where it may
     /// take its time; what it gives back comes with the file, and its error (the inner one) keeps nothing.
     ///

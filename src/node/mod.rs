@@ -204,8 +204,13 @@ pub async fn run(
     if let Some(traces) = traces {
         let _ = tokio::task::spawn_blocking(move || traces.shut_down()).await;
     }
-    // Not needed for what was acknowledged to be kept, but for the next start to be quick.
-    let _ = tokio::time::timeout(Duration::from_secs(5), archive.flush()).await;
+    // Not needed for what was acknowledged to be kept, but for the next start to be quick, and for whoever copies the
+    // index or looks into it.
+    let closed = async {
+        let _ = archive.flush().await;
+        archive.close().await;
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), closed).await;
     Ok(())
 }
 

@@ -65,6 +65,8 @@ fn a_damaged_index_is_made_anew_from_the_files_and_damaged_files_are_named() {
     node.ended_jobs(1);
     node.stop();
     let index = node.data().join("index.sqlite");
+    // What a write-ahead log still held would hide the damage.
+    assert!(!node.data().join("index.sqlite-wal").exists());
     let mut bytes = std::fs::read(&index).unwrap();
     let upto = bytes.len().min(20_000);
     bytes[..upto].fill(7);
