@@ -170,7 +170,8 @@ pub fn run(args: Args) -> miette::Result<()> {
                 &image,
                 &result,
                 &labels,
-                (known.as_ref(), dice.as_deref()),
+                known.as_ref(),
+                dice.as_deref(),
             )?],
         };
         for path in written {
@@ -349,7 +350,8 @@ fn write_png(
     image: &Image,
     result: &Segmented,
     labels: &LabelVolume,
-    (known, dice): (Option<&Known>, Option<&[Option<f64>]>),
+    known: Option<&Known>,
+    dice: Option<&[Option<f64>]>,
 ) -> miette::Result<PathBuf> {
     let path = out.join("segmentation.png");
     let drawn: Vec<Drawn> = result

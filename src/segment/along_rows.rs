@@ -2,44 +2,7 @@
 
 use std::ops::Range;
 
-use crate::volume::Geometry;
-
-/// Voxel indices of one grid to continuous voxel coordinates of another.
-pub(super) struct Affine {
-    start: [f64; 3],
-    step: [[f64; 3]; 3],
-    /// Voxels of the other grid.
-    size: [usize; 3],
-}
-
-impl Affine {
-    pub(super) fn between(from: &Geometry, to: &Geometry) -> Self {
-        let map = |ijk: [f64; 3]| to.to_index(from.to_patient(ijk));
-        let start = map([0.0; 3]);
-        let step = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|unit| {
-            let end = map(unit);
-            std::array::from_fn(|axis| end[axis] - start[axis])
-        });
-        Self {
-            start,
-            step,
-            size: to.size,
-        }
-    }
-
-    /// Where row `j` of slice `k` lies.
-    pub(super) fn row(&self, j: usize, k: usize) -> Row {
-        let start = std::array::from_fn(|axis| {
-            self.start[axis] + j as f64 * self.step[1][axis] + k as f64 * self.step[2][axis]
-        });
-        Row {
-            start,
-            step: self.step[0],
-            columns_per_cell: self.step[0].map(|step| 1.0 / step.abs()),
-            last: self.size.map(|size| size.saturating_sub(1)),
-        }
-    }
-}
+use crate::volume::VoxelMap;
 
 /// A row of one grid on another.
 pub(super) struct Row {
@@ -51,6 +14,17 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Row `j` of slice `k` of a grid that `map` brings to another, of that size.
+    pub(super) fn on(map: &VoxelMap, size: [usize; 3], j: usize, k: usize) -> Self {
+        let step = map.matrix.map(|row| row[0]);
+        Self {
+            start: map.apply([0, j, k]),
+            step,
+            columns_per_cell: step.map(|step| 1.0 / step.abs()),
+            last: size.map(|size| size.saturating_sub(1)),
+        }
+    }
+
     /// Where a column lies, in continuous voxel coordinates; beyond the border it is brought to the border, whose value
     /// holds there.
     pub(super) fn position(&self, i: usize) -> [f64; 3] {

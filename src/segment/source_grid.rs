@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::along_rows::{Affine, Inhabited};
+use super::along_rows::{Inhabited, Row};
 use super::layers::spread;
-use crate::volume::{Geometry, LabelRuns};
+use crate::volume::{Geometry, LabelRuns, VoxelMap};
 
 /// Classes that exclude one another (the segments of an exclusive task, or one segment of an overlapping one).
 #[derive(Debug, Clone)]
@@ -63,16 +63,16 @@ impl Probabilities {
             slice.fill(0);
             return;
         };
-        let to_network = Affine::between(grid, &self.geometry);
+        let to_network = VoxelMap::between(grid, &self.geometry);
         let columns = grid.size[0].max(1);
         slice
             .par_chunks_mut(columns)
             .enumerate()
             .for_each(|(j, values)| {
-                let row = to_network.row(j, k);
+                let row = Row::on(&to_network, self.geometry.size, j, k);
                 for (i, value) in values.iter_mut().enumerate() {
-                    let cell = self.cell(row.position(i));
-                    let probability = self.interpolated(&cell, class);
+                    let cell = self.cell(row.cell(i), [row.position(i)]);
+                    let [probability] = self.interpolated(&cell, class);
                     *value = (probability * 255.0).round().clamp(0.0, 255.0) as u8;
                 }
             });
@@ -114,7 +114,7 @@ impl Probabilities {
         let sure = self.sure_in_cells(&cells, threshold);
         let layer_of = spread(&meetings(groups, &cells));
         let count = layer_of.iter().max().map_or(1, |last| last + 1);
-        let to_network = Affine::between(grid, &self.geometry);
+        let to_network = VoxelMap::between(grid, &self.geometry);
         let layers: Vec<(Vec<usize>, Classes, Option<Inhabited>)> = (0..count)
             .map(|layer| {
                 let here = groups.iter().zip(&layer_of).filter(|(_, of)| **of == layer);
@@ -129,28 +129,29 @@ impl Probabilities {
             let (classes, all, Some(inhabited)) = &layers[layer] else {
                 return;
             };
-            let row = to_network.row(j, k);
+            let row = Row::on(&to_network, self.geometry.size, j, k);
             let columns = row.columns_in(inhabited, grid.size[0]);
             pieces.push((0, columns.start));
             let mut first = columns.start;
             while first < columns.end {
                 let low = row.cell(first);
                 let end = row.end_of_cell(first, columns.end, low);
-                let cell = self.geometry.index(low[0], low[1], low[2]);
-                let present = cells[cell] & all;
-                if present == 0 || sure[cell] != 0 {
-                    pieces.push((if present == 0 { 0 } else { sure[cell] }, end - first));
+                let at = self.geometry.index(low[0], low[1], low[2]);
+                let present = cells[at] & all;
+                if present == 0 {
+                    pieces.push((0, end - first));
+                } else if sure[at] != 0 {
+                    pieces.push((sure[at], end - first));
                 } else {
                     let classes = classes
                         .iter()
                         .copied()
                         .filter(|&class| present & bit(class) != 0);
-                    let corners = self.corners_of_cell(cell);
                     for first in (first..end).step_by(LANES) {
+                        let places = std::array::from_fn(|lane| row.position(first + lane));
+                        let labels =
+                            self.likeliest(classes.clone(), &self.cell(low, places), threshold);
                         let count = LANES.min(end - first);
-                        let shares =
-                            std::array::from_fn(|lane| share(row.position(first + lane), low));
-                        let labels = self.likeliest(classes.clone(), corners, shares, threshold);
                         pieces.extend(labels[..count].iter().map(|&label| (label, 1)));
                     }
                 }
@@ -255,51 +256,47 @@ impl Probabilities {
         })
     }
 
-    /// The labels of the likeliest of some classes at places in one cell, 0 where none is above the threshold: as
-    /// [`most_likely`] and [`Self::interpolated`] say, for all the places at once.
+    /// The label of the likeliest of some classes at each place of a cell, 0 where none is above the threshold: as
+    /// [`most_likely`] of each place.
     fn likeliest(
         &self,
         classes: impl Iterator<Item = usize>,
-        corners: [usize; 8],
-        shares: [[f32; 3]; LANES],
+        cell: &Cell<LANES>,
         threshold: f32,
     ) -> [u16; LANES] {
-        let weights = weights_of_corners(shares);
         let (mut labels, mut most) = ([0; LANES], [threshold; LANES]);
         for class in classes {
-            let mut sums = [0.0f32; LANES];
-            for (corner, weights) in corners.iter().zip(&weights) {
-                let value = self.values[corner * self.classes + class];
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum += weight * value;
-                }
-            }
-            for ((label, most), sum) in labels.iter_mut().zip(&mut most).zip(sums) {
-                if sum > *most {
-                    (*label, *most) = (label_of(class), sum);
+            let probabilities = self.interpolated(cell, class);
+            for ((label, most), probability) in labels.iter_mut().zip(&mut most).zip(probabilities)
+            {
+                if probability > *most {
+                    (*label, *most) = (label_of(class), probability);
                 }
             }
         }
         labels
     }
 
-    /// The cell around a continuous voxel coordinate within the grid.
-    fn cell(&self, position: [f64; 3]) -> Cell {
-        let low = position.map(|at| at as usize);
+    /// The cell that starts at a voxel, and some places in it: continuous voxel coordinates within the grid.
+    fn cell<const N: usize>(&self, low: [usize; 3], places: [[f64; 3]; N]) -> Cell<N> {
         let size = self.geometry.size;
         let high = std::array::from_fn(|axis| (low[axis] + 1).min(size[axis] - 1));
         Cell {
             corners: self.corners(low, high),
-            weights: weights_of_corners([share(position, low)]).map(|[weight]| weight),
+            weights: weights_of_corners(places.map(|place| share(place, low))),
         }
     }
 
-    fn interpolated(&self, cell: &Cell, class: usize) -> f32 {
-        let mut sum = 0.0;
-        for (corner, weight) in cell.corners.iter().zip(cell.weights) {
-            sum += weight * self.values[corner * self.classes + class];
+    /// Probability of a class at each place of a cell.
+    fn interpolated<const N: usize>(&self, cell: &Cell<N>, class: usize) -> [f32; N] {
+        let mut sums = [0.0; N];
+        for (corner, weights) in cell.corners.iter().zip(&cell.weights) {
+            let value = self.values[corner * self.classes + class];
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += weight * value;
+            }
         }
-        sum
+        sums
     }
 }
 
@@ -344,9 +341,10 @@ fn weights_of_corners<const N: usize>(shares: [[f32; 3]; N]) -> [[f32; N]; 8] {
     })
 }
 
-struct Cell {
+/// The corners of a cell, and how much each counts at some places in it.
+struct Cell<const N: usize> {
     corners: [usize; 8],
-    weights: [f32; 8],
+    weights: [[f32; N]; 8],
 }
 
 fn most_likely(classes: impl Iterator<Item = (usize, f32)>, threshold: f32) -> Option<usize> {
@@ -459,11 +457,12 @@ mod tests {
                 origin,
             };
             let labels = probabilities.labels_on(&grid, &groups, 0.3).to_volume();
-            let to_network = Affine::between(&grid, &probabilities.geometry);
+            let to_network = VoxelMap::between(&grid, &probabilities.geometry);
             for (voxel, label) in labels.layers[0].iter().enumerate() {
                 let place = [voxel % size[0], voxel / size[0] % size[1], voxel / (size[0] * size[1])];
-                let cell = probabilities.cell(to_network.row(place[1], place[2]).position(place[0]));
-                let likely = (0..2).map(|class| (class, probabilities.interpolated(&cell, class)));
+                let row = Row::on(&to_network, probabilities.geometry.size, place[1], place[2]);
+                let cell = probabilities.cell(row.cell(place[0]), [row.position(place[0])]);
+                let likely = (0..2).map(|class| (class, probabilities.interpolated(&cell, class)[0]));
                 let meant = most_likely(likely, 0.3).map_or(0, |class| class as u16 + 1);
                 prop_assert_eq!(*label, meant, "{:?}", place);
             }

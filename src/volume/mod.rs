@@ -26,6 +26,7 @@ pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;
 pub use resample::{Interpolation, resample_onto, resample_slice};
 pub use tally::{Tally, tally};
+pub(crate) use voxel_map::VoxelMap;
 
 /// A scalar image on a [`Geometry`]. CT in Hounsfield units, other modalities in their stored output units.
 #[derive(Debug, Clone, PartialEq)]

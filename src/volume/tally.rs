@@ -18,16 +18,17 @@ pub struct Tally {
 /// What there is of each segment number up to `last`, at index `number`, in one look at every layer.
 pub fn tally(labels: &LabelRuns, last: u16) -> Vec<Tally> {
     let none = || vec![Tally::default(); usize::from(last) + 1];
-    let [columns, rows, slices] = labels.geometry().size;
+    let grid = labels.geometry();
+    let [_, rows, slices] = grid.size;
     let of_slice = |layer: usize, k: usize| {
         let mut here = none();
         for j in 0..rows {
-            let is_outer = j == 0 || j + 1 == rows || k == 0 || k + 1 == slices;
+            let is_at_edge = |i| grid.is_at_edge([i, j, k]);
             for (number, run) in labels.row(layer, j + rows * k) {
                 if let Some(tally) = here.get_mut(usize::from(number)) {
                     tally.voxels += run.len();
                     tally.slices = 1;
-                    tally.at_edge |= is_outer || run.start == 0 || run.end == columns;
+                    tally.at_edge |= is_at_edge(run.start) || is_at_edge(run.end - 1);
                 }
             }
         }

@@ -4,16 +4,16 @@ use super::Geometry;
 
 /// Voxel coordinates of one grid as an affine function of another's: `source = matrix · target + offset`.
 #[derive(Debug, Clone)]
-pub(super) struct VoxelMap {
+pub(crate) struct VoxelMap {
     /// `matrix[s][t]`: steps along source axis `s` for one step along target axis `t`.
-    pub(super) matrix: [[f64; 3]; 3],
+    pub(crate) matrix: [[f64; 3]; 3],
     /// Source coordinate of target voxel `(0, 0, 0)`.
     pub(super) offset: [f64; 3],
 }
 
 impl VoxelMap {
     /// From voxels of `target` to voxels of `source`.
-    pub(super) fn between(target: &Geometry, source: &Geometry) -> Self {
+    pub(crate) fn between(target: &Geometry, source: &Geometry) -> Self {
         let steps: [[f64; 3]; 3] = std::array::from_fn(|t| {
             source.steps_along_axes(target.direction[t].map(|d| d * target.spacing[t]))
         });
@@ -24,7 +24,7 @@ impl VoxelMap {
     }
 
     /// Source coordinate of a target voxel.
-    pub(super) fn apply(&self, ijk: [usize; 3]) -> [f64; 3] {
+    pub(crate) fn apply(&self, ijk: [usize; 3]) -> [f64; 3] {
         std::array::from_fn(|s| {
             let row = self.matrix[s];
             self.offset[s]
