@@ -70,10 +70,13 @@ impl Row {
         last + 1
     }
 
-    /// The columns, of so many, that can lie in a box: all that do, and perhaps one more at either end.
-    pub(super) fn columns_in(&self, inside: &Inhabited, columns: usize) -> Range<usize> {
+    /// The columns, of so many, that can lie in inhabited cells: all that do, and others between them or beside.
+    pub(super) fn columns_in(&self, inhabited: &Inhabited, columns: usize) -> Range<usize> {
         let (mut first, mut end) = (0.0f64, columns as f64);
-        let axes = self.start.into_iter().zip(self.step).zip(inside.0);
+        let Some(inside) = inhabited.along(self, columns) else {
+            return 0..0;
+        };
+        let axes = self.start.into_iter().zip(self.step).zip(inside);
         for ((start, step), (from, to)) in axes {
             if step.abs() < 1e-12 {
                 if start < from - 1e-6 || start > to + 1e-6 {
@@ -91,5 +94,63 @@ impl Row {
     }
 }
 
-/// A box on the network's grid, in continuous voxel coordinates: from, to along each axis.
-pub(super) struct Inhabited(pub(super) [(f64, f64); 3]);
+/// From, to along each axis of the network's grid, in continuous voxel coordinates.
+type Box3 = [(f64, f64); 3];
+
+/// The cells of the network's grid that hold something.
+pub(super) struct Inhabited {
+    size: [usize; 3],
+    /// The box of all.
+    all: Box3,
+    /// The first and the last along each row of cells.
+    of_rows: Vec<Option<(usize, usize)>>,
+}
+
+impl Inhabited {
+    /// By the first and the last along each row of cells of a grid of that size; `None` where there is none.
+    pub(super) fn of_rows(of_rows: Vec<Option<(usize, usize)>>, size: [usize; 3]) -> Option<Self> {
+        let rows = size[1].max(1);
+        let bounds = of_rows
+            .iter()
+            .enumerate()
+            .filter_map(|(at, ends)| {
+                Some([(*ends)?, (at % rows, at % rows), (at / rows, at / rows)])
+            })
+            .reduce(|a, b| {
+                std::array::from_fn(|axis| (a[axis].0.min(b[axis].0), a[axis].1.max(b[axis].1)))
+            })?;
+        Some(Self {
+            size,
+            all: std::array::from_fn(|axis| reach(bounds[axis], size[axis])),
+            of_rows,
+        })
+    }
+
+    /// A box around those that a row of so many columns can meet; `None` where it meets none.
+    fn along(&self, row: &Row, columns: usize) -> Option<Box3> {
+        let [_, j, k] = row.cell(0);
+        let [_, last_j, last_k] = row.cell(columns.saturating_sub(1));
+        if (j, k) != (last_j, last_k) {
+            return Some(self.all);
+        }
+        // It stays in one row of cells, as nearly all do whose slices are axial.
+        let ends = (*self.of_rows.get(j + k * self.size[1])?)?;
+        let [_, all_j, all_k] = self.all;
+        Some([reach(ends, self.size[0]), all_j, all_k])
+    }
+}
+
+/// From the first to the last of the cells along an axis of so many; beyond the border the border's value holds.
+fn reach((first, last): (usize, usize), size: usize) -> (f64, f64) {
+    let from = if first == 0 {
+        f64::NEG_INFINITY
+    } else {
+        first as f64
+    };
+    let to = if last + 1 == size {
+        f64::INFINITY
+    } else {
+        (last + 1) as f64
+    };
+    (from, to)
+}

@@ -10,7 +10,7 @@
 
 use rayon::prelude::*;
 
-use super::source_grid::{Group, Probabilities};
+use super::source_grid::{Group, Probabilities, class_of};
 
 /// Volumes that differ from the references' by less than this factor are plausible.
 const PLAUSIBLE: f64 = 6.0;
@@ -43,42 +43,65 @@ impl Confidence {
     }
 }
 
-/// [`Confidence::border`] and [`Confidence::inside`] of every class; `winners` are those of the probabilities.
-pub(super) fn decided(
-    found: &Probabilities,
-    groups: &[Group],
-    winners: &[Vec<u16>],
-) -> Vec<Confidence> {
-    let of_class = |(class, label, won): (usize, u16, &Vec<u16>)| {
-        // Sequential within a class: the sum must not depend on threads.
-        let (mut both, mut probability, mut mask) = (0.0f64, 0.0f64, 0.0f64);
-        for (values, &won) in found.values.chunks_exact(found.classes).zip(won) {
-            let p = f64::from(values[class]);
-            probability += p;
-            if won == label {
-                both += p;
-                mask += 1.0;
+/// [`Confidence::border`] and [`Confidence::inside`] of every class; `winners` are those of the probabilities, for each
+/// group.
+pub(super) fn decided(found: &Probabilities, winners: &[Vec<u16>]) -> Vec<Confidence> {
+    let classes = found.classes;
+    let shares = found.values.par_chunks(SHARE * classes.max(1)).enumerate();
+    let shares: Vec<Vec<Overlap>> = shares
+        .map(|(share, values)| {
+            let mut overlaps = vec![Overlap::default(); classes];
+            for values in values.chunks_exact(classes) {
+                for (overlap, p) in overlaps.iter_mut().zip(values) {
+                    overlap.probability += f64::from(*p);
+                }
             }
-        }
-        if mask > 0.0 {
-            Confidence {
-                border: 2.0 * both / (probability + mask),
-                inside: both / mask,
-                ..Confidence::default()
+            for won in winners {
+                let won = won.iter().skip(share * SHARE);
+                for (values, &won) in values.chunks_exact(classes).zip(won) {
+                    if let Some(class) = class_of(won) {
+                        overlaps[class].both += f64::from(values[class]);
+                        overlaps[class].mask += 1.0;
+                    }
+                }
             }
-        } else {
-            Confidence::default()
-        }
-    };
-    let classes: Vec<_> = groups
-        .iter()
-        .zip(winners)
-        .flat_map(|(group, won)| {
-            let labels = group.classes.clone().zip(group.first_label()..);
-            labels.map(move |(class, label)| (class, label, won))
+            overlaps
         })
         .collect();
-    classes.into_par_iter().map(of_class).collect()
+    // One after the other: the sum must not depend on threads.
+    let mut all = vec![Overlap::default(); classes];
+    for share in &shares {
+        for (all, share) in all.iter_mut().zip(share) {
+            all.both += share.both;
+            all.probability += share.probability;
+            all.mask += share.mask;
+        }
+    }
+    all.into_iter().map(Overlap::decided).collect()
+}
+
+/// Voxels that one thread looks at, at a time.
+const SHARE: usize = 1 << 14;
+
+/// Sums of a class's probabilities `p` and of the mask `m` made of them: `Σ p·m`, `Σ p` and `Σ m`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Overlap {
+    both: f64,
+    probability: f64,
+    mask: f64,
+}
+
+impl Overlap {
+    fn decided(self) -> Confidence {
+        if self.mask == 0.0 {
+            return Confidence::default();
+        }
+        Confidence {
+            border: 2.0 * self.both / (self.probability + self.mask),
+            inside: self.both / self.mask,
+            ..Confidence::default()
+        }
+    }
 }
 
 /// Dice of every class in two sets of winners; 0 where one of them has none.
@@ -133,7 +156,7 @@ mod tests {
     fn a_decided_border_is_surer_than_a_blurred_one() {
         let decided = |values: [f32; 4]| {
             let (found, groups) = found(values);
-            let of = decided(&found, &groups, &found.winners(&groups, 0.5))[0];
+            let of = decided(&found, &found.winners(&groups, 0.5))[0];
             (of.border, of.inside)
         };
         assert_eq!(decided([1.0, 1.0, 0.0, 0.0]), (1.0, 1.0));

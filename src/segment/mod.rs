@@ -1,6 +1,7 @@
 //! Preprocessing, running Iris on a volume with several tasks by a reference strategy, and back to the source grid.
 
 mod along_rows;
+mod cells;
 mod confidence;
 mod context;
 mod dice;

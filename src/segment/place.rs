@@ -9,7 +9,7 @@
 //! 60 mm. On those there is nothing to go by, and nothing is changed.
 
 use super::confidence::decided;
-use super::source_grid::{Group, Probabilities};
+use super::source_grid::{Probabilities, class_of};
 use crate::tasks::{EmbeddedReference, LoadedTask, Place, Sums};
 use crate::volume::Vec3;
 use rayon::prelude::*;
@@ -31,6 +31,8 @@ const EXTENT: f64 = 1.8;
 const UNBELIEVABLE: f64 = 0.05;
 /// What fits as well as this is at its place: its outline is the network's.
 const WELL_PLACED: f64 = 0.8;
+/// Less likely than this, a class is not weighed at a voxel: no place would make much of it.
+const LIKELY: f32 = 0.02;
 /// The odds of a place are changed by no more than these factors.
 const FACTORS: (f64, f64) = (0.02, 4.0);
 
@@ -72,10 +74,10 @@ pub(super) fn by_place(
     found: &mut Probabilities,
     winners: &[Vec<u16>],
     tasks: &[LoadedTask],
-    groups: &[Group],
     weights: &[Vec<f64>],
 ) -> bool {
-    let seen = seen(found, winners, groups);
+    let seen = seen(found, winners);
+    let likely = likely(found);
     let mut has_changed = false;
     let mut first = 0;
     for task in tasks {
@@ -99,7 +101,7 @@ pub(super) fn by_place(
                 });
             let expected: Vec<Expected> = expected.collect();
             if !expected.is_empty() {
-                has_changed |= weigh(found, class, &expected);
+                has_changed |= weigh(found, class, &likely[class], &expected);
             }
         }
     }
@@ -139,13 +141,13 @@ struct Seen {
     at_edge: bool,
 }
 
-fn seen(found: &Probabilities, winners: &[Vec<u16>], groups: &[Group]) -> Vec<Option<Seen>> {
-    let confidences = decided(found, groups, winners);
+fn seen(found: &Probabilities, winners: &[Vec<u16>]) -> Vec<Option<Seen>> {
+    let confidences = decided(found, winners);
     let mut sums = vec![Sums::default(); found.classes];
     let mut at_edge = vec![false; found.classes];
     for won in winners {
         for (voxel, &label) in won.iter().enumerate() {
-            let Some(class) = usize::from(label).checked_sub(1) else {
+            let Some(class) = class_of(label) else {
                 continue;
             };
             let place = found.geometry.voxel(voxel);
@@ -220,14 +222,27 @@ impl Alignment {
     }
 }
 
-/// Multiplies a class's odds at each voxel by how well the voxel fits, over the mean of that over all that was found;
-/// `false` where that is not to be believed, or changes nothing.
-fn weigh(found: &mut Probabilities, class: usize, expected: &[Expected]) -> bool {
-    let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
-    let likely: Vec<usize> = (0..found.geometry.len())
-        .into_par_iter()
-        .filter(|voxel| found.values[voxel * found.classes + class] > 0.02)
+/// For each class the voxels at which it is worth weighing.
+fn likely(found: &Probabilities) -> Vec<Vec<usize>> {
+    let voxels = found.values.par_chunks_exact(found.classes.max(1));
+    let all: Vec<(usize, usize)> = voxels
+        .enumerate()
+        .flat_map_iter(|(voxel, values)| {
+            let likely = values.iter().enumerate().filter(|(_, p)| **p > LIKELY);
+            likely.map(move |(class, _)| (class, voxel))
+        })
         .collect();
+    let mut of_classes = vec![Vec::new(); found.classes];
+    for (class, voxel) in all {
+        of_classes[class].push(voxel);
+    }
+    of_classes
+}
+
+/// Multiplies a class's odds at its likely voxels by how well the voxel fits, over the mean of that over all that was
+/// found; `false` where that is not to be believed, or changes nothing.
+fn weigh(found: &mut Probabilities, class: usize, likely: &[usize], expected: &[Expected]) -> bool {
+    let of_all: f64 = expected.iter().map(|expected| expected.weight).sum();
     let fit: Vec<f64> = likely
         .par_iter()
         .map(|voxel| {
@@ -345,7 +360,8 @@ mod tests {
     #[test]
     fn of_vertebrae_that_look_alike_the_one_at_its_place_is_taken() {
         let (mut found, expected) = spine([0.4; 3]);
-        assert!(weigh(&mut found, 0, &expected));
+        let likely = likely(&found);
+        assert!(weigh(&mut found, 0, &likely[0], &expected));
         let [below, middle, above] = in_middles(&found);
         assert!(
             middle > 0.6 && below < 0.2 && above < 0.2,
@@ -361,7 +377,8 @@ mod tests {
                 expected[0].alignment.shift = [0.0, 0.0, -200.0];
             }
             let before = found.values.clone();
-            assert!(!weigh(&mut found, 0, &expected));
+            let likely = self::likely(&found);
+            assert!(!weigh(&mut found, 0, &likely[0], &expected));
             assert_eq!(found.values, before);
         }
     }

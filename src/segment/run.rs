@@ -153,7 +153,7 @@ pub fn segment_volume(
     let probabilities = &found[0];
     let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
     let winners = probabilities.winners(&groups, options.threshold);
-    let decided = decided(probabilities, &groups, &winners);
+    let decided = decided(probabilities, &winners);
     let probabilities = found.pop().filter(|_| options.keep_probabilities);
     let confidences: Vec<Confidence> = query
         .agreements(&winners, &alone, by_alone)
@@ -231,7 +231,7 @@ impl Query<'_> {
             if have_places(self.tasks) {
                 let kept = without(winners, &found_strays);
                 let weights = &context.weights;
-                if by_place(&mut probabilities, &kept, self.tasks, self.groups, weights) {
+                if by_place(&mut probabilities, &kept, self.tasks, weights) {
                     let winners = probabilities.winners(self.groups, options.threshold);
                     found_strays = strays(&probabilities, &winners);
                 }

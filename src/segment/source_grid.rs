@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::along_rows::{Inhabited, Row};
+use super::cells::{Cells, Classes, bit};
 use super::layers::spread;
 use crate::volume::{Geometry, LabelRuns, VoxelMap};
 
@@ -26,17 +27,14 @@ pub struct Probabilities {
 /// Voxels of a row that are interpolated together.
 const LANES: usize = 8;
 
-/// A set of classes, class `c` as bit `c % 128`: beyond 128 classes some share a bit, which costs time, not
-/// correctness.
-type Classes = u128;
-
-fn bit(class: usize) -> Classes {
-    1 << (class % Classes::BITS as usize)
-}
-
 /// The label of a class in maps of labels: 0 is nothing.
 pub(super) fn label_of(class: usize) -> u16 {
     u16::try_from(class + 1).unwrap_or(u16::MAX)
+}
+
+/// The class of a label; `None` for nothing.
+pub(super) fn class_of(label: u16) -> Option<usize> {
+    usize::from(label).checked_sub(1)
 }
 
 impl Group {
@@ -78,27 +76,18 @@ impl Probabilities {
             });
     }
 
-    fn of(&self, voxel: usize) -> &[f32] {
-        &self.values[voxel * self.classes..(voxel + 1) * self.classes]
-    }
-
-    /// The class of a group that wins at a voxel, when it is more likely than not.
-    fn winner(&self, voxel: usize, group: &Group, threshold: f32) -> Option<usize> {
-        let values = self.of(voxel);
-        most_likely(
-            group.classes.clone().map(|class| (class, values[class])),
-            threshold,
-        )
-    }
-
     /// What each voxel is on the network's grid: for each group a label map, class `c` as `c + 1`, 0 for nothing.
     pub(super) fn winners(&self, groups: &[Group], threshold: f32) -> Vec<Vec<u16>> {
         groups
             .iter()
             .map(|group| {
-                (0..self.geometry.len())
-                    .into_par_iter()
-                    .map(|voxel| self.winner(voxel, group, threshold).map_or(0, label_of))
+                let voxels = self.values.par_chunks_exact(self.classes.max(1));
+                voxels
+                    .map(|values| {
+                        let values = values[group.classes.clone()].iter().copied();
+                        most_likely(group.classes.clone().zip(values), threshold)
+                            .map_or(0, label_of)
+                    })
                     .collect()
             })
             .collect()
@@ -110,9 +99,8 @@ impl Probabilities {
     /// Goes row by row, and along a row cell by cell of the network's grid: most cells hold nothing or are all of one
     /// class. Beside the result there is never more than a few voxels per thread, whatever the number of classes.
     pub(super) fn labels_on(&self, grid: &Geometry, groups: &[Group], threshold: f32) -> LabelRuns {
-        let cells = self.classes_in_cells(threshold);
-        let sure = self.sure_in_cells(&cells, threshold);
-        let layer_of = spread(&meetings(groups, &cells));
+        let cells = Cells::of(self, threshold);
+        let layer_of = spread(&meetings(groups, &cells.present));
         let count = layer_of.iter().max().map_or(1, |last| last + 1);
         let to_network = VoxelMap::between(grid, &self.geometry);
         let layers: Vec<(Vec<usize>, Classes, Option<Inhabited>)> = (0..count)
@@ -121,7 +109,7 @@ impl Probabilities {
                 let classes: Vec<usize> =
                     here.flat_map(|(group, _)| group.classes.clone()).collect();
                 let all = classes.iter().fold(0, |bits, &class| bits | bit(class));
-                let inhabited = self.inhabited(&cells, all);
+                let inhabited = cells.inhabited(all);
                 (classes, all, inhabited)
             })
             .collect();
@@ -137,11 +125,11 @@ impl Probabilities {
                 let low = row.cell(first);
                 let end = row.end_of_cell(first, columns.end, low);
                 let at = self.geometry.index(low[0], low[1], low[2]);
-                let present = cells[at] & all;
+                let present = cells.present[at] & all;
                 if present == 0 {
                     pieces.push((0, end - first));
-                } else if sure[at] != 0 {
-                    pieces.push((sure[at], end - first));
+                } else if cells.sure[at] != 0 {
+                    pieces.push((cells.sure[at], end - first));
                 } else {
                     let classes = classes
                         .iter()
@@ -160,90 +148,10 @@ impl Probabilities {
         })
     }
 
-    /// The box of the cells that hold any of some classes; `None` where none does.
-    fn inhabited(&self, cells: &[Classes], classes: Classes) -> Option<Inhabited> {
-        let [nx, ny, _] = self.geometry.size;
-        let places = (0..cells.len())
-            .into_par_iter()
-            .filter(|&at| cells[at] & classes != 0)
-            .map(|at| [at % nx, at / nx % ny, at / (nx * ny)].map(|x| (x, x)));
-        let bounds = places.reduce_with(|a, b| {
-            std::array::from_fn(|axis| (a[axis].0.min(b[axis].0), a[axis].1.max(b[axis].1)))
-        })?;
-        // Beyond the border the border's value holds.
-        let last = self.geometry.size.map(|n| n - 1);
-        Some(Inhabited(std::array::from_fn(|axis| {
-            let (first, end) = bounds[axis];
-            let from = if first == 0 {
-                f64::NEG_INFINITY
-            } else {
-                first as f64
-            };
-            let to = if end == last[axis] {
-                f64::INFINITY
-            } else {
-                (end + 1) as f64
-            };
-            (from, to)
-        })))
-    }
-
-    /// For the cell that starts at each voxel, the classes that can be above the threshold inside it: those
-    /// above it at a corner.
-    fn classes_in_cells(&self, threshold: f32) -> Vec<Classes> {
-        let above: Vec<Classes> = (0..self.geometry.len())
-            .into_par_iter()
-            .map(|voxel| {
-                let values = self.of(voxel).iter().enumerate();
-                values
-                    .filter(|(_, p)| **p > threshold)
-                    .fold(0, |bits, (class, _)| bits | bit(class))
-            })
-            .collect();
-        (0..above.len())
-            .into_par_iter()
-            .map(|voxel| {
-                let corners = self.corners_of_cell(voxel).into_iter();
-                corners.fold(0, |bits, corner| bits | above[corner])
-            })
-            .collect()
-    }
-
-    /// For each cell the label of the class that it is all of: the only one that can be above the threshold inside it,
-    /// and above it at every corner. 0 where there is none; most of a large structure need not be interpolated.
-    fn sure_in_cells(&self, cells: &[Classes], threshold: f32) -> Vec<u16> {
-        if self.classes > Classes::BITS as usize {
-            // Classes share bits: one bit may be two of them.
-            return vec![0; cells.len()];
-        }
-        // What is interpolated between values above it is so, but for rounding.
-        let threshold = threshold + 1e-5;
-        cells
-            .par_iter()
-            .enumerate()
-            .map(|(voxel, classes)| {
-                if classes.count_ones() != 1 {
-                    return 0;
-                }
-                let class = classes.trailing_zeros() as usize;
-                let corners = self.corners_of_cell(voxel);
-                let is_sure = corners
-                    .into_iter()
-                    .all(|corner| self.values[corner * self.classes + class] > threshold);
-                if is_sure { label_of(class) } else { 0 }
-            })
-            .collect()
-    }
-
-    /// Of the cell that starts at a voxel; beyond the border the border's voxels count again.
-    fn corners_of_cell(&self, voxel: usize) -> [usize; 8] {
+    /// The corners of the cell that starts at a voxel; beyond the border the border's voxels count again.
+    pub(super) fn corners(&self, low: [usize; 3]) -> [usize; 8] {
         let size = self.geometry.size;
-        let at = self.geometry.voxel(voxel);
-        let next = std::array::from_fn(|axis| (at[axis] + 1).min(size[axis] - 1));
-        self.corners(at, next)
-    }
-
-    fn corners(&self, low: [usize; 3], high: [usize; 3]) -> [usize; 8] {
+        let high: [usize; 3] = std::array::from_fn(|axis| (low[axis] + 1).min(size[axis] - 1));
         std::array::from_fn(|corner| {
             let pick = |axis: usize| {
                 if corner >> axis & 1 == 0 {
@@ -279,10 +187,8 @@ impl Probabilities {
 
     /// The cell that starts at a voxel, and some places in it: continuous voxel coordinates within the grid.
     fn cell<const N: usize>(&self, low: [usize; 3], places: [[f64; 3]; N]) -> Cell<N> {
-        let size = self.geometry.size;
-        let high = std::array::from_fn(|axis| (low[axis] + 1).min(size[axis] - 1));
         Cell {
-            corners: self.corners(low, high),
+            corners: self.corners(low),
             weights: weights_of_corners(places.map(|place| share(place, low))),
         }
     }

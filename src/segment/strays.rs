@@ -4,8 +4,9 @@
 use rayon::prelude::*;
 
 use super::parts::{beside_the_main, specks};
-use super::source_grid::{Probabilities, label_of};
+use super::source_grid::{Probabilities, class_of, label_of};
 use crate::volume::Geometry;
+use std::ops::Range;
 
 impl Probabilities {
     /// For each class the voxels of components smaller than `share` of its largest, or of all but the main one where it
@@ -25,7 +26,10 @@ impl Probabilities {
                 return Vec::new();
             };
             let label = label_of(class);
-            let mask: Vec<bool> = at.voxels().map(|voxel| won[voxel] == label).collect();
+            let mask: Vec<bool> = at
+                .rows()
+                .flat_map(|row| won[row].iter().map(|won| *won == label))
+                .collect();
             let strays = match one_piece.get(class) {
                 Some(true) => beside_the_main(
                     &mask,
@@ -53,7 +57,7 @@ impl Probabilities {
     /// Extends the box of each class by the voxels that it won.
     fn extend<'b>(&'b self, boxes: &mut [Option<(Box3<'b>, &'b [u16])>], won: &'b [u16]) {
         for (voxel, label) in won.iter().enumerate() {
-            let Some(class) = usize::from(*label).checked_sub(1) else {
+            let Some(class) = class_of(*label) else {
                 continue;
             };
             let place = self.geometry.voxel(voxel);
@@ -118,9 +122,16 @@ impl<'g> Box3<'g> {
         self.grid.index(i, j, k)
     }
 
-    fn voxels(&self) -> impl Iterator<Item = usize> {
-        let count = self.size().iter().product();
-        (0..count).map(|at| self.voxel(at))
+    /// The grid's voxels of each row of the box.
+    fn rows(&self) -> impl Iterator<Item = Range<usize>> {
+        let [columns, rows, slices] = self.size();
+        let [i, j, k] = self.first;
+        (0..slices).flat_map(move |slice| {
+            (0..rows).map(move |row| {
+                let first = self.grid.index(i, j + row, k + slice);
+                first..first + columns
+            })
+        })
     }
 }
 
