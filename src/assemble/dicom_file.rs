@@ -163,6 +163,12 @@ fn bare(file: File, transfer_syntax: &str) -> Result<DefaultDicomObject, String>
         .map_err(|e| with_causes(&e))
 }
 
+/// Transfer Syntax UID of a file, without its padding.
+pub(super) fn transfer_syntax(object: &DefaultDicomObject) -> String {
+    let uid = object.meta().transfer_syntax();
+    uid.trim_end_matches(['\0', ' ']).to_owned()
+}
+
 /// An error and what it came from, in one sentence.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut sentence = error.to_string();

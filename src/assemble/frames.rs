@@ -1,7 +1,7 @@
 //! The frames of an instance, one at a time: as they are stored, or decoded.
 
 use super::codestream::stated_size;
-use super::dicom_file::{read_header, read_object, with_causes};
+use super::dicom_file::{read_header, read_object, transfer_syntax, with_causes};
 use super::pixel_data::{Extent, PIXEL_DATA, PixelData, find, frames_of_fragments};
 use dicom_core::value::{DataSetSequence, PixelFragmentSequence};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -64,8 +64,8 @@ impl StoredFrames {
             .ok()
             .flatten()
             .ok_or_else(|| unreadable("the instance cannot be read back".into()))?;
-        let syntax = syntax(&header);
-        let found = catch_unwind(AssertUnwindSafe(|| find(path, &syntax)))
+        let syntax = transfer_syntax(&header);
+        let found = catch_unwind(AssertUnwindSafe(|| find(path, &syntax, &PIXEL_DATA)))
             .unwrap_or_else(|_| Err("its elements and items contradict each other".into()))
             .map_err(unreadable)?;
         let count = number(&header, tags::NUMBER_OF_FRAMES).unwrap_or(1).max(1);
@@ -94,7 +94,7 @@ impl StoredFrames {
 
     /// Transfer Syntax UID it is stored in.
     pub fn transfer_syntax(&self) -> String {
-        syntax(&self.header)
+        transfer_syntax(&self.header)
     }
 
     /// How many frames there are.
@@ -297,11 +297,6 @@ impl StoredFrames {
             .map_err(|_| FrameError::Unreadable("the instance cannot be read back".into()))?;
         Ok(bytes)
     }
-}
-
-fn syntax(object: &DefaultDicomObject) -> String {
-    let uid = object.meta().transfer_syntax();
-    uid.trim_end_matches(['\0', ' ']).to_owned()
 }
 
 fn number(object: &InMemDicomObject, tag: Tag) -> Option<u32> {

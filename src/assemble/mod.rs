@@ -7,6 +7,7 @@ mod dicom_file;
 mod error;
 mod frames;
 mod modality_lut;
+mod native;
 mod pixel_data;
 mod pixels;
 mod read_series;
@@ -28,7 +29,9 @@ use dicom_object::InMemDicomObject;
 pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
 pub use frames::{FrameError, StoredFrames};
-pub use read_series::{MOST_VOXELS, read_grid, read_series, read_series_within, read_volume};
+pub use read_series::{
+    MOST_VOXELS, OpenSeries, read_grid, read_series, read_series_within, read_volume,
+};
 pub use series_files::{SeriesFiles, SeriesGroups, group_by_series};
 pub use volume_choice::VolumeChoice;
 

@@ -42,8 +42,12 @@ pub(super) enum PixelData {
     Absent,
 }
 
-/// Finds the pixel data of a file with preamble and file meta; the sentence says why not.
-pub(super) fn find(path: &Path, transfer_syntax: &str) -> Result<PixelData, String> {
+/// Finds the pixel data, in one of some elements, of a file with preamble and file meta; the sentence says why not.
+pub(super) fn find(
+    path: &Path,
+    transfer_syntax: &str,
+    elements: &[Tag],
+) -> Result<PixelData, String> {
     let syntax = TransferSyntaxRegistry
         .get(transfer_syntax)
         .ok_or("its transfer syntax is unknown")?;
@@ -77,7 +81,7 @@ pub(super) fn find(path: &Path, transfer_syntax: &str) -> Result<PixelData, Stri
                 if at.saturating_add(length.into()) > end {
                     return Err("a value claims more bytes than there are".into());
                 }
-                if depth == 0 && PIXEL_DATA.contains(&header.tag) {
+                if depth == 0 && elements.contains(&header.tag) {
                     return Ok(PixelData::Native((at, length.into())));
                 }
                 LazyDataToken::LazyValue { header, decoder }

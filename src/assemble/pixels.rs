@@ -1,5 +1,6 @@
 //! From the pixel data of an instance to modality values.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom_core::value::Value;
@@ -12,6 +13,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use super::AssembleError;
 use super::codestream::stated_size;
 use super::dicom_file::with_causes;
+use super::native::NativePixels;
 use super::slice_header::{SliceHeader, StoredPixels};
 
 /// Marks a padding pixel until the lowest value of the series is known.
@@ -23,12 +25,8 @@ pub(super) fn decode(
     slice: &SliceHeader,
     voxels: &mut [f32],
 ) -> Result<(), AssembleError> {
-    let failed = |reason: String| AssembleError::Pixels {
-        slice: slice.name(),
-        transfer_syntax: transfer_syntax_name(object),
-        reason,
-    };
-    let frame = slice.frame.map_or(0, |frame| frame - 1);
+    let failed = |reason: String| unreadable(slice, object.meta().transfer_syntax(), reason);
+    let frame = index(slice);
     check_stated_size(object, slice, frame).map_err(failed)?;
     // Code stream decoders are given what came over the network: should one panic, it is this slice that fails.
     let decoded = catch_unwind(AssertUnwindSafe(|| object.decode_pixel_data_frame(frame)));
@@ -36,8 +34,7 @@ pub(super) fn decode(
         Ok(decoded) => decoded.map_err(|e| failed(with_causes(&e)))?,
         Err(_) => return Err(failed("the code stream is damaged".into())),
     };
-    let cell = slice.stored.bits_allocated as usize / 8;
-    let expected = voxels.len() * cell;
+    let expected = bytes_of(slice, voxels);
     let Some(bytes) = decoded.data().get(..expected) else {
         let found = decoded.data().len();
         return Err(failed(format!(
@@ -50,11 +47,56 @@ pub(super) fn decode(
     );
     // Run lengths are of the cells as they are; what else decodes gives numbers.
     let is_decoded = encapsulated && object.meta().transfer_syntax() != uids::RLE_LOSSLESS;
+    to_values(bytes, slice, is_decoded, voxels);
+    Ok(())
+}
+
+/// [`decode`] of pixels that need no decoding.
+pub(super) fn read(
+    pixels: &NativePixels,
+    transfer_syntax: &str,
+    slice: &SliceHeader,
+    voxels: &mut [f32],
+) -> Result<(), AssembleError> {
+    thread_local! {
+        // One slice after the other has the same size.
+        static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    BYTES.with_borrow_mut(|bytes| {
+        bytes.resize(bytes_of(slice, voxels), 0);
+        pixels
+            .frame(index(slice), bytes)
+            .map_err(|reason| unreadable(slice, transfer_syntax, reason))?;
+        to_values(bytes, slice, false, voxels);
+        Ok(())
+    })
+}
+
+/// Its frame, from 0.
+fn index(slice: &SliceHeader) -> u32 {
+    slice.frame.map_or(0, |frame| frame - 1)
+}
+
+fn bytes_of(slice: &SliceHeader, voxels: &[f32]) -> usize {
+    voxels.len() * slice.stored.bits_allocated as usize / 8
+}
+
+fn unreadable(slice: &SliceHeader, transfer_syntax: &str, reason: String) -> AssembleError {
+    AssembleError::Pixels {
+        slice: slice.name(),
+        transfer_syntax: transfer_syntax_name(transfer_syntax),
+        reason,
+    }
+}
+
+/// Pixel cells to modality values; `is_decoded` where a decoder gave numbers for them.
+fn to_values(bytes: &[u8], slice: &SliceHeader, is_decoded: bool, voxels: &mut [f32]) {
+    let cell = slice.stored.bits_allocated as usize / 8;
     let cells = Cells::new(&slice.stored, is_decoded);
     let (slope, intercept) = (slice.rescale.slope, slice.rescale.intercept);
     if let (2, None) = (cell, &slice.lut) {
         cells.rescaled(bytes.as_chunks().0, slope, intercept, voxels);
-        return Ok(());
+        return;
     }
     for (voxel, bytes) in voxels.iter_mut().zip(bytes.chunks_exact(cell)) {
         *voxel = match cells.value(bytes) {
@@ -68,11 +110,9 @@ pub(super) fn decode(
             None => PADDING,
         };
     }
-    Ok(())
 }
 
-fn transfer_syntax_name(object: &DefaultDicomObject) -> String {
-    let uid = object.meta().transfer_syntax();
+fn transfer_syntax_name(uid: &str) -> String {
     match TransferSyntaxRegistry.get(uid) {
         Some(syntax) => syntax.name().to_owned(),
         None => uid.to_owned(),

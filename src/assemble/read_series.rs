@@ -6,7 +6,8 @@ use dicom_core::{Length, Tag, VR};
 use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use rayon::prelude::*;
 
-use super::dicom_file::{read_header, read_image};
+use super::dicom_file::{read_header, read_image, transfer_syntax};
+use super::native::NativePixels;
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
 use super::volume_choice::VolumeChoice;
@@ -61,7 +62,7 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
 /// # Errors
 /// As [`read_volume`], save for what is wrong with pixels.
 pub fn read_grid(files: &[PathBuf], choice: &VolumeChoice) -> Result<SeriesGrid, AssembleError> {
-    LaidOut::of(files, choice, MOST_VOXELS)?.grid(files)
+    OpenSeries::within(files, choice, MOST_VOXELS)?.grid()
 }
 
 fn read(
@@ -69,50 +70,67 @@ fn read(
     choice: &VolumeChoice,
     most_voxels: u64,
 ) -> Result<Series, AssembleError> {
-    let laid_out = LaidOut::of(files, choice, most_voxels)?;
-    let voxels = laid_out.decode(files)?;
-    let unit = laid_out.slices[0].rescale.unit.clone();
-    let SeriesGrid {
-        geometry,
-        source,
-        notes,
-    } = laid_out.grid(files)?;
+    let series = OpenSeries::within(files, choice, most_voxels)?;
+    let volume = series.volume()?;
+    let unit = series.slices[0].rescale.unit.clone();
+    let SeriesGrid { source, notes, .. } = series.grid()?;
     Ok(Series {
-        volume: Volume { geometry, voxels },
+        volume,
         source,
         unit,
         notes,
     })
 }
 
-/// The slices of the volume that is taken, in its order.
-struct LaidOut {
-    /// At least [`super::stacking::FEWEST_SLICES`] of them.
+/// A volume of a series whose headers were read, and whose slices are decoded when they are asked for.
+pub struct OpenSeries<'f> {
+    files: &'f [PathBuf],
+    /// Of the volume, in its order. At least [`super::stacking::FEWEST_SLICES`] of them.
     slices: Vec<SliceHeader>,
     /// Slices that are copies of these by their headers, and the index of what they are copies of.
     copies: Vec<(SliceHeader, usize)>,
-    /// How many frames each file has, those that are not taken among them.
-    frames: Vec<usize>,
+    /// What is known of each file.
+    file_headers: Vec<FileHeader>,
     geometry: Geometry,
     notes: Vec<String>,
 }
 
-impl LaidOut {
-    fn of(
-        files: &[PathBuf],
+/// What the header of a file says of the whole.
+struct FileHeader {
+    /// How many frames it has, those that are not taken among them.
+    frames: usize,
+    transfer_syntax: String,
+}
+
+impl<'f> OpenSeries<'f> {
+    /// Lays out the chosen volume of some files, as [`read_volume`].
+    ///
+    /// # Errors
+    /// As [`read_volume`], save for what is wrong with pixels.
+    pub fn of(files: &'f [PathBuf], choice: &VolumeChoice) -> Result<Self, AssembleError> {
+        Self::within(files, choice, MOST_VOXELS)
+    }
+
+    fn within(
+        files: &'f [PathBuf],
         choice: &VolumeChoice,
         most_voxels: u64,
     ) -> Result<Self, AssembleError> {
-        let headers: Vec<Vec<SliceHeader>> = files
+        let headers: Vec<(FileHeader, Vec<SliceHeader>)> = files
             .par_iter()
             .enumerate()
             .map(|(file, path)| {
                 let object = read_header(path)?
                     .ok_or_else(|| AssembleError::NotDicom { path: path.clone() })?;
-                slices_of(file, &object)
+                let slices = slices_of(file, &object)?;
+                let header = FileHeader {
+                    frames: slices.len(),
+                    transfer_syntax: transfer_syntax(&object),
+                };
+                Ok((header, slices))
             })
-            .collect::<Result<_, _>>()?;
-        let frames: Vec<usize> = headers.iter().map(Vec::len).collect();
+            .collect::<Result<_, AssembleError>>()?;
+        let (file_headers, headers): (Vec<FileHeader>, Vec<_>) = headers.into_iter().unzip();
         let mut headers: Vec<SliceHeader> = headers.into_iter().flatten().collect();
         let Taken {
             slices: taken,
@@ -147,16 +165,26 @@ impl LaidOut {
             origin: first.position,
         };
         Ok(Self {
+            files,
             slices,
             copies,
-            frames,
+            file_headers,
             geometry,
             notes,
         })
     }
 
-    fn grid(self, files: &[PathBuf]) -> Result<SeriesGrid, AssembleError> {
-        let attributes = attributes_of(&files[self.slices[0].file])?;
+    /// Where the voxels lie.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// What a result must know of the series.
+    ///
+    /// # Errors
+    /// When the first file cannot be read again.
+    pub fn grid(self) -> Result<SeriesGrid, AssembleError> {
+        let attributes = attributes_of(&self.files[self.slices[0].file])?;
         let slices = self.slices.into_iter().map(|slice| SourceSlice {
             sop_class_uid: slice.sop_class_uid,
             sop_instance_uid: slice.sop_instance_uid,
@@ -172,8 +200,40 @@ impl LaidOut {
         })
     }
 
+    /// Whether images look like copies of others: what they are shows only beside one another, in [`OpenSeries::volume`].
+    pub fn has_copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
+    /// Decodes slice after slice for `take(k, voxels)`, in any order and on several threads, and keeps none. Voxels are
+    /// modality values, and what is padding is no number.
+    ///
+    /// # Errors
+    /// As [`read_volume`], save for copies that are none.
+    pub fn each_slice(&self, take: impl Fn(usize, &[f32]) + Sync) -> Result<(), AssembleError> {
+        let [columns, rows, _] = self.geometry.size;
+        let slices = self.slices.iter().zip(0..);
+        by_file(self.files, slices)
+            .into_par_iter()
+            .enumerate()
+            .try_for_each(|(file, slices)| {
+                let image = self.image(file)?;
+                slices.into_par_iter().try_for_each_init(
+                    || vec![0.0; columns * rows],
+                    |voxels, (slice, k)| {
+                        image.decode(slice, voxels)?;
+                        take(k, voxels);
+                        Ok(())
+                    },
+                )
+            })
+    }
+
     /// Decodes every slice, the files side by side.
-    fn decode(&self, files: &[PathBuf]) -> Result<Vec<f32>, AssembleError> {
+    ///
+    /// # Errors
+    /// As [`read_volume`].
+    pub fn volume(&self) -> Result<Volume, AssembleError> {
         let [columns, rows, slices] = self.geometry.size;
         let per_slice = columns * rows;
         // The largest allocation there is: where it cannot be had the series is refused, and the node does not end for it.
@@ -185,43 +245,57 @@ impl LaidOut {
             .map_err(|_| AssembleError::NoMemory { voxels: count })?;
         voxels.par_extend((0..count).into_par_iter().map(|_| 0.0));
         let slices = self.slices.iter().zip(voxels.chunks_exact_mut(per_slice));
-        by_file(files, slices)
+        by_file(self.files, slices)
             .into_par_iter()
             .enumerate()
             .try_for_each(|(file, slices)| {
-                let object = self.image(files, file)?;
+                let image = self.image(file)?;
                 slices
                     .into_par_iter()
-                    .try_for_each(|(slice, voxels)| pixels::decode(&object, slice, voxels))
+                    .try_for_each(|(slice, voxels)| image.decode(slice, voxels))
             })?;
-        self.check_copies(files, &voxels)?;
-        pixels::fill_padding(&mut voxels);
-        Ok(voxels)
+        self.check_copies(&voxels)?;
+        let mut padding = self.slices.iter().map(|slice| slice.stored.padding);
+        if padding.any(|padding| padding.is_some()) {
+            pixels::fill_padding(&mut voxels);
+        }
+        Ok(Volume {
+            geometry: self.geometry.clone(),
+            voxels,
+        })
     }
 
-    /// A file with its pixels.
-    fn image(&self, files: &[PathBuf], file: usize) -> Result<DefaultDicomObject, AssembleError> {
+    /// A file's pixels, to be decoded slice by slice.
+    fn image(&self, file: usize) -> Result<Image<'_>, AssembleError> {
+        let FileHeader {
+            frames,
+            transfer_syntax,
+        } = &self.file_headers[file];
+        if let Some(pixels) = NativePixels::open(&self.files[file], transfer_syntax) {
+            return Ok(Image::Native(pixels, transfer_syntax));
+        }
         let [columns, rows, _] = self.geometry.size;
         // Those that are not taken lie in the file, too.
-        let pixels = (columns * rows).saturating_mul(self.frames[file]);
-        read_image(&files[file], pixels as u64)
+        let pixels = (columns * rows).saturating_mul(*frames);
+        let object = read_image(&self.files[file], pixels as u64)?;
+        Ok(Image::Whole(Box::new(object)))
     }
 
     /// A copy has the pixels of what it is a copy of, or nobody knows which of the two is the image.
-    fn check_copies(&self, files: &[PathBuf], voxels: &[f32]) -> Result<(), AssembleError> {
+    fn check_copies(&self, voxels: &[f32]) -> Result<(), AssembleError> {
         let [columns, rows, _] = self.geometry.size;
         let per_slice = columns * rows;
         let copies = self.copies.iter();
         let copies = copies.map(|(copy, of)| (copy, &voxels[of * per_slice..][..per_slice]));
-        let with_copies = by_file(files, copies)
+        let with_copies = by_file(self.files, copies)
             .into_par_iter()
             .enumerate()
             .filter(|(_, copies)| !copies.is_empty());
         with_copies.try_for_each(|(file, copies)| {
-            let object = self.image(files, file)?;
+            let image = self.image(file)?;
             let mut found = vec![0.0; per_slice];
             for (copy, meant) in copies {
-                pixels::decode(&object, copy, &mut found)?;
+                image.decode(copy, &mut found)?;
                 // Bit for bit: what marks padding is no number.
                 let same = found
                     .iter()
@@ -233,6 +307,24 @@ impl LaidOut {
             }
             Ok(())
         })
+    }
+}
+
+/// A file whose slices are decoded.
+enum Image<'f> {
+    /// Its pixels lie in it as they are; and its transfer syntax.
+    Native(NativePixels, &'f str),
+    /// All of it, in memory.
+    Whole(Box<DefaultDicomObject>),
+}
+
+impl Image<'_> {
+    /// Fills `voxels` with those of a slice.
+    fn decode(&self, slice: &SliceHeader, voxels: &mut [f32]) -> Result<(), AssembleError> {
+        match self {
+            Self::Native(pixels, syntax) => pixels::read(pixels, syntax, slice, voxels),
+            Self::Whole(object) => pixels::decode(object, slice, voxels),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Of a volume that has been read, segmented by such a network.
+    /// Of a series that has been read, segmented by such a network.
     pub(super) fn of(volume: &Geometry, network: &IrisConfig) -> Self {
         let of_window = OF_WINDOW * network.channels.first().map_or(0.0, |&n| n as f64);
         let source = volume.len() as f64;

@@ -4,9 +4,9 @@
 use super::memory::is_want_of_memory;
 use crate::config::{Device, NodeConfig};
 use crate::iris::{Iris, IrisConfig, choose_device};
-use crate::segment::{SegmentOptions, Segmented, Strategy, segment_volume};
+use crate::preprocess::{NetworkInput, SeriesInput};
+use crate::segment::{SegmentOptions, Segmented, Strategy, segment_input};
 use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
-use crate::volume::Volume;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +23,9 @@ enum Thread {
     Spoilt,
 }
 
-/// A volume to be segmented.
+/// A series to be segmented.
 struct Request {
-    volume: Arc<Volume>,
-    modality: String,
+    input: Arc<SeriesInput>,
     tasks: Vec<String>,
     strategy: Strategy,
     keep_probabilities: bool,
@@ -107,18 +106,16 @@ impl NetworkThread {
         &self.architecture
     }
 
-    /// Segments a volume by tasks, whose references meet it by a strategy.
+    /// Segments a series by tasks, whose references meet it by a strategy.
     pub(super) async fn segment(
         &self,
-        volume: Arc<Volume>,
-        modality: String,
+        input: Arc<SeriesInput>,
         tasks: Vec<String>,
         strategy: Strategy,
         keep_probabilities: bool,
     ) -> Result<Answer, NetworkError> {
         let request = Request {
-            volume,
-            modality,
+            input,
             tasks,
             strategy,
             keep_probabilities,
@@ -223,9 +220,10 @@ fn segment(iris: &Iris, library: &TaskLibrary, request: &Request) -> Result<Answ
         .collect::<Result<_, TaskError>>()
         .map_err(|error| error.to_string())?;
     let (mut first, mut last) = (None, None);
-    let segmented = segment_volume(
-        &request.volume,
-        &request.modality,
+    let input = NetworkInput::of(&request.input.volume).map_err(|error| error.to_string())?;
+    let segmented = segment_input(
+        &input,
+        &request.input.series.geometry,
         &tasks,
         iris,
         &SegmentOptions {

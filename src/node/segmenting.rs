@@ -1,4 +1,4 @@
-//! routed → segmented: the series becomes a volume, the network segments it, the result is encoded and kept.
+//! routed → segmented: the series is read onto the network's grid, the network segments it, the result is encoded and kept.
 
 use super::encoding::{encode_report, encode_result};
 use super::memory::{Fit, is_want_of_memory, may_be_want_of_memory};
@@ -9,12 +9,12 @@ use super::{Rooms, pace, step};
 use crate::archive::{
     ArchiveError, Found, Job, JobState, NewResult, ResultFile, RuleWithoutResult,
 };
-use crate::assemble::{Series, SourceSeries, VolumeChoice, read_volume};
+use crate::assemble::VolumeChoice;
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
-use crate::iris::give_back_memory;
+use crate::iris::{IrisConfig, give_back_memory};
+use crate::preprocess::{SeriesInput, read_input};
 use crate::segment::ResultSegment;
 use crate::telemetry::Step;
-use crate::volume::Volume;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -229,28 +229,28 @@ async fn results(rooms: &Rooms, job: &Job, parts: &mut Vec<Step>) -> Result<Resu
             )
         })?;
     let files = rooms.archive.instances(job.series).await?;
-    let mut read: Vec<(VolumeChoice, Result<Read, String>)> = Vec::new();
+    let mut inputs: Vec<(VolumeChoice, Result<Arc<SeriesInput>, String>)> = Vec::new();
     let mut notes: Vec<String> = Vec::new();
     let mut results = Results::default();
     let mut nothing = Vec::new();
     for rule in plan {
-        // Most jobs have one choice of volume; a volume is read once for all rules that choose it.
-        let at = match read.iter().position(|(choice, _)| *choice == rule.volume) {
+        // Most jobs have one choice of volume; it is read once for all rules that choose it.
+        let at = match inputs.iter().position(|(choice, _)| *choice == rule.volume) {
             Some(at) => at,
             None => {
                 let began = SystemTime::now();
-                let series = Read::of(&files, &rule.volume).await;
-                let reason = series.as_ref().err().map(String::as_str);
+                let input = read(&files, &rule.volume, rooms.network.architecture()).await;
+                let reason = input.as_ref().err().map(String::as_str);
                 parts.push(Step::since("assemble", began).failed(reason));
-                if let Ok(series) = &series {
-                    notes.extend(series.notes.iter().cloned());
+                if let Ok(input) = &input {
+                    notes.extend(input.series.notes.iter().cloned());
                 }
-                read.push((rule.volume.clone(), series));
-                read.len() - 1
+                inputs.push((rule.volume.clone(), input));
+                inputs.len() - 1
             }
         };
-        let made = match &read[at].1 {
-            Ok(series) => one_rule(rooms, job, &rule, series, parts).await,
+        let made = match &inputs[at].1 {
+            Ok(input) => one_rule(rooms, job, &rule, input, parts).await,
             Err(reason) if is_want_of_memory(reason) => Err(Obstacle::NoMemory(reason.clone())),
             Err(reason) => Err(Obstacle::Failed(reason.clone())),
         };
@@ -293,13 +293,13 @@ async fn one_rule(
     rooms: &Rooms,
     job: &Job,
     rule: &PlannedRule,
-    series: &Read,
+    input: &Arc<SeriesInput>,
     parts: &mut Vec<Step>,
 ) -> Result<(Vec<NewResult>, Duration), Obstacle> {
     if let Some(obstacle) = &rule.obstacle {
         return Err(Obstacle::Failed(obstacle.clone()));
     }
-    let measured = || Fit::of(&series.volume.geometry, rooms.network.architecture());
+    let measured = || Fit::of(&input.series.geometry, rooms.network.architecture());
     let mut fit = measured();
     if fit.is_short() {
         // What earlier jobs left counts as used, though this one may have it.
@@ -315,8 +315,7 @@ async fn one_rule(
     let answer = rooms
         .network
         .segment(
-            Arc::clone(&series.volume),
-            series.source.modality(),
+            Arc::clone(input),
             rule.tasks.clone(),
             rule.strategy,
             rule.segmentation == SegmentationType::Fractional,
@@ -343,7 +342,7 @@ async fn one_rule(
         .hold_below
         .and_then(|least| doubt(&rule.rule, &answer.segmented.segments, least));
     let began = SystemTime::now();
-    let encoded = encode(rooms, answer, Arc::clone(&series.source), rule).await;
+    let encoded = encode(rooms, answer, Arc::clone(input), rule).await;
     let reason = encoded.as_ref().err().and_then(Obstacle::failure);
     parts.push(part("encode", began).failed(reason));
     let (file, (seg, report)) = encoded?;
@@ -386,28 +385,18 @@ fn found(segment: &ResultSegment) -> Found {
     }
 }
 
-/// A volume of the series, shared among the rules that take it.
-struct Read {
-    volume: Arc<Volume>,
-    source: Arc<SourceSeries>,
-    /// For the job's record.
-    notes: Vec<String>,
-}
-
-impl Read {
-    /// Reads the volume of some files that is chosen; the error is a sentence.
-    async fn of(files: &[PathBuf], choice: &VolumeChoice) -> Result<Self, String> {
-        let (files, choice) = (files.to_vec(), choice.clone());
-        let series: Series = tokio::task::spawn_blocking(move || read_volume(&files, &choice))
-            .await
-            .map_err(|_| "assembling the series failed".to_owned())?
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            volume: Arc::new(series.volume),
-            source: Arc::new(series.source),
-            notes: series.notes,
-        })
-    }
+/// Reads the volume of some files that is chosen onto the grid of such a network; the error is a sentence.
+async fn read(
+    files: &[PathBuf],
+    choice: &VolumeChoice,
+    network: &IrisConfig,
+) -> Result<Arc<SeriesInput>, String> {
+    let (files, choice, spacing) = (files.to_vec(), choice.clone(), network.spacing_mm);
+    tokio::task::spawn_blocking(move || read_input(&files, &choice, spacing))
+        .await
+        .map_err(|_| "assembling the series failed".to_owned())?
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
 }
 
 /// A result and, where the rule wants one, the report on it.
@@ -417,20 +406,21 @@ type Encoded = (SegInstance, Option<ReportInstance>);
 async fn encode(
     rooms: &Rooms,
     answer: Answer,
-    source: Arc<SourceSeries>,
+    input: Arc<SeriesInput>,
     rule: &PlannedRule,
 ) -> Result<(PathBuf, Encoded), Obstacle> {
     let (name, kind, report) = (rule.rule.clone(), rule.segmentation, rule.report);
     let write = move |out: &mut ResultFile| {
+        let source = &input.series.source;
         let provenance = Provenance {
             series_description: format!("irisnode: {name}"),
             rule: name,
             tasks: answer.segmented.tasks.clone(),
             weights_hash: answer.weights_hash,
         };
-        let seg = encode_result(out, &answer.segmented, &source, &provenance, kind)?;
+        let seg = encode_result(out, &answer.segmented, source, &provenance, kind)?;
         let report = report
-            .then(|| encode_report(&answer.segmented, &seg, &source, &provenance))
+            .then(|| encode_report(&answer.segmented, &seg, source, &provenance))
             .transpose()?;
         Ok::<Encoded, EncodeError>((seg, report))
     };

@@ -1,14 +1,19 @@
 //! The network's input: a volume on the network's grid and intensity scale.
 
-use tch::Tensor;
+use std::path::PathBuf;
+
+use tch::{TchError, Tensor};
 
 use super::normalise;
-use crate::volume::{Geometry, Volume};
+use crate::assemble::{AssembleError, OpenSeries, SeriesGrid, VolumeChoice};
+use crate::volume::{Geometry, Slicewise, Volume};
 
 /// Changes whenever the same volume would give another input, or the network would be shown another part of it;
 /// embeddings are kept by it.
 pub const VERSION: u32 = 2;
 
+/// Modality of computed tomography.
+const CT: &str = "CT";
 /// Air on the CT scale, HU.
 const AIR: f32 = -1000.0;
 
@@ -34,7 +39,21 @@ pub enum PreprocessError {
     },
     /// libtorch failed.
     #[error("libtorch failed: {0}")]
-    Torch(#[from] tch::TchError),
+    Torch(#[from] TchError),
+}
+
+impl NetworkInput {
+    /// Of a volume that is on the network's grid and scale.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn of(volume: &Volume) -> Result<Self, TchError> {
+        let [w, h, d] = volume.geometry.size.map(|n| n as i64);
+        Ok(Self {
+            image: Tensor::from_slice(&volume.voxels).f_view([d, h, w])?,
+            geometry: volume.geometry.clone(),
+        })
+    }
 }
 
 /// Brings a volume to the network's grid and intensity scale.
@@ -58,18 +77,62 @@ pub fn network_input(
             voxels: volume.voxels.len(),
         });
     }
-    let outside = if modality.trim() == "CT" {
-        AIR
-    } else {
+    Ok(NetworkInput::of(&for_network(volume, modality, spacing))?)
+}
+
+/// A volume on the network's grid and scale: see [`network_input`].
+fn for_network(volume: &Volume, modality: &str, spacing: [f64; 3]) -> Volume {
+    let grid = volume.geometry.canonical(spacing);
+    let lowest = || {
         let finite = volume.voxels.iter().copied().filter(|v| v.is_finite());
         finite.reduce(f32::min).unwrap_or(0.0)
     };
-    let grid = volume.geometry.canonical(spacing);
-    let mut input = volume.resampled(&grid, outside);
-    normalise(&mut input.voxels, modality);
-    let [w, h, d] = input.geometry.size.map(|n| n as i64);
-    Ok(NetworkInput {
-        image: Tensor::from_slice(&input.voxels).f_view([d, h, w])?,
-        geometry: input.geometry,
-    })
+    let outside = match modality.trim() {
+        CT => AIR,
+        _ => lowest(),
+    };
+    let mut resampled = volume.resampled(&grid, outside);
+    normalise(&mut resampled.voxels, modality);
+    resampled
+}
+
+/// A series as the network sees it.
+#[derive(Debug)]
+pub struct SeriesInput {
+    /// On the network's grid and scale; see [`network_input`].
+    pub volume: Volume,
+    /// Where the slices lie, and what a result must know of them.
+    pub series: SeriesGrid,
+}
+
+/// Reads a volume of a series straight onto the network's grid: what has been decoded of it is never in memory as a
+/// whole, unless images are copies of others or slices lie askew.
+///
+/// # Errors
+/// As [`crate::assemble::read_volume`].
+pub fn read_input(
+    files: &[PathBuf],
+    choice: &VolumeChoice,
+    spacing: [f64; 3],
+) -> Result<SeriesInput, AssembleError> {
+    let series = OpenSeries::of(files, choice)?;
+    let grid = series.geometry().canonical(spacing);
+    let slicewise = Slicewise::between(series.geometry(), &grid);
+    let Some(slicewise) = slicewise.filter(|_| !series.has_copies()) else {
+        let volume = series.volume()?;
+        let series = series.grid()?;
+        return Ok(SeriesInput {
+            volume: for_network(&volume, &series.source.modality(), spacing),
+            series,
+        });
+    };
+    series.each_slice(|k, slice| slicewise.take(k, slice))?;
+    let series = series.grid()?;
+    let modality = series.source.modality();
+    let mut volume = slicewise.finish(|lowest| match modality.trim() {
+        CT => AIR,
+        _ => lowest,
+    });
+    normalise(&mut volume.voxels, &modality);
+    Ok(SeriesInput { volume, series })
 }

@@ -4,5 +4,5 @@
 mod input;
 mod intensity;
 
-pub use input::{NetworkInput, PreprocessError, VERSION, network_input};
+pub use input::{NetworkInput, PreprocessError, SeriesInput, VERSION, network_input, read_input};
 pub use intensity::normalise;

@@ -18,6 +18,6 @@ mod strays;
 pub use confidence::Confidence;
 pub use dice::dice;
 pub use error::SegmentError;
-pub use run::{ResultSegment, SegmentOptions, Segmented, segment_volume};
+pub use run::{ResultSegment, SegmentOptions, Segmented, segment_input, segment_volume};
 pub use source_grid::Probabilities;
 pub use strategy::Strategy;

@@ -12,7 +12,7 @@ use crate::iris::{Iris, SlidingWindow, TaskEmbedding};
 use crate::preprocess::{self, NetworkInput};
 use crate::tasks::LoadedTask;
 use crate::terminology::SegmentDescription;
-use crate::volume::{LabelRuns, Volume, tally};
+use crate::volume::{Geometry, LabelRuns, Volume, tally};
 
 /// How a volume is segmented.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +109,13 @@ pub fn segment_volume(
     options: &SegmentOptions,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Segmented, SegmentError> {
+    check(tasks)?;
+    let input = preprocess::network_input(volume, modality, iris.config().spacing_mm)?;
+    segment_input(&input, &volume.geometry, tasks, iris, options, progress)
+}
+
+/// There are segments, and not too many.
+fn check(tasks: &[LoadedTask]) -> Result<(), SegmentError> {
     let classes: usize = tasks.iter().map(|task| task.segments.len()).sum();
     if classes == 0 {
         return Err(SegmentError::NoTask);
@@ -116,13 +123,28 @@ pub fn segment_volume(
     if classes > usize::from(u16::MAX) {
         return Err(SegmentError::TooManySegments(classes));
     }
+    Ok(())
+}
+
+/// [`segment_volume`] of what was brought to the network's grid already; the labels lie on the `source` grid.
+///
+/// # Errors
+/// As [`segment_volume`].
+pub fn segment_input(
+    input: &NetworkInput,
+    source: &Geometry,
+    tasks: &[LoadedTask],
+    iris: &Iris,
+    options: &SegmentOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Segmented, SegmentError> {
+    check(tasks)?;
     let start = Context::of_references(tasks, options.strategy)?;
-    let input = preprocess::network_input(volume, modality, iris.config().spacing_mm)?;
     let groups = groups(tasks);
     let query = Query {
         tasks,
         iris,
-        input: &input,
+        input,
         groups: &groups,
         options,
     };
@@ -151,7 +173,7 @@ pub fn segment_volume(
     let mut found = query.find(&contexts, &mut passes)?;
     let by_alone = found.split_off(1);
     let probabilities = &found[0];
-    let labels = probabilities.labels_on(&volume.geometry, &groups, options.threshold);
+    let labels = probabilities.labels_on(source, &groups, options.threshold);
     let winners = probabilities.winners(&groups, options.threshold);
     let decided = decided(probabilities, &winners);
     let probabilities = found.pop().filter(|_| options.keep_probabilities);

@@ -14,6 +14,7 @@ mod nifti;
 mod nifti_header;
 mod nifti_voxels;
 mod resample;
+mod slicewise;
 mod tally;
 mod voxel_map;
 
@@ -25,6 +26,7 @@ pub use label_runs::{LabelRuns, UnevenLayer};
 pub use label_volume::LabelVolume;
 pub use nifti::NiftiError;
 pub use resample::{Interpolation, resample_onto, resample_slice};
+pub use slicewise::Slicewise;
 pub use tally::{Tally, tally};
 pub(crate) use voxel_map::VoxelMap;
 

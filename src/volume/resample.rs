@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::axis_weights::{EDGE, Taps, axis_taps, gaussian};
+use super::axis_weights::{EDGE, Taps, gaussian};
+use super::slicewise::{Slicewise, along_columns, along_rows, weigh};
 use super::voxel_map::VoxelMap;
 use super::{Geometry, LabelVolume, Volume};
 
@@ -36,8 +37,8 @@ pub fn resample_onto(
             Interpolation::Nearest => {
                 nearest(&source.voxels, &source.geometry, target, &map, outside)
             }
-            Interpolation::Linear => match map.agreeing_axes(target.size) {
-                Some(target_of) => along_axes(source, target, &map, target_of, outside),
+            Interpolation::Linear => match Slicewise::between(&source.geometry, target) {
+                Some(slicewise) => return along_axes(source, slicewise, outside),
                 None => oblique(source, target, &map, outside),
             },
         }
@@ -162,6 +163,14 @@ fn linear_slice(
     }
 }
 
+/// Grids whose axes agree up to order and sign.
+fn along_axes(source: &Volume, slicewise: Slicewise, outside: f32) -> Volume {
+    let [columns, rows, _] = source.geometry.size;
+    let slices = source.voxels.par_chunks_exact(columns * rows).enumerate();
+    slices.for_each(|(k, slice)| slicewise.take(k, slice));
+    slicewise.finish(|_| outside)
+}
+
 /// Any two grids: smooth along the source's axes where the target is coarser, then interpolate.
 fn oblique(source: &Volume, target: &Geometry, map: &VoxelMap, outside: f32) -> Vec<f32> {
     let reduction = map.reduction();
@@ -171,7 +180,7 @@ fn oblique(source: &Volume, target: &Geometry, map: &VoxelMap, outside: f32) -> 
         if gaussian(r).len() > 1 {
             let taps = smoothing_taps(n, r);
             let from = smooth.as_deref().unwrap_or(&source.voxels);
-            smooth = Some(along_axis(from, source.geometry.size, axis, &taps, 0.0));
+            smooth = Some(smoothed(from, source.geometry.size, axis, &taps));
         }
     }
     let field = smooth.as_deref().unwrap_or(&source.voxels);
@@ -202,126 +211,24 @@ fn smoothing_taps(n: usize, r: f64) -> Vec<Option<Taps>> {
         .collect()
 }
 
-/// Grids whose axes agree up to order and sign: one pass per axis, the strongest reduction first.
-fn along_axes(
-    source: &Volume,
-    target: &Geometry,
-    map: &VoxelMap,
-    target_of: [usize; 3],
-    outside: f32,
-) -> Vec<f32> {
-    let mut order = [0, 1, 2];
-    let reduction = map.reduction();
-    order.sort_by(|&a, &b| reduction[b].total_cmp(&reduction[a]));
-    let mut size = source.geometry.size;
-    let mut voxels: Option<Vec<f32>> = None;
-    let mut inside: [Vec<bool>; 3] = Default::default();
-    for axis in order {
-        let t = target_of[axis];
-        let taps = axis_taps(
-            size[axis],
-            target.size[t],
-            map.offset[axis],
-            map.matrix[axis][t],
-        );
-        let from = voxels.as_deref().unwrap_or(&source.voxels);
-        let passed = along_axis(from, size, axis, &taps, outside);
-        voxels = Some(passed);
-        size[axis] = target.size[t];
-        inside[axis] = taps.iter().map(Option::is_some).collect();
-    }
-    let mut voxels = voxels.unwrap_or_default();
-    if inside.iter().flatten().any(|inside| !inside) {
-        // A later pass has summed the outside value with weights that are one only up to rounding.
-        for (at, voxel) in voxels.iter_mut().enumerate() {
-            let (i, j, k) = (at % size[0], at / size[0] % size[1], at / size[0] / size[1]);
-            if !(inside[0][i] && inside[1][j] && inside[2][k]) {
-                *voxel = outside;
-            }
-        }
-    }
-    if target_of == [0, 1, 2] {
-        return voxels;
-    }
-    let mut source_stride = [0; 3];
-    let strides = [1, size[0], size[0] * size[1]];
-    for axis in 0..3 {
-        source_stride[target_of[axis]] = strides[axis];
-    }
-    let [columns, rows, _] = target.size;
-    let mut turned = vec![0.0; voxels.len()];
-    turned
-        .par_chunks_mut(columns * rows)
-        .enumerate()
-        .for_each(|(k, slice)| {
-            for (j, row) in slice.chunks_exact_mut(columns).enumerate() {
-                let base = k * source_stride[2] + j * source_stride[1];
-                for (i, voxel) in row.iter_mut().enumerate() {
-                    *voxel = voxels[base + i * source_stride[0]];
-                }
-            }
-        });
-    turned
-}
-
-/// Weighted sums along one axis of a field; `taps.len()` is the new size of that axis.
-fn along_axis(
-    field: &[f32],
-    size: [usize; 3],
-    axis: usize,
-    taps: &[Option<Taps>],
-    outside: f32,
-) -> Vec<f32> {
-    let mut new_size = size;
-    new_size[axis] = taps.len();
-    let mut result = vec![outside; new_size.iter().product()];
-    if result.is_empty() {
-        return result;
-    }
-    let (row, plane) = (size[0], size[0] * size[1]);
-    let new_plane = new_size[0] * new_size[1];
+/// Weighted sums along one axis of a field, as many as it has voxels there.
+fn smoothed(field: &[f32], size: [usize; 3], axis: usize, taps: &[Option<Taps>]) -> Vec<f32> {
+    let (columns, per_slice) = (size[0], size[0] * size[1]);
+    let of_slice = |k: usize| &field[k * per_slice..][..per_slice];
+    let mut result = vec![0.0; field.len()];
     result
-        .par_chunks_mut(new_plane)
+        .par_chunks_mut(per_slice)
         .enumerate()
         .for_each(|(k, slice)| match axis {
-            0 => {
-                let from = &field[k * plane..(k + 1) * plane];
-                for (line, out) in from
-                    .chunks_exact(row)
-                    .zip(slice.chunks_exact_mut(taps.len()))
-                {
-                    for (taps, out) in taps.iter().zip(out) {
-                        if let Some(taps) = taps {
-                            let voxels = &line[taps.first..taps.first + taps.weights.len()];
-                            *out = voxels.iter().zip(&taps.weights).map(|(v, w)| v * w).sum();
-                        }
-                    }
-                }
-            }
-            1 => {
-                let from = &field[k * plane..(k + 1) * plane];
-                for (taps, out) in taps.iter().zip(slice.chunks_exact_mut(row)) {
-                    if let Some(taps) = taps {
-                        weigh(out, taps, |at| &from[at * row..(at + 1) * row]);
-                    }
-                }
-            }
+            0 => slice.copy_from_slice(&along_columns(of_slice(k), columns, taps)),
+            1 => slice.copy_from_slice(&along_rows(of_slice(k), columns, taps)),
             _ => {
                 if let Some(taps) = &taps[k] {
-                    weigh(slice, taps, |at| &field[at * plane..(at + 1) * plane]);
+                    weigh(slice, taps, of_slice);
                 }
             }
         });
     result
-}
-
-fn weigh<'a>(out: &mut [f32], taps: &Taps, part: impl Fn(usize) -> &'a [f32]) {
-    out.fill(0.0);
-    for (tap, &weight) in taps.weights.iter().enumerate() {
-        for (out, value) in out.iter_mut().zip(part(taps.first + tap)) {
-            *out += weight * value;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -488,8 +395,8 @@ mod tests {
             let voxels = (0..source.len() as u64).map(|at| (at.wrapping_mul(seed | 1) >> 40) as f32 / 1e4).collect();
             let volume = Volume { geometry: source, voxels };
             let map = VoxelMap::between(&target, &volume.geometry);
-            let target_of = map.agreeing_axes(target.size).unwrap();
-            let fast = along_axes(&volume, &target, &map, target_of, -5.0);
+            let slicewise = Slicewise::between(&volume.geometry, &target).unwrap();
+            let fast = along_axes(&volume, slicewise, -5.0).voxels;
             let general = oblique(&volume, &target, &map, -5.0);
             for (at, point) in positions(&target) {
                 // At the edge the one smooths before it clamps and the other after.

@@ -3,6 +3,8 @@
 
 use crate::support::{DrawnSeries, Node, NodeSetup, PATIENCE, Running, data_set, free_port};
 use crate::{ANY_CT, WITH_ORGANS, received, send, storescp};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::TcpStream;
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const UID: &str = "1.2.826.0.1.3680043.10.543.59";
 /// The large series is the drawn body with so many times the columns, rows and slices.
-const FINER: usize = 5;
+const FINER: usize = 7;
 /// Its voxels, MiB.
 const VOLUME: u64 = (112 * 128 * 24 * FINER.pow(3) * 4) as u64 >> 20;
 
@@ -24,8 +26,23 @@ struct Arranged {
     small: Vec<PathBuf>,
 }
 
+/// The body, a quarter larger, so that the network takes much more memory for it than for the small series; its slices
+/// each shifted to posterior by so much of what they are apart.
+fn large(lean: f64) -> DrawnSeries {
+    let mut series = DrawnSeries::new(UID, 0..24).finer(FINER);
+    let finer = |mm: f64| 1.25 * mm / FINER as f64;
+    let spacing = format!("{0:.6}\\{0:.6}", finer(3.0));
+    series.set_all(tags::PIXEL_SPACING, VR::DS, &spacing);
+    for slice in 0..24 * FINER {
+        let along = finer(4.0) * slice as f64;
+        let position = format!("-238\\{:.4}\\{along:.4}", lean * along - 208.0);
+        series.set(slice, tags::IMAGE_POSITION_PATIENT, VR::DS, &position);
+    }
+    series
+}
+
 impl Arranged {
-    fn new() -> Self {
+    fn of(large: DrawnSeries) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arrived = folder.path().join("pacs");
         std::fs::create_dir(&arrived).unwrap();
@@ -35,7 +52,6 @@ impl Arranged {
             .peer("pacs", "PACS", port)
             .rule("any CT", &format!("{ANY_CT}\ndestinations = [\"pacs\"]"))
             .start();
-        let large = DrawnSeries::new(UID, 0..24).finer(FINER);
         let small = DrawnSeries::new(&format!("{UID}.9"), WITH_ORGANS);
         Self {
             node,
@@ -113,20 +129,33 @@ impl Arranged {
     }
 }
 
-/// What becomes of the two within so many MiB more than an idle node has: the reason of the large one, and the log.
-fn within(more: u64) -> (String, String) {
-    let mut arranged = Arranged::new();
+/// What becomes of the two within so many MiB more than an idle node has.
+fn within(more: u64, mut arranged: Arranged) -> Arranged {
     let limit = (arranged.node.memory("VmData:").unwrap() + more) << 20;
     arranged.node.stop();
     arranged.node.start_within(limit);
     arranged.send();
     arranged.supervise(|node| node.start_within(limit), |_| {});
-    (arranged.reason(), arranged.node.log())
+    arranged
 }
 
 #[test]
-fn a_series_whose_voxels_do_not_fit_is_set_aside_and_the_next_one_is_done() {
-    let (reason, _) = within(VOLUME - 40);
+fn a_series_whose_voxels_would_not_fit_is_segmented_all_the_same() {
+    // Read straight onto the network's grid, it is never in memory as a whole.
+    let arranged = within(VOLUME - 40, Arranged::of(large(0.0)));
+    let jobs = arranged.node.jobs();
+    assert!(
+        jobs.iter().all(|job| job["state"] == "delivered"),
+        "{jobs:#?}\n{}",
+        arranged.node.log()
+    );
+    assert_eq!(received(&arranged.folder.path().join("pacs")).len(), 2);
+}
+
+#[test]
+fn a_series_that_leans_and_does_not_fit_as_a_whole_is_set_aside_and_the_next_one_is_done() {
+    let arranged = within(VOLUME - 40, Arranged::of(large(0.1)));
+    let reason = arranged.reason();
     assert!(
         reason.contains("not enough memory for this series: no memory could be had")
             && reason.contains(&format!("{VOLUME} MiB of voxels")),
@@ -138,8 +167,9 @@ fn a_series_whose_voxels_do_not_fit_is_set_aside_and_the_next_one_is_done() {
 #[test]
 fn a_series_that_leaves_the_network_too_little_is_set_aside_with_what_it_takes() {
     // What threads and their stacks take besides moves by some tens of MiB; segmenting takes
-    // more than a hundred.
-    let (reason, log) = within(VOLUME + 95);
+    // more than two hundred, and of the small one less than fifty.
+    let arranged = within(150, Arranged::of(large(0.0)));
+    let (reason, log) = (arranged.reason(), arranged.node.log());
     // libtorch says so, or the node ends for it; a later try may not even get as far.
     assert!(
         reason.contains("not enough memory for this series")
@@ -154,9 +184,9 @@ fn a_series_that_leaves_the_network_too_little_is_set_aside_with_what_it_takes()
 
 #[test]
 fn a_series_for_which_the_node_is_killed_again_and_again_is_set_aside_and_says_so() {
-    let mut arranged = Arranged::new();
+    let mut arranged = Arranged::of(large(0.0));
     arranged.send();
-    let most = arranged.node.memory("VmRSS:").unwrap() + 100;
+    let most = arranged.node.memory("VmRSS:").unwrap() + 120;
     let kill = |node: &mut Node| {
         if node.memory("VmRSS:").is_some_and(|held| held > most) {
             node.kill();

@@ -16,10 +16,14 @@ mod support;
 mod volumes;
 
 use irisnode::assemble::{Series, VolumeChoice, read_volume};
+use irisnode::preprocess::{network_input, read_input};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use support::{python, root};
+
+/// Voxels of a network, mm.
+const NETWORK_MM: [f64; 3] = [4.0; 3];
 
 /// What `draw_series.py` draws.
 static DRAWN: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -54,8 +58,32 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A drawn series, by a choice such as `fullest` or `EchoTime=4.6`.
 fn read(name: &str, choice: &str) -> Result<Series, String> {
+    read_in_both_ways(&files(&DRAWN.join(name)), choice)
+}
+
+/// A series as a volume. Straight onto the network's grid, as a node reads it, it is the same, or refused as it is here.
+fn read_in_both_ways(files: &[PathBuf], choice: &str) -> Result<Series, String> {
     let choice: VolumeChoice = choice.parse().unwrap();
-    read_volume(&files(&DRAWN.join(name)), &choice).map_err(|error| error.to_string())
+    let series = read_volume(files, &choice).map_err(|error| error.to_string());
+    let straight = read_input(files, &choice, NETWORK_MM).map_err(|error| error.to_string());
+    match (&series, straight) {
+        (Ok(series), Ok(straight)) => {
+            assert_eq!(straight.series.geometry, series.volume.geometry);
+            assert_eq!(straight.series.source.slices, series.source.slices);
+            assert_eq!(straight.series.notes, series.notes);
+            let meant = network_input(&series.volume, &series.source.modality(), NETWORK_MM);
+            let (meant, found) = (meant.unwrap(), straight.volume);
+            assert_eq!(found.geometry, meant.geometry);
+            let meant: Vec<f32> = meant.image.flatten(0, -1).try_into().unwrap();
+            assert_eq!(found.voxels.len(), meant.len());
+            for (at, (found, meant)) in found.voxels.iter().zip(&meant).enumerate() {
+                assert!((found - meant).abs() < 1e-4, "{found} for {meant} at {at}");
+            }
+        }
+        (Err(reason), Err(straight)) => assert_eq!(*reason, straight),
+        (series, straight) => panic!("{:?} {:?}", series.is_ok(), straight.is_ok()),
+    }
+    series
 }
 
 /// A volume as it was drawn: affine (LPS, mm; rows of the matrix) and voxels.

@@ -1,15 +1,15 @@
 //! Real series of several scanners, held against dcm2niix.
 
 use crate::dcm2niix::compared;
+use crate::read_in_both_ways;
 use crate::support::shared_data;
-use irisnode::assemble::{Series, VolumeChoice, group_by_series, read_volume};
+use irisnode::assemble::{Series, group_by_series};
 use std::path::Path;
 
 fn read(folder: &Path, choice: &str) -> Result<Series, String> {
     let groups = group_by_series(&[folder.to_owned()]).unwrap();
     assert_eq!(groups.series.len(), 1, "{}", folder.display());
-    let choice: VolumeChoice = choice.parse().unwrap();
-    read_volume(&groups.series[0].files, &choice).map_err(|error| error.to_string())
+    read_in_both_ways(&groups.series[0].files, choice)
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Pixels that lie in a file as they are, which most scanners send: read a frame at a time, with no copy of the others.
+
+use super::pixel_data::{Extent, PixelData, find};
+use dicom_dictionary_std::{tags, uids};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// The pixel data of a file, one value in little endian.
+pub(super) struct NativePixels {
+    file: File,
+    extent: Extent,
+}
+
+impl NativePixels {
+    /// `None` where the pixels are not such, or not found: whoever reads the whole file says what is wrong with it.
+    pub(super) fn open(path: &Path, transfer_syntax: &str) -> Option<Self> {
+        let native = [
+            uids::IMPLICIT_VR_LITTLE_ENDIAN,
+            uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        ];
+        if !native.contains(&transfer_syntax) {
+            return None;
+        }
+        let find = || find(path, transfer_syntax, &[tags::PIXEL_DATA]);
+        // The parser trusts what it reads, and panics where that contradicts itself.
+        match catch_unwind(AssertUnwindSafe(find)) {
+            Ok(Ok(PixelData::Native(extent))) => Some(Self {
+                file: File::open(path).ok()?,
+                extent,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Fills `bytes` with the frame (from 0) of that length; the sentence says why it cannot.
+    pub(super) fn frame(&self, frame: u32, bytes: &mut [u8]) -> Result<(), String> {
+        let (at, length) = self.extent;
+        let begins = u64::from(frame).saturating_mul(bytes.len() as u64);
+        let there = length.saturating_sub(begins).min(bytes.len() as u64);
+        if there < bytes.len() as u64 {
+            return Err(format!(
+                "{there} bytes of pixels instead of {}",
+                bytes.len()
+            ));
+        }
+        self.file
+            .read_exact_at(bytes, at + begins)
+            .map_err(|error| error.to_string())
+    }
+}
