@@ -213,19 +213,21 @@ impl<'f> OpenSeries<'f> {
     pub fn each_slice(&self, take: impl Fn(usize, &[f32]) + Sync) -> Result<(), AssembleError> {
         let [columns, rows, _] = self.geometry.size;
         let slices = self.slices.iter().zip(0..);
+        let room = || vec![0.0; columns * rows];
         by_file(self.files, slices)
             .into_par_iter()
             .enumerate()
-            .try_for_each(|(file, slices)| {
+            .try_for_each_init(room, |own, (file, slices)| {
                 let image = self.image(file)?;
-                slices.into_par_iter().try_for_each_init(
-                    || vec![0.0; columns * rows],
-                    |voxels, (slice, k)| {
-                        image.decode(slice, voxels)?;
-                        take(k, voxels);
-                        Ok(())
-                    },
-                )
+                let give = |voxels: &mut Vec<f32>, (slice, k)| {
+                    image.decode(slice, voxels)?;
+                    take(k, voxels);
+                    Ok(())
+                };
+                match slices.as_slice() {
+                    [one] => give(own, *one),
+                    _ => slices.into_par_iter().try_for_each_init(room, give),
+                }
             })
     }
 

@@ -69,16 +69,15 @@ impl Slicewise {
         let Some(plane) = self.planes.get(k) else {
             return;
         };
-        let is_whole = slice.iter().fold(true, |all, v| all & v.is_finite());
-        let made = if is_whole {
+        let made = if slice.iter().fold(true, |all, v| all & v.is_finite()) {
             Plane {
                 values: self.in_plane(slice),
                 missing: None,
-                lowest: slice.iter().copied().fold(f32::INFINITY, f32::min),
+                lowest: lowest(slice),
             }
         } else {
-            let numbers = slice.iter().copied().filter(|v| v.is_finite());
-            let lowest = numbers.fold(f32::INFINITY, f32::min);
+            let numbers: Vec<f32> = slice.iter().copied().filter(|v| v.is_finite()).collect();
+            let lowest = lowest(&numbers);
             let where_finite = |yes: fn(f32) -> f32, no: f32| -> Vec<f32> {
                 let of = |v: &f32| if v.is_finite() { yes(*v) } else { no };
                 self.in_plane(&slice.iter().map(of).collect::<Vec<f32>>())
@@ -186,6 +185,19 @@ pub(super) fn along_columns(slice: &[f32], columns: usize, taps: &[Option<Taps>]
         }
     }
     summed
+}
+
+/// The lowest of some numbers, looked at side by side; infinite where there is none.
+fn lowest(numbers: &[f32]) -> f32 {
+    let (chunks, rest) = numbers.as_chunks::<16>();
+    let mut lowest = [f32::INFINITY; 16];
+    for chunk in chunks {
+        for (lowest, number) in lowest.iter_mut().zip(chunk) {
+            *lowest = if number < lowest { *number } else { *lowest };
+        }
+    }
+    let all = lowest.iter().chain(rest);
+    all.copied().fold(f32::INFINITY, f32::min)
 }
 
 /// The sum of the products, four side by side.
