@@ -2,9 +2,10 @@
 //! gives way to another.
 
 use super::memory::is_want_of_memory;
+use super::reading::SeriesInput;
 use crate::config::{Device, NodeConfig};
 use crate::iris::{Iris, IrisConfig, choose_device};
-use crate::preprocess::{NetworkInput, SeriesInput};
+use crate::preprocess::NetworkInput;
 use crate::segment::{SegmentOptions, Segmented, Strategy, segment_input};
 use crate::tasks::{LoadedTask, TaskError, TaskLibrary};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -4,6 +4,7 @@ use super::encoding::{encode_report, encode_result};
 use super::memory::{Fit, is_want_of_memory, may_be_want_of_memory};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
+use super::reading::{SeriesInput, read_input};
 use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{
@@ -12,7 +13,6 @@ use crate::archive::{
 use crate::assemble::VolumeChoice;
 use crate::encode::{EncodeError, Provenance, ReportInstance, SegInstance, SegmentationType};
 use crate::iris::{IrisConfig, give_back_memory};
-use crate::preprocess::{SeriesInput, read_input};
 use crate::segment::ResultSegment;
 use crate::telemetry::Step;
 use std::io::Write;

@@ -1,11 +1,8 @@
 //! The network's input: a volume on the network's grid and intensity scale.
 
-use std::path::PathBuf;
-
 use tch::{TchError, Tensor};
 
 use super::normalise;
-use crate::assemble::{AssembleError, OpenSeries, SeriesGrid, VolumeChoice};
 use crate::volume::{Geometry, Slicewise, Volume};
 
 /// Changes whenever the same volume would give another input, or the network would be shown another part of it;
@@ -81,7 +78,7 @@ pub fn network_input(
 }
 
 /// A volume on the network's grid and scale: see [`network_input`].
-fn for_network(volume: &Volume, modality: &str, spacing: [f64; 3]) -> Volume {
+pub fn for_network(volume: &Volume, modality: &str, spacing: [f64; 3]) -> Volume {
     let grid = volume.geometry.canonical(spacing);
     let lowest = || {
         let finite = volume.voxels.iter().copied().filter(|v| v.is_finite());
@@ -96,43 +93,29 @@ fn for_network(volume: &Volume, modality: &str, spacing: [f64; 3]) -> Volume {
     resampled
 }
 
-/// A series as the network sees it.
+/// [`for_network`] of slices that come one by one, of which none is kept.
 #[derive(Debug)]
-pub struct SeriesInput {
-    /// On the network's grid and scale; see [`network_input`].
-    pub volume: Volume,
-    /// Where the slices lie, and what a result must know of them.
-    pub series: SeriesGrid,
-}
+pub struct SlicewiseInput(Slicewise);
 
-/// Reads a volume of a series straight onto the network's grid: what has been decoded of it is never in memory as a
-/// whole, unless images are copies of others or slices lie askew.
-///
-/// # Errors
-/// As [`crate::assemble::read_volume`].
-pub fn read_input(
-    files: &[PathBuf],
-    choice: &VolumeChoice,
-    spacing: [f64; 3],
-) -> Result<SeriesInput, AssembleError> {
-    let series = OpenSeries::of(files, choice)?;
-    let grid = series.geometry().canonical(spacing);
-    let slicewise = Slicewise::between(series.geometry(), &grid);
-    let Some(slicewise) = slicewise.filter(|_| !series.has_copies()) else {
-        let volume = series.volume()?;
-        let series = series.grid()?;
-        return Ok(SeriesInput {
-            volume: for_network(&volume, &series.source.modality(), spacing),
-            series,
+impl SlicewiseInput {
+    /// For the slices of a grid; `None` where the network's axes are not its own, so that slices are needed beside one
+    /// another.
+    pub fn of(source: &Geometry, spacing: [f64; 3]) -> Option<Self> {
+        Slicewise::between(source, &source.canonical(spacing)).map(Self)
+    }
+
+    /// Takes slice `k`, see [`Slicewise::take`].
+    pub fn take(&self, k: usize, slice: &[f32]) {
+        self.0.take(k, slice);
+    }
+
+    /// When all were taken, the volume on the network's grid and scale.
+    pub fn finish(self, modality: &str) -> Volume {
+        let mut volume = self.0.finish(|lowest| match modality.trim() {
+            CT => AIR,
+            _ => lowest,
         });
-    };
-    series.each_slice(|k, slice| slicewise.take(k, slice))?;
-    let series = series.grid()?;
-    let modality = series.source.modality();
-    let mut volume = slicewise.finish(|lowest| match modality.trim() {
-        CT => AIR,
-        _ => lowest,
-    });
-    normalise(&mut volume.voxels, &modality);
-    Ok(SeriesInput { volume, series })
+        normalise(&mut volume.voxels, modality);
+        volume
+    }
 }

@@ -4,5 +4,7 @@
 mod input;
 mod intensity;
 
-pub use input::{NetworkInput, PreprocessError, SeriesInput, VERSION, network_input, read_input};
+pub use input::{
+    NetworkInput, PreprocessError, SlicewiseInput, VERSION, for_network, network_input,
+};
 pub use intensity::normalise;

@@ -16,7 +16,8 @@ mod support;
 mod volumes;
 
 use irisnode::assemble::{Series, VolumeChoice, read_volume};
-use irisnode::preprocess::{network_input, read_input};
+use irisnode::node::read_input;
+use irisnode::preprocess::network_input;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
