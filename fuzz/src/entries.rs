@@ -9,6 +9,7 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::Pdu;
 use irisnode::archive::{Beginning, beginning};
+use irisnode::assemble::{OpenSeries, VolumeChoice};
 use irisnode::config::ConfigFile;
 use irisnode::deliver::{Request, Response};
 use irisnode::dicomweb::{Multipart, Piece};
@@ -17,7 +18,7 @@ use irisnode::dimse::{
 };
 use irisnode::receive::{Caller, Callers, Origin, answer, rejection};
 use irisnode::route::{SeriesContext, destinations, explain};
-use irisnode::volume::{Geometry, LabelVolume, Volume};
+use irisnode::volume::{Geometry, LabelVolume, Slicewise, Volume};
 use std::io::Cursor;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -155,10 +156,32 @@ pub fn ingestion(bytes: &[u8]) {
         let _ = (frames.stored(1), frames.decoded(1), frames.raw_piece(0, 64));
     }
     // What the archive refuses is read by commands that take files; both must hold.
-    let _ = irisnode::assemble::read_series_within(&[file], 1 << 20);
+    let files = [file];
+    let _ = irisnode::assemble::read_series_within(&files, 1 << 20);
+    straight(&files);
     if let Ok(found) = kept {
         // 1024 bytes, which may be more in UTF-8.
         assert!(found.values().all(|value| value.len() <= 4096));
+    }
+}
+
+/// A series on its way to the network's grid, slice by slice.
+fn straight(files: &[PathBuf]) {
+    let series = OpenSeries::of(files, &VolumeChoice::default());
+    let Some(series) = series
+        .ok()
+        .filter(|series| series.geometry().len() <= 1 << 20)
+    else {
+        return;
+    };
+    let grid = series.geometry().canonical([40.0; 3]);
+    if let Some(slicewise) = Slicewise::between(series.geometry(), &grid)
+        && series
+            .each_slice(|k, slice| slicewise.take(k, slice))
+            .is_ok()
+    {
+        let voxels = slicewise.finish(|lowest| lowest).voxels;
+        assert!(voxels.iter().all(|voxel| !voxel.is_nan()));
     }
 }
 

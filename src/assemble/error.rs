@@ -241,6 +241,15 @@ pub enum AssembleError {
         /// Most voxels.
         limit: u64,
     },
+    /// No patient is so large.
+    #[error(
+        "it would be {:.1} x {:.1} x {:.1} m large, which no scan of a patient is: its Pixel Spacing or its positions are wrong",
+        metres[0], metres[1], metres[2]
+    )]
+    BeyondPatients {
+        /// How far its columns, rows and slices reach.
+        metres: [f64; 3],
+    },
     /// The pixels cannot be decoded.
     #[error("{slice}: the pixels cannot be decoded ({transfer_syntax}): {reason}")]
     Pixels {

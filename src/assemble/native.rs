@@ -34,17 +34,21 @@ impl NativePixels {
         }
     }
 
-    /// Fills `bytes` with the frame (from 0) of that length; the sentence says why it cannot.
-    pub(super) fn frame(&self, frame: u32, bytes: &mut [u8]) -> Result<(), String> {
+    /// Makes `bytes` the frame (from 0), of so many; the sentence says why it cannot. Of a frame that is not there no
+    /// memory is taken.
+    pub(super) fn frame(
+        &self,
+        frame: u32,
+        expected: usize,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let (at, length) = self.extent;
-        let begins = u64::from(frame).saturating_mul(bytes.len() as u64);
-        let there = length.saturating_sub(begins).min(bytes.len() as u64);
-        if there < bytes.len() as u64 {
-            return Err(format!(
-                "{there} bytes of pixels instead of {}",
-                bytes.len()
-            ));
+        let begins = u64::from(frame).saturating_mul(expected as u64);
+        let there = length.saturating_sub(begins).min(expected as u64);
+        if there < expected as u64 {
+            return Err(format!("{there} bytes of pixels instead of {expected}"));
         }
+        bytes.resize(expected, 0);
         self.file
             .read_exact_at(bytes, at + begins)
             .map_err(|error| error.to_string())

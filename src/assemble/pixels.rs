@@ -19,11 +19,12 @@ use super::slice_header::{SliceHeader, StoredPixels};
 /// Marks a padding pixel until the lowest value of the series is known.
 pub(super) const PADDING: f32 = f32::NAN;
 
-/// Decodes one slice of an instance into `voxels` (columns times rows of them): modality values, and [`PADDING`].
-pub(super) fn decode(
+/// Decodes one slice of an instance into the `room` for its columns times rows: modality values, and [`PADDING`]. No room
+/// is asked for when the pixels are not there.
+pub(super) fn decode<'v>(
     object: &DefaultDicomObject,
     slice: &SliceHeader,
-    voxels: &mut [f32],
+    room: impl FnOnce() -> &'v mut [f32],
 ) -> Result<(), AssembleError> {
     let failed = |reason: String| unreadable(slice, object.meta().transfer_syntax(), reason);
     let frame = index(slice);
@@ -34,7 +35,7 @@ pub(super) fn decode(
         Ok(decoded) => decoded.map_err(|e| failed(with_causes(&e)))?,
         Err(_) => return Err(failed("the code stream is damaged".into())),
     };
-    let expected = bytes_of(slice, voxels);
+    let expected = bytes_of(slice);
     let Some(bytes) = decoded.data().get(..expected) else {
         let found = decoded.data().len();
         return Err(failed(format!(
@@ -47,27 +48,26 @@ pub(super) fn decode(
     );
     // Run lengths are of the cells as they are; what else decodes gives numbers.
     let is_decoded = encapsulated && object.meta().transfer_syntax() != uids::RLE_LOSSLESS;
-    to_values(bytes, slice, is_decoded, voxels);
+    to_values(bytes, slice, is_decoded, room());
     Ok(())
 }
 
 /// [`decode`] of pixels that need no decoding.
-pub(super) fn read(
+pub(super) fn read<'v>(
     pixels: &NativePixels,
     transfer_syntax: &str,
     slice: &SliceHeader,
-    voxels: &mut [f32],
+    room: impl FnOnce() -> &'v mut [f32],
 ) -> Result<(), AssembleError> {
     thread_local! {
         // One slice after the other has the same size.
         static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     BYTES.with_borrow_mut(|bytes| {
-        bytes.resize(bytes_of(slice, voxels), 0);
         pixels
-            .frame(index(slice), bytes)
+            .frame(index(slice), bytes_of(slice), bytes)
             .map_err(|reason| unreadable(slice, transfer_syntax, reason))?;
-        to_values(bytes, slice, false, voxels);
+        to_values(bytes, slice, false, room());
         Ok(())
     })
 }
@@ -77,8 +77,9 @@ fn index(slice: &SliceHeader) -> u32 {
     slice.frame.map_or(0, |frame| frame - 1)
 }
 
-fn bytes_of(slice: &SliceHeader, voxels: &[f32]) -> usize {
-    voxels.len() * slice.stored.bits_allocated as usize / 8
+fn bytes_of(slice: &SliceHeader) -> usize {
+    let [columns, rows] = slice.size;
+    columns * rows * slice.stored.bits_allocated as usize / 8
 }
 
 fn unreadable(slice: &SliceHeader, transfer_syntax: &str, reason: String) -> AssembleError {

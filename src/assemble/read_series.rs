@@ -164,6 +164,9 @@ impl<'f> OpenSeries<'f> {
             direction: stack.direction,
             origin: first.position,
         };
+        if let Some(metres) = geometry.beyond_patients() {
+            return Err(AssembleError::BeyondPatients { metres });
+        }
         Ok(Self {
             files,
             slices,
@@ -213,20 +216,22 @@ impl<'f> OpenSeries<'f> {
     pub fn each_slice(&self, take: impl Fn(usize, &[f32]) + Sync) -> Result<(), AssembleError> {
         let [columns, rows, _] = self.geometry.size;
         let slices = self.slices.iter().zip(0..);
-        let room = || vec![0.0; columns * rows];
         by_file(self.files, slices)
             .into_par_iter()
             .enumerate()
-            .try_for_each_init(room, |own, (file, slices)| {
+            .try_for_each_init(Vec::new, |own, (file, slices)| {
                 let image = self.image(file)?;
                 let give = |voxels: &mut Vec<f32>, (slice, k)| {
-                    image.decode(slice, voxels)?;
+                    image.decode(slice, || {
+                        voxels.resize(columns * rows, 0.0);
+                        voxels
+                    })?;
                     take(k, voxels);
                     Ok(())
                 };
                 match slices.as_slice() {
                     [one] => give(own, *one),
-                    _ => slices.into_par_iter().try_for_each_init(room, give),
+                    _ => slices.into_par_iter().try_for_each_init(Vec::new, give),
                 }
             })
     }
@@ -254,7 +259,7 @@ impl<'f> OpenSeries<'f> {
                 let image = self.image(file)?;
                 slices
                     .into_par_iter()
-                    .try_for_each(|(slice, voxels)| image.decode(slice, voxels))
+                    .try_for_each(|(slice, voxels)| image.decode(slice, || voxels))
             })?;
         self.check_copies(&voxels)?;
         let mut padding = self.slices.iter().map(|slice| slice.stored.padding);
@@ -297,7 +302,7 @@ impl<'f> OpenSeries<'f> {
             let image = self.image(file)?;
             let mut found = vec![0.0; per_slice];
             for (copy, meant) in copies {
-                image.decode(copy, &mut found)?;
+                image.decode(copy, || &mut found)?;
                 // Bit for bit: what marks padding is no number.
                 let same = found
                     .iter()
@@ -321,11 +326,15 @@ enum Image<'f> {
 }
 
 impl Image<'_> {
-    /// Fills `voxels` with those of a slice.
-    fn decode(&self, slice: &SliceHeader, voxels: &mut [f32]) -> Result<(), AssembleError> {
+    /// Fills the `room` for a slice.
+    fn decode<'v>(
+        &self,
+        slice: &SliceHeader,
+        room: impl FnOnce() -> &'v mut [f32],
+    ) -> Result<(), AssembleError> {
         match self {
-            Self::Native(pixels, syntax) => pixels::read(pixels, syntax, slice, voxels),
-            Self::Whole(object) => pixels::decode(object, slice, voxels),
+            Self::Native(pixels, syntax) => pixels::read(pixels, syntax, slice, room),
+            Self::Whole(object) => pixels::decode(object, slice, room),
         }
     }
 }

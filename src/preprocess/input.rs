@@ -34,6 +34,15 @@ pub enum PreprocessError {
         /// Voxels there are.
         voxels: usize,
     },
+    /// No patient is so large, and the network's grid would be as large.
+    #[error(
+        "the volume would be {:.1} x {:.1} x {:.1} m large, which no scan of a patient is: its spacing is wrong",
+        metres[0], metres[1], metres[2]
+    )]
+    BeyondPatients {
+        /// How far its columns, rows and slices reach.
+        metres: [f64; 3],
+    },
     /// libtorch failed.
     #[error("libtorch failed: {0}")]
     Torch(#[from] TchError),
@@ -62,7 +71,7 @@ impl NetworkInput {
 /// `modality` is DICOM's Modality (0008,0060).
 ///
 /// # Errors
-/// When the volume is empty.
+/// When the volume is empty, or larger than any patient.
 pub fn network_input(
     volume: &Volume,
     modality: &str,
@@ -73,6 +82,9 @@ pub fn network_input(
             size: volume.geometry.size,
             voxels: volume.voxels.len(),
         });
+    }
+    if let Some(metres) = volume.geometry.beyond_patients() {
+        return Err(PreprocessError::BeyondPatients { metres });
     }
     Ok(NetworkInput::of(&for_network(volume, modality, spacing))?)
 }
@@ -117,5 +129,22 @@ impl SlicewiseInput {
         });
         normalise(&mut volume.voxels, modality);
         volume
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_larger_than_any_patient_is_refused_before_it_takes_all_memory() {
+        let of = |mm: f64| {
+            let geometry = Geometry::axial([4; 3], [mm; 3], [0.0; 3]);
+            let voxels = vec![0.0; geometry.len()];
+            network_input(&Volume { geometry, voxels }, "CT", [4.0; 3])
+        };
+        assert!(of(300.0).is_ok());
+        let refused = of(5000.0).unwrap_err().to_string();
+        assert!(refused.contains("20.0 x 20.0 x 20.0 m"), "{refused}");
     }
 }

@@ -5,6 +5,10 @@ pub type Vec3 = [f64; 3];
 
 /// Sine of the angle off a right angle that still counts as one: what a file's rounding makes.
 const RIGHT_ANGLE: f64 = 1e-3;
+/// A scan of a patient reaches no farther along any axis, m.
+const LONGEST_M: f64 = 5.0;
+/// Nor is it larger, m³: the bore of a scanner of the whole body at once holds about one.
+const LARGEST_M3: f64 = 3.0;
 
 /// A regular grid of voxels in patient space (LPS, mm).
 ///
@@ -139,6 +143,15 @@ impl Geometry {
     /// Length of the grid along each of its axes, outer face to outer face, mm.
     pub fn extent_mm(&self) -> [f64; 3] {
         std::array::from_fn(|axis| self.size[axis] as f64 * self.spacing[axis])
+    }
+
+    /// Length along each of its axes, m, where no scan of a patient reaches as far: its spacing or its positions are wrong
+    /// then. On a grid of millimetres a few such voxels would take all memory.
+    pub fn beyond_patients(&self) -> Option<[f64; 3]> {
+        let metres = self.extent_mm().map(|mm| mm / 1000.0);
+        let all: f64 = metres.iter().product();
+        let is_believable = metres.iter().all(|&side| side <= LONGEST_M) && all <= LARGEST_M3;
+        (!is_believable).then_some(metres)
     }
 
     /// Patient position (LPS, mm) of a continuous voxel coordinate `(i, j, k)`.

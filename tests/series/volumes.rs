@@ -1,7 +1,7 @@
 //! One volume or several: which is taken, and what the record says.
 
-use crate::support::recoded;
-use crate::{DRAWN, assert_is, files, meant, read};
+use crate::support::{DrawnSeries, recoded};
+use crate::{DRAWN, assert_is, files, meant, read, read_in_both_ways};
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use irisnode::assemble::read_series;
@@ -227,4 +227,17 @@ fn frames_of_an_enhanced_image_are_decoded_from_every_transfer_syntax() {
         let series = read_series(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_is(name, &series, &meant("enhanced-ct")[0], 1.0);
     }
+}
+
+#[test]
+fn a_series_larger_than_any_patient_is_refused_whatever_its_pixels_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wide = DrawnSeries::new("1.2.826.0.1.3680043.10.543.81", 0..6);
+    wide.set_all(tags::PIXEL_SPACING, VR::DS, "5000\\5000");
+    let wide = wide.write(folder.path());
+    let refused = read_in_both_ways(&wide, "fullest").err().unwrap();
+    assert!(
+        refused.contains("640.0 x 560.0 x 0.0 m large") && refused.contains("Pixel Spacing"),
+        "{refused}"
+    );
 }
