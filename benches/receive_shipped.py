@@ -12,7 +12,7 @@ providers seven minutes a round.
 import os
 
 from drawn_series import drawn_series, files
-from receive import HEADING, PROVIDERS, compare_all, kept_instances
+from receive import HEADING, PROVIDERS, compare_all, kept_instances, settle
 from rounds import table
 
 TITLE = "Receiving from a sender as it is shipped"
@@ -21,6 +21,7 @@ WITHOUT = ("Orthanc, SyncStorageArea off", "storescp --ignore (keeps nothing)")
 
 def measure(quick, folder):
     os.environ.pop("TCP_NODELAY", None)
+    settle(quick)
     slices, small, rounds = (40, 50, 2) if quick else (300, 500, 3)
     loads = {
         f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
