@@ -65,9 +65,7 @@ impl StoredFrames {
             .flatten()
             .ok_or_else(|| unreadable("the instance cannot be read back".into()))?;
         let syntax = transfer_syntax(&header);
-        let found = catch_unwind(AssertUnwindSafe(|| find(path, &syntax, &PIXEL_DATA)))
-            .unwrap_or_else(|_| Err("its elements and items contradict each other".into()))
-            .map_err(unreadable)?;
+        let found = find(path, &syntax, &PIXEL_DATA).map_err(unreadable)?;
         let count = number(&header, tags::NUMBER_OF_FRAMES).unwrap_or(1).max(1);
         let place = match found {
             PixelData::Absent => return Err(FrameError::NoPixelData),

@@ -4,7 +4,6 @@ use super::pixel_data::{Extent, PixelData, find};
 use dicom_dictionary_std::{tags, uids};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// The pixel data of a file, one value in little endian.
@@ -23,10 +22,8 @@ impl NativePixels {
         if !native.contains(&transfer_syntax) {
             return None;
         }
-        let find = || find(path, transfer_syntax, &[tags::PIXEL_DATA]);
-        // The parser trusts what it reads, and panics where that contradicts itself.
-        match catch_unwind(AssertUnwindSafe(find)) {
-            Ok(Ok(PixelData::Native(extent))) => Some(Self {
+        match find(path, transfer_syntax, &[tags::PIXEL_DATA]) {
+            Ok(PixelData::Native(extent)) => Some(Self {
                 file: File::open(path).ok()?,
                 extent,
             }),

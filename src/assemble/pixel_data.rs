@@ -11,6 +11,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Elements that hold pixel data (PS3.3 section C.7.6.24).
@@ -44,6 +45,18 @@ pub(super) enum PixelData {
 
 /// Finds the pixel data, in one of some elements, of a file with preamble and file meta; the sentence says why not.
 pub(super) fn find(
+    path: &Path,
+    transfer_syntax: &str,
+    elements: &[Tag],
+) -> Result<PixelData, String> {
+    // The parser trusts what it reads, and panics where that contradicts itself.
+    catch_unwind(AssertUnwindSafe(|| {
+        find_trusting(path, transfer_syntax, elements)
+    }))
+    .unwrap_or_else(|_| Err("its elements and items contradict each other".into()))
+}
+
+fn find_trusting(
     path: &Path,
     transfer_syntax: &str,
     elements: &[Tag],

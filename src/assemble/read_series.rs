@@ -62,7 +62,7 @@ pub fn read_series_within(files: &[PathBuf], most_voxels: u64) -> Result<Series,
 /// # Errors
 /// As [`read_volume`], save for what is wrong with pixels.
 pub fn read_grid(files: &[PathBuf], choice: &VolumeChoice) -> Result<SeriesGrid, AssembleError> {
-    OpenSeries::within(files, choice, MOST_VOXELS)?.grid()
+    OpenSeries::of(files, choice)?.grid()
 }
 
 fn read(

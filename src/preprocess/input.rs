@@ -96,13 +96,17 @@ pub fn for_network(volume: &Volume, modality: &str, spacing: [f64; 3]) -> Volume
         let finite = volume.voxels.iter().copied().filter(|v| v.is_finite());
         finite.reduce(f32::min).unwrap_or(0.0)
     };
-    let outside = match modality.trim() {
-        CT => AIR,
-        _ => lowest(),
-    };
-    let mut resampled = volume.resampled(&grid, outside);
+    let mut resampled = volume.resampled(&grid, outside(modality, lowest));
     normalise(&mut resampled.voxels, modality);
     resampled
+}
+
+/// What lies outside of a volume of a modality.
+fn outside(modality: &str, lowest: impl FnOnce() -> f32) -> f32 {
+    match modality.trim() {
+        CT => AIR,
+        _ => lowest(),
+    }
 }
 
 /// [`for_network`] of slices that come one by one, of which none is kept.
@@ -123,10 +127,7 @@ impl SlicewiseInput {
 
     /// When all were taken, the volume on the network's grid and scale.
     pub fn finish(self, modality: &str) -> Volume {
-        let mut volume = self.0.finish(|lowest| match modality.trim() {
-            CT => AIR,
-            _ => lowest,
-        });
+        let mut volume = self.0.finish(|lowest| outside(modality, || lowest));
         normalise(&mut volume.voxels, modality);
         volume
     }

@@ -13,7 +13,8 @@ use super::{Geometry, Volume};
 /// It takes the slices in any order, from any thread, and keeps of each what lies on the target grid within the slice.
 #[derive(Debug)]
 pub struct Slicewise {
-    source: [usize; 3],
+    /// Of the source.
+    columns: usize,
     target: Geometry,
     /// The target's axis along each of the source's.
     target_of: [usize; 3],
@@ -45,7 +46,7 @@ impl Slicewise {
         let target_of = map.agreeing_axes(target.size)?;
         let reduction = map.reduction();
         Some(Self {
-            source: source.size,
+            columns: source.size[0],
             target: target.clone(),
             target_of,
             taps: std::array::from_fn(|axis| {
@@ -142,7 +143,7 @@ impl Slicewise {
 
     /// A slice on the target grid's columns and rows.
     fn in_plane(&self, slice: &[f32]) -> Vec<f32> {
-        let ([columns, ..], [of_columns, of_rows, _]) = (self.source, &self.taps);
+        let (columns, [of_columns, of_rows, _]) = (self.columns, &self.taps);
         if self.rows_first {
             along_columns(&along_rows(slice, columns, of_rows), columns, of_columns)
         } else {
