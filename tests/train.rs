@@ -34,6 +34,7 @@ fn config(precision: Precision, steps: u64) -> TrainConfig {
             peak: 3e-3,
             warm_up: 5,
             steps,
+            minutes: None,
         },
         mean_decay: 0.9,
         precision,
@@ -112,6 +113,30 @@ fn the_loss_falls_in_either_precision() {
         let kept = weights(trainer.mean());
         assert!(kept.values().flatten().all(|weight| weight.is_finite()));
     }
+}
+
+#[test]
+fn a_run_of_some_minutes_ends_with_them_its_rate_fallen() {
+    let _turn = turn();
+    let mut config = config(Precision::Float32, 1_000_000);
+    config.schedule.minutes = Some(0.03);
+    let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
+    let reports = train(&mut trainer, &config, 1_000_000);
+    let last = reports.last().unwrap();
+    assert_eq!(last.step, trainer.steps_done());
+    assert!(
+        last.rate < 0.02 * config.schedule.peak,
+        "the rate ends at {}",
+        last.rate
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    trainer.save(&checkpoint).unwrap();
+    let refused = Trainer::resume(config, Device::Cpu, &checkpoint).unwrap_err();
+    assert!(
+        refused.to_string().contains("cannot be resumed"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -98,16 +98,26 @@ pub fn run(args: Args) -> miette::Result<()> {
         .append(true)
         .open(args.out.join(LOG))
         .into_diagnostic()?;
-    eprintln!(
-        "training from step {} to {}; Ctrl-C stops with a checkpoint",
-        trainer.steps_done(),
-        config.schedule.steps
-    );
-    let bar = ProgressBar::new(config.schedule.steps)
+    match config.schedule.minutes {
+        Some(minutes) => {
+            eprintln!("training for {minutes} minutes; Ctrl-C stops, and it cannot be resumed")
+        }
+        None => eprintln!(
+            "training from step {} to {}; Ctrl-C stops with a checkpoint",
+            trainer.steps_done(),
+            config.schedule.steps
+        ),
+    }
+    // A run of some minutes goes by the clock.
+    let seconds = config.schedule.minutes.map(|minutes| minutes * 60.0);
+    let unit = if seconds.is_some() { " s" } else { "" };
+    let bar = ProgressBar::new(seconds.map_or(config.schedule.steps, |s| s.ceil() as u64))
         .with_position(trainer.steps_done())
         .with_style(
-            ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} left {eta}")
-                .into_diagnostic()?,
+            ProgressStyle::with_template(&format!(
+                "{{bar:30}} {{pos}}/{{len}}{unit} {{msg}} left {{eta}}"
+            ))
+            .into_diagnostic()?,
         );
     bar.reset_eta();
     let stop = stop_on_interrupt()?;
@@ -120,7 +130,10 @@ pub fn run(args: Args) -> miette::Result<()> {
             Duration::from_secs(10),
             &mut |trainer, progress: &Progress| {
                 validation = progress.validation_dice.or(validation);
-                bar.set_position(progress.step);
+                bar.set_position(match seconds {
+                    Some(_) => start.elapsed().as_secs(),
+                    None => progress.step,
+                });
                 bar.set_message(format!(
                     "loss {:.3} dice {:.3} validation {} {:.2}/s",
                     progress.loss,
@@ -159,10 +172,13 @@ pub fn run(args: Args) -> miette::Result<()> {
     trainer.save(&checkpoint).into_diagnostic()?;
     draw_curve(&args.out)?;
     let hash = save_weights(&trainer, &config, &weights)?;
+    let of_all = match config.schedule.minutes {
+        Some(_) => format!("after {:.0} s", start.elapsed().as_secs_f64()),
+        None => format!("of {}", config.schedule.steps),
+    };
     eprintln!(
-        "step {} of {}; weights in {} (sha256 {hash})",
+        "step {} {of_all}; weights in {} (sha256 {hash})",
         trainer.steps_done(),
-        config.schedule.steps,
         weights.display()
     );
     Ok(())

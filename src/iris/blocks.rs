@@ -117,33 +117,72 @@ pub(super) fn resize(x: &Tensor, size: &[i64]) -> Tensor {
     if x.size()[2..] == *size {
         return x.shallow_clone();
     }
-    x.upsample_trilinear3d(size, false, None, None, None)
+    match is_lean(x) {
+        true => x.upsample_trilinear3d(size, false, None, None, None),
+        false => by_products(x, size),
+    }
+}
+
+/// [`resize`] as a product with a small matrix along each axis, the last first: trilinear interpolation is linear along each.
+///
+/// Its gradient is three products too, where that of libtorch's kernel for CUDA adds to every coarse voxel from dozens of
+/// threads, one after the other.
+fn by_products(x: &Tensor, size: &[i64]) -> Tensor {
+    let from = x.size();
+    let (batch, channels) = (from[0], from[1]);
+    let along = |axis: usize| interpolation(from[axis], size[axis - 2], x);
+    let rows = x.matmul(&along(4)).reshape([-1, from[3], size[2]]);
+    let planes = through(&along(3), &rows).reshape([-1, from[2], size[1] * size[2]]);
+    through(&along(2), &planes).reshape([batch, channels, size[0], size[1], size[2]])
+}
+
+/// The adjoint of [`resize`]: `[B, K, D, H, W]` to the coarser `size`, every voxel's value given to the voxels that it would
+/// be interpolated from.
+pub(super) fn resize_adjoint(x: &Tensor, size: &[i64]) -> Tensor {
+    let from = x.size();
+    let (batch, channels) = (from[0], from[1]);
+    let along = |axis: usize| interpolation(size[axis - 2], from[axis], x).transpose(0, 1);
+    // The first axis first: what the others work on is the smaller for it.
+    let planes = x.reshape([-1, from[2], from[3] * from[4]]);
+    let planes = through(&along(2), &planes).reshape([-1, from[3], from[4]]);
+    let rows = through(&along(3), &planes).reshape([batch, channels, size[0], size[1], from[4]]);
+    rows.matmul(&along(4))
+}
+
+/// What `n` values along an axis are interpolated to at `to` places: `[n, to]`, like `like`.
+fn interpolation(n: i64, to: i64, like: &Tensor) -> Tensor {
+    Tensor::eye(n, (Kind::Float, like.device()))
+        .unsqueeze(0)
+        .upsample_linear1d([to], false, None)
+        .squeeze_dim(0)
+        .to_kind(like.kind())
+}
+
+/// `along [n, to]` on the middle axis of every `[n, W]` of `planes [N, n, W]`: `[N, to, W]`.
+fn through(along: &Tensor, planes: &Tensor) -> Tensor {
+    along
+        .transpose(0, 1)
+        .expand([planes.size()[0], -1, -1], false)
+        .bmm(planes)
 }
 
 /// `fine [B, K, D, H, W]`, in place, plus the trilinear resize of `coarse [B, K, d, h, w]`.
 ///
-/// Trilinear interpolation is linear along each axis, so it is three products
-/// with small matrices, the last of which adds: several times as fast as
-/// [`resize`] and a sum where channels are first, which is how logits are kept.
+/// By products too, the last of which adds: several times as fast as libtorch's kernel and a sum where channels are
+/// first, which is how logits are kept.
 pub(super) fn add_resized(fine: Tensor, coarse: &Tensor) -> Tensor {
     let (size, from) = (fine.size(), coarse.size());
     let [batch, classes, depth, height, width] = size[..] else {
         return fine;
     };
-    let along = |axis: usize| {
-        Tensor::eye(from[axis], (Kind::Float, fine.device()))
-            .unsqueeze(0)
-            .upsample_linear1d([size[axis]], false, None)
-            .squeeze_dim(0)
-    };
-    let rows = coarse.matmul(&along(4));
-    let planes = along(3).transpose(0, 1).matmul(&rows);
-    let planes = planes.reshape([batch * classes, from[2], height * width]);
-    let through = along(2)
+    let along = |axis: usize| interpolation(from[axis], size[axis], &fine);
+    let rows = coarse.matmul(&along(4)).reshape([-1, from[3], width]);
+    let planes = through(&along(3), &rows).reshape([batch * classes, from[2], height * width]);
+    let along_depth = along(2)
         .transpose(0, 1)
         .expand([batch * classes, -1, -1], false);
     fine.reshape([batch * classes, depth, height * width])
-        .baddbmm_(&through, &planes)
+        .baddbmm_(&along_depth, &planes)
         .reshape(&size)
 }
 

@@ -2,7 +2,7 @@
 
 use super::IrisConfig;
 use super::attention::{Attention, FeedForward};
-use super::blocks::{positions, resize};
+use super::blocks::{positions, resize, resize_adjoint};
 use super::layers::{Conv, conv, exact, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
@@ -22,18 +22,9 @@ const EMPTY: f64 = 1e-3;
 pub fn foreground_pool(features: &Tensor, masks: &Tensor) -> Tensor {
     let fine = masks.size();
     let coarse = features.size();
-    let weights = if fine[2..] == coarse[2..] {
-        masks.shallow_clone()
-    } else {
-        Tensor::upsample_trilinear3d_backward(
-            masks,
-            &fine[2..],
-            [fine[0], fine[1], coarse[2], coarse[3], coarse[4]],
-            false,
-            None,
-            None,
-            None,
-        )
+    let weights = match fine[2..] == coarse[2..] {
+        true => masks.shallow_clone(),
+        false => resize_adjoint(masks, &coarse[2..]),
     };
     let sum = weights
         .flatten(2, -1)

@@ -338,6 +338,10 @@ impl PhantomEpisodes {
         let mut masks = Vec::with_capacity(labels.len() * classes.len());
         let mut is_of_class = vec![0u8; usize::from(labels.iter().copied().max().unwrap_or(0)) + 1];
         for class in classes {
+            if let [one] = class[..] {
+                masks.extend(labels.iter().map(|&label| u8::from(label == one)));
+                continue;
+            }
             is_of_class.fill(0);
             for &label in class {
                 if let Some(of_class) = is_of_class.get_mut(usize::from(label)) {

@@ -72,19 +72,32 @@ impl Field {
             low_b * strides[b] + high_c * strides[c],
             high_b * strides[b] + high_c * strides[c],
         ];
-        let node = |n: usize| {
-            let value = |across: usize| self.values[across + n * strides[axis]];
-            let near = mix(value(ll), value(hl), part_b);
-            let far = mix(value(lh), value(hh), part_b);
-            mix(near, far, part_c)
-        };
-        let (mut known, mut ends) = (usize::MAX, [0.0; 2]);
-        for (n, value) in values.iter_mut().enumerate() {
-            let ([low, high], part) = self.cell(start[axis] + n as f64 * step[axis]);
-            if low != known {
-                (known, ends) = (low, [node(low), node(high)]);
+        let (length, half) = (self.cells as f64, self.cells as f64 / 2.0);
+        // Counted in 32 bits, which processors turn into numbers several at once.
+        let place = |n: i32| (start[axis] + f64::from(n) * step[axis]) / self.pitch + half;
+        let last = i32::try_from(values.len()).unwrap_or(i32::MAX) - 1;
+        if ![0, last].iter().all(|&n| (0.0..length).contains(&place(n))) {
+            for (n, value) in values.iter_mut().enumerate() {
+                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
+                *value = self.at(point) as f32;
             }
-            *value = mix(ends[0], ends[1], part);
+            return;
+        }
+        // The lattice's line through the row, and its first point once more behind its last.
+        let line: Vec<f32> = (0..self.cells)
+            .chain(std::iter::once(0))
+            .map(|n| {
+                let value = |across: usize| self.values[across + n * strides[axis]];
+                let near = mix(value(ll), value(hl), part_b);
+                let far = mix(value(lh), value(hh), part_b);
+                mix(near, far, part_c)
+            })
+            .collect();
+        for (n, value) in (0..).zip(values) {
+            let t = place(n);
+            let low = t as i32;
+            let at = low as usize;
+            *value = mix(line[at], line[at + 1], (t - f64::from(low)) as f32);
         }
     }
 

@@ -162,38 +162,40 @@ impl Inside<'_> {
     pub(super) fn add(&mut self, first: usize, values: &mut [f32]) {
         self.interior.fine.row(self.grid, first, &mut self.fine);
         self.interior.coarse.row(self.grid, first, &mut self.coarse);
-        for (at, value) in (first..).zip(values) {
-            *value += self.at(at, self.fine[at - first], self.coarse[at - first]);
+        let [columns, rows, slices] = self.grid.size;
+        let [column, j, k] = self.grid.voxel(first);
+        // Whether there is a row, a slice before and after.
+        let beside = [j > 0, j + 1 < rows, k > 0, k + 1 < slices];
+        for (n, value) in values.iter_mut().enumerate() {
+            let label = usize::from(self.labels[first + n]);
+            // What has a label beyond the structures' (gas) is even.
+            let Some(uneven) = self.interior.of.get(label) else {
+                continue;
+            };
+            let added = match uneven.wall {
+                Some(wall) if self.is_outermost(first + n, column + n, columns, beside) => wall,
+                _ => uneven.at(f64::from(self.fine[n]), f64::from(self.coarse[n])),
+            };
+            *value += (added * self.interior.unit) as f32;
         }
     }
 
-    fn at(&self, at: usize, fine: f32, coarse: f32) -> f32 {
-        // What has a label beyond the structures' (gas) is even.
-        let Some(uneven) = self.interior.of.get(usize::from(self.labels[at])) else {
-            return 0.0;
-        };
-        let added = match uneven.wall {
-            Some(wall) if self.is_outermost(at) => wall,
-            _ => uneven.at(f64::from(fine), f64::from(coarse)),
-        };
-        (added * self.interior.unit) as f32
-    }
-
-    /// Whether a voxel touches another structure by a face; gas is none.
-    fn is_outermost(&self, at: usize) -> bool {
+    /// Whether voxel `at`, in column `i`, touches another structure by a face; gas is none. `beside`: whether there is a
+    /// row before, a row after, a slice before, a slice after.
+    fn is_outermost(&self, at: usize, i: usize, columns: usize, beside: [bool; 4]) -> bool {
         let label = self.labels[at];
         let is_other = |at: usize| {
             let other = self.labels[at];
             other != label && usize::from(other) < self.interior.of.len()
         };
-        let [columns, rows, slices] = self.grid.size;
-        [(1, columns), (columns, rows), (columns * rows, slices)]
-            .into_iter()
-            .zip(self.grid.voxel(at))
-            .any(|((stride, length), place)| {
-                (place > 0 && is_other(at - stride))
-                    || (place + 1 < length && is_other(at + stride))
-            })
+        let slice = columns * self.grid.size[1];
+        let [before, after, below, above] = beside;
+        (i > 0 && is_other(at - 1))
+            || (i + 1 < columns && is_other(at + 1))
+            || (before && is_other(at - columns))
+            || (after && is_other(at + columns))
+            || (below && is_other(at - slice))
+            || (above && is_other(at + slice))
     }
 }
 

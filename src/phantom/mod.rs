@@ -12,6 +12,8 @@ mod episode_choices;
 mod episodes;
 mod field;
 mod interior;
+mod label_map;
+mod lattice;
 mod lesions;
 mod render;
 mod scene;

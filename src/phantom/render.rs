@@ -133,17 +133,27 @@ impl Scene {
         rng: &mut impl Rng,
     ) -> Option<Vec<u16>> {
         let mut filled: Option<Vec<u16>> = None;
-        for &number in &self.hollow {
+        let mut hollow = vec![None; self.structures.len() + self.surroundings.len() + 1];
+        for (at, &number) in self.hollow.iter().enumerate() {
+            if let Some(hollow) = hollow.get_mut(usize::from(number)) {
+                *hollow = Some(at);
+            }
+        }
+        let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.hollow.len()];
+        for (at, &label) in labels.iter().enumerate() {
+            if let Some(Some(hollow)) = hollow.get(usize::from(label)) {
+                places[*hollow].push(at);
+            }
+        }
+        for places in places {
             let share: f64 = rng.random_range(-0.3..0.66);
             let depth = |at: usize| geometry.to_patient(unravel(at, geometry))[1];
-            let places: Vec<usize> = (0..labels.len())
-                .filter(|&at| labels[at] == number)
-                .collect();
             let mut depths: Vec<f64> = places.iter().map(|&at| depth(at)).collect();
-            depths.sort_by(f64::total_cmp);
-            let Some(&level) = depths.get((share.max(0.0) * depths.len() as f64) as usize) else {
+            let nth = (share.max(0.0) * depths.len() as f64) as usize;
+            if nth >= depths.len() {
                 continue;
-            };
+            }
+            let level = *depths.select_nth_unstable_by(nth, f64::total_cmp).1;
             let filled = filled.get_or_insert_with(|| labels.to_vec());
             for at in places {
                 if depth(at) < level {
@@ -227,6 +237,7 @@ fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rn
     let columns = geometry.size[0].max(1);
     let mut voxels = vec![0f32; labels.len()];
     let mut texture = vec![0f32; columns];
+    let means: Vec<f32> = grey.means.iter().map(|&mean| mean as f32).collect();
     let mut inside = grey
         .interior
         .map(|interior| interior.over(labels, geometry));
@@ -241,7 +252,7 @@ fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rn
         }
         for ((voxel, &label), own) in voxels.iter_mut().zip(labels).zip(&texture) {
             let own = if label == 0 { 0.0 } else { *own };
-            *voxel = grey.means[usize::from(label)] as f32 + own;
+            *voxel = means[usize::from(label)] + own;
         }
     }
     let sharp = rng.random_range(0.4..0.9);
@@ -253,28 +264,38 @@ fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rn
     voxels
 }
 
-/// `[s, 1, s]` along each axis, where `s` falls as `sharp` rises.
+/// `[s, 1, s]` along each axis, where `s` falls as `sharp` rises; the border goes on.
 fn blur(voxels: &mut [f32], geometry: &Geometry, sharp: f64) {
-    let side = ((1.0 - sharp) / 2.0) as f32;
-    let strides = [1, geometry.size[0], geometry.size[0] * geometry.size[1]];
-    for (stride, length) in strides.into_iter().zip(geometry.size) {
-        if length < 2 {
-            continue;
+    let (side, sharp) = (((1.0 - sharp) / 2.0) as f32, sharp as f32);
+    let [columns, rows, _] = geometry.size;
+    let mixed = |own: f32, low: f32, high: f32| own * sharp + side * (low + high);
+    let mut before = Vec::new();
+    for row in voxels
+        .chunks_mut(columns.max(1))
+        .filter(|row| row.len() > 1)
+    {
+        before.clear();
+        before.extend_from_slice(row);
+        let last = row.len() - 1;
+        row[0] = mixed(before[0], before[0], before[1]);
+        row[last] = mixed(before[last], before[last - 1], before[last]);
+        for (voxel, three) in row[1..last].iter_mut().zip(before.windows(3)) {
+            *voxel = mixed(three[1], three[0], three[2]);
         }
-        let before = voxels.to_vec();
-        for (at, voxel) in voxels.iter_mut().enumerate() {
-            let place = (at / stride) % length;
-            let low = if place > 0 {
-                before[at - stride]
-            } else {
-                before[at]
-            };
-            let high = if place + 1 < length {
-                before[at + stride]
-            } else {
-                before[at]
-            };
-            *voxel = before[at] * sharp as f32 + side * (low + high);
+    }
+    // Along the others whole rows, whole slices are neighbours.
+    for (stride, length) in [(columns, rows), (columns * rows, geometry.size[2])] {
+        for block in voxels.chunks_mut((stride * length).max(1)) {
+            before.clear();
+            before.extend_from_slice(block);
+            let at = |place: usize| &before[place * stride..(place + 1) * stride];
+            for (place, voxels) in block.chunks_mut(stride).enumerate().filter(|_| length > 1) {
+                let (low, high) = (place.saturating_sub(1), (place + 1).min(length - 1));
+                let around = at(place).iter().zip(at(low)).zip(at(high));
+                for (voxel, ((own, low), high)) in voxels.iter_mut().zip(around) {
+                    *voxel = mixed(*own, *low, *high);
+                }
+            }
         }
     }
 }

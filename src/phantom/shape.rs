@@ -105,21 +105,68 @@ impl Shape {
 
     /// The box outside of which no point is inside: lower and upper corner, mm.
     pub fn bounds(&self) -> (Vec3, Vec3) {
+        const ENDLESS: f64 = f64::INFINITY;
         match self {
-            Self::Superellipsoid { center, radii, .. } => {
-                let reach = radii.iter().map(|r| r * r).sum::<f64>().sqrt();
-                (center.map(|c| c - reach), center.map(|c| c + reach))
+            Self::Superellipsoid {
+                center,
+                radii,
+                axes,
+                exponent,
+            } => {
+                // Hölder: furthest along a direction is the dual norm of the radii's parts along it.
+                let dual = exponent / (exponent - 1.0);
+                let reach: Vec3 = std::array::from_fn(|a| {
+                    let parts = radii.iter().zip(axes).map(|(r, axis)| (r * axis[a]).abs());
+                    // A hair more than rounding takes away.
+                    parts
+                        .map(|part| part.powf(dual))
+                        .sum::<f64>()
+                        .powf(1.0 / dual)
+                        * (1.0 + 1e-9)
+                });
+                (
+                    sub(*center, reach),
+                    std::array::from_fn(|a| center[a] + reach[a]),
+                )
             }
-            Self::Tube { points, radius } => points.iter().fold(
-                ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]),
-                |(low, high), p| {
-                    (
-                        std::array::from_fn(|a| low[a].min(p[a] - radius)),
-                        std::array::from_fn(|a| high[a].max(p[a] + radius)),
-                    )
-                },
-            ),
-            Self::Trunk { .. } | Self::Ribs { .. } => ([f64::NEG_INFINITY; 3], [f64::INFINITY; 3]),
+            Self::Tube { points, radius } => {
+                points
+                    .iter()
+                    .fold(([ENDLESS; 3], [-ENDLESS; 3]), |(low, high), p| {
+                        (
+                            std::array::from_fn(|a| low[a].min(p[a] - radius)),
+                            std::array::from_fn(|a| high[a].max(p[a] + radius)),
+                        )
+                    })
+            }
+            Self::Trunk { radii: [x, y] } => ([-x, -y, -ENDLESS], [*x, *y, ENDLESS]),
+            Self::Ribs {
+                radii, thickness, ..
+            } => {
+                let outermost = 1.0 + thickness / (2.0 * radii[1]) + 1e-9;
+                let [x, y] = radii.map(|r| r * outermost);
+                ([-x, -y, -ENDLESS], [x, y, ENDLESS])
+            }
+        }
+    }
+
+    /// Whether all points between two of its points are its own.
+    pub fn is_convex(&self) -> bool {
+        match self {
+            Self::Superellipsoid { .. } | Self::Trunk { .. } => true,
+            Self::Tube { points, .. } => points.len() <= 2,
+            Self::Ribs { .. } => false,
+        }
+    }
+
+    /// Shapes that together are this one, each of which fills more of its bounds: a tube's segments.
+    pub fn parts(self) -> Vec<Self> {
+        match self {
+            Self::Tube { points, radius } if points.len() > 2 => points
+                .windows(2)
+                .map(|ends| Self::tube(ends, radius))
+                .collect(),
+            whole => vec![whole],
         }
     }
 }
@@ -144,4 +191,77 @@ fn distance_squared(p: Vec3, a: Vec3, b: Vec3) -> f64 {
     let nearest: Vec3 = std::array::from_fn(|i| a[i] + t * along[i]);
     let d = sub(p, nearest);
     dot(d, d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A turn about z and then about x; rows are unit vectors.
+    fn turned(a: f64, b: f64) -> [Vec3; 3] {
+        let ((sa, ca), (sb, cb)) = (a.sin_cos(), b.sin_cos());
+        [
+            [ca, sa, 0.0],
+            [-sa * cb, ca * cb, sb],
+            [sa * sb, -ca * sb, cb],
+        ]
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let place = prop::array::uniform3(-60.0f64..60.0);
+        let size = 4.0f64..50.0;
+        prop_oneof![
+            (
+                place.clone(),
+                prop::array::uniform3(size.clone()),
+                (0.0f64..3.0, 0.0f64..3.0),
+                2.0f64..6.0
+            )
+                .prop_map(|(center, radii, (a, b), exponent)| {
+                    Shape::Superellipsoid {
+                        center,
+                        radii,
+                        axes: turned(a, b),
+                        exponent,
+                    }
+                }),
+            (prop::collection::vec(place, 2..5), size.clone())
+                .prop_map(|(points, radius)| Shape::tube(&points, radius)),
+            prop::array::uniform2(size).prop_map(|radii| Shape::Trunk { radii }),
+            (prop::array::uniform2(30.0f64..60.0), 12.0f64..40.0).prop_map(|(radii, pitch)| {
+                Shape::Ribs {
+                    radii,
+                    pitch,
+                    thickness: 10.0,
+                    from: -40.0,
+                }
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_parts_and_convexity_are_those_of_the_points_inside(
+            shape in shapes(),
+            points in prop::collection::vec(prop::array::uniform3(-110.0f64..110.0), 200),
+            along in 0.0f64..1.0,
+        ) {
+            let (low, high) = shape.bounds();
+            let parts = shape.clone().parts();
+            let inside: Vec<Vec3> = points.iter().copied().filter(|&p| shape.contains(p)).collect();
+            for p in &points {
+                prop_assert_eq!(shape.contains(*p), parts.iter().any(|part| part.contains(*p)));
+            }
+            for p in &inside {
+                prop_assert!((0..3).all(|a| low[a] <= p[a] && p[a] <= high[a]));
+            }
+            if shape.is_convex() {
+                for pair in inside.windows(2) {
+                    let between = std::array::from_fn(|a| pair[0][a] + along * (pair[1][a] - pair[0][a]));
+                    prop_assert!(shape.contains(between));
+                }
+            }
+        }
+    }
 }

@@ -109,6 +109,7 @@ impl Default for TrainConfig {
                 peak: 1e-3,
                 warm_up: 50,
                 steps: 3000,
+                minutes: None,
             },
             optimiser: UpdateRule::AdamW,
             weight_decay: 1e-5,
@@ -146,6 +147,13 @@ impl TrainConfig {
         }
         if self.alike < 1 || !self.batch.is_multiple_of(self.alike) {
             return Some("`alike` must divide `batch`".into());
+        }
+        if self
+            .schedule
+            .minutes
+            .is_some_and(|m| !m.is_finite() || m <= 0.0)
+        {
+            return Some("`minutes` of the schedule must be more than 0".into());
         }
         if !(2..=256).contains(&self.most_classes) {
             return Some("`most_classes` must lie between 2 and 256".into());

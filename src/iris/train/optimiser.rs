@@ -27,15 +27,12 @@ impl UpdateRule {
     }
 }
 
-/// LAMB's ratio of a weight's norm to its update's.
-fn trust(update: &Tensor, weight: &Tensor) -> f64 {
-    let (size, length) = (norm(weight), norm(update));
+/// LAMB's ratio of a weight's norm to its update's, `[]`; on their device, which nothing waits for.
+fn trust(update: &Tensor, weight: &Tensor) -> Tensor {
+    let [size, length] = [weight, update].map(|t| t.square().sum(Kind::Float).sqrt());
+    let ratio = &size / &length;
     // A tensor that is zero (a bias at first) has no size to go by.
-    if size > 0.0 && length > 0.0 {
-        size / length
-    } else {
-        1.0
-    }
+    ratio.where_self(&(size * length).gt(0.0), &ratio.ones_like())
 }
 
 fn norm(tensor: &Tensor) -> f64 {
@@ -162,7 +159,7 @@ impl Optimiser {
                 UpdateRule::Lamb => apart(&update, shapes)
                     .iter()
                     .zip(&values)
-                    .map(|(update, value)| update * (rate * trust(update, value)))
+                    .map(|(update, value)| update * (trust(update, value) * rate))
                     .collect(),
             };
             for (mut value, step) in values.into_iter().zip(steps) {

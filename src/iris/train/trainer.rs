@@ -56,6 +56,8 @@ pub struct Trainer {
     mean: Iris,
     optimiser: Optimiser,
     step: u64,
+    /// Share of the run that is over, 0 to 1.
+    done: f64,
 }
 
 impl Trainer {
@@ -75,6 +77,7 @@ impl Trainer {
             mean,
             optimiser,
             step: 0,
+            done: 0.0,
         })
     }
 
@@ -93,6 +96,11 @@ impl Trainer {
 
     /// Goes on from a checkpoint of the same network and seed.
     pub fn resume(config: TrainConfig, device: Device, path: &Path) -> Result<Self, TrainError> {
+        if config.schedule.minutes.is_some() {
+            return Err(TrainError::Config(
+                "a run whose schedule is of `minutes` cannot be resumed; begin another from its weights (--start-from), or in another folder".into(),
+            ));
+        }
         let mut trainer = Self::new(config, device)?;
         let (optimiser, step) =
             checkpoint::load(path, &trainer.config, &trainer.iris, &trainer.mean)?;
@@ -142,7 +150,11 @@ impl Trainer {
         // On the device: reading them each time would make this thread wait for the card, which then waits for it.
         let nothing = || Tensor::zeros([2], (Kind::Float, device));
         let (mut sums, mut since, mut last) = (nothing(), 0u64, Instant::now());
-        while self.step < self.config.schedule.steps {
+        let started = Instant::now();
+        let schedule = self.config.schedule.clone();
+        let done = |step| schedule.done(step, started.elapsed());
+        self.done = done(self.step);
+        while self.done < 1.0 {
             clear_gradients(&weights);
             for number in (0..batch).step_by(alike as usize) {
                 let together: Option<Vec<Episode>> = (0..alike).map(|_| episodes.next()).collect();
@@ -151,9 +163,9 @@ impl Trainer {
             }
             self.step(&weights);
             since += 1;
+            self.done = done(self.step);
             let validate = self.config.validate_every > 0
-                && (self.step.is_multiple_of(self.config.validate_every)
-                    || self.step == self.config.schedule.steps);
+                && (self.step.is_multiple_of(self.config.validate_every) || self.done >= 1.0);
             if validate || last.elapsed() >= report_every {
                 let seconds = last.elapsed().as_secs_f64().max(1e-9);
                 let episodes = (since * batch) as f64;
@@ -166,7 +178,7 @@ impl Trainer {
                     } else {
                         None
                     },
-                    rate: self.config.schedule.rate(self.step),
+                    rate: schedule.rate(self.step, self.done),
                     steps_per_second: since as f64 / seconds,
                 };
                 let _ = sums.f_zero_()?;
@@ -229,7 +241,7 @@ impl Trainer {
 
     /// One step of the optimiser by the gradients that are there.
     fn step(&mut self, weights: &[(String, Tensor)]) {
-        let rate = self.config.schedule.rate(self.step);
+        let rate = self.config.schedule.rate(self.step, self.done);
         self.optimiser
             .step(weights, rate, self.config.weight_decay, self.config.clip);
         self.step += 1;
@@ -271,8 +283,7 @@ impl Trainer {
 
     /// What a foreground voxel may count in this step.
     fn most_weight(&self) -> f64 {
-        let done = (self.step as f64 / self.config.schedule.steps.max(1) as f64).min(1.0);
-        self.config.most_weight + (1.0 - self.config.most_weight) * done
+        self.config.most_weight + (1.0 - self.config.most_weight) * self.done
     }
 
     /// A task embedding with noise, so that the decoder does not rely on its last digit.

@@ -1,0 +1,204 @@
+//! From a subject's shapes to a label for every voxel.
+
+use super::lattice::{Lattice, Points};
+use super::shape::Shape;
+use super::subject::Subject;
+use crate::volume::{Geometry, Vec3};
+
+/// Voxels of a row for which the shapes that can hold them are chosen together.
+const STRETCH: usize = 12;
+
+/// A structure's label, a shape of it, and the shape's bounds.
+pub(super) type Placed = (u16, Shape, Bounds);
+
+/// Lower and upper corner of a box, mm.
+type Bounds = (Vec3, Vec3);
+
+impl Subject {
+    /// The label at every voxel of a grid, column index fastest; bent exactly at every `step`th voxel along each axis
+    /// and linearly between.
+    pub(super) fn label_map(&self, geometry: &Geometry, step: usize) -> Vec<u16> {
+        let mut labels = vec![0u16; geometry.len()];
+        let points = Points::new(self, geometry, step);
+        match &points.lattice {
+            Some(lattice) => self.by_cells(&mut labels, geometry.size, lattice),
+            None => self.by_rows(&mut labels, geometry.size, &points),
+        }
+        let Some(atlas) = &self.atlas else {
+            return labels;
+        };
+        // A map's structures cover what is beside the body.
+        each_row(&mut labels, geometry.size, &points, |labels, row| {
+            for (label, &point) in labels.iter_mut().zip(row) {
+                match atlas.at(point) {
+                    0 => {}
+                    of_map => *label = of_map,
+                }
+            }
+        });
+        labels
+    }
+
+    fn by_rows(&self, labels: &mut [u16], size: [usize; 3], points: &Points<'_>) {
+        let [mut near, mut nearer]: [Vec<&Placed>; 2] = Default::default();
+        each_row(labels, size, points, |labels, row| {
+            reaching(around(row), self.last_painted_first(), &mut near);
+            for (labels, points) in labels.chunks_mut(STRETCH).zip(row.chunks(STRETCH)) {
+                reaching(around(points), near.iter().copied(), &mut nearer);
+                for (label, &point) in labels.iter_mut().zip(points) {
+                    *label = topmost(&nearer, point).unwrap_or(0);
+                }
+            }
+        });
+    }
+
+    /// Cell by cell of a lattice, between whose points all is linear: what a shape holds all corners of, and is convex,
+    /// it holds whole.
+    fn by_cells(&self, labels: &mut [u16], size: [usize; 3], lattice: &Lattice) {
+        let (step, cells) = (lattice.step, lattice.cells());
+        let [mut of_slices, mut of_rows, mut near]: [Vec<&Placed>; 3] = Default::default();
+        let mut points = vec![[0.0; 3]; step];
+        let mut corners = Vec::new();
+        for z in 0..cells[2] {
+            let all = lattice.corners(0..=cells[0], 0..=cells[1], z);
+            reaching(around_all(all), self.last_painted_first(), &mut of_slices);
+            for y in 0..cells[1] {
+                let along = lattice.corners(0..=cells[0], y..=y + 1, z);
+                reaching(around_all(along), of_slices.iter().copied(), &mut of_rows);
+                for x in 0..cells[0] {
+                    corners.clear();
+                    corners.extend(lattice.corners(x..=x + 1, y..=y + 1, z));
+                    reaching(around(&corners), of_rows.iter().copied(), &mut near);
+                    let below = whole(&near, &corners);
+                    let (floor, above) = (
+                        below.map_or(0, |at| near[at].0),
+                        below.unwrap_or(near.len()),
+                    );
+                    let columns = x * step..((x + 1) * step).min(size[0]);
+                    for k in z * step..((z + 1) * step).min(size[2]) {
+                        for j in y * step..((y + 1) * step).min(size[1]) {
+                            let first = (k * size[1] + j) * size[0];
+                            let labels = &mut labels[first + columns.start..first + columns.end];
+                            if above == 0 {
+                                labels.fill(floor);
+                                continue;
+                            }
+                            let points = &mut points[..columns.len()];
+                            lattice.line(x, j, k, points);
+                            line(labels, points, &near[..above], floor);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn last_painted_first(&self) -> impl Iterator<Item = &Placed> {
+        self.shapes.iter().rev()
+    }
+}
+
+/// Calls `label(labels, points)` for every row of a grid.
+pub(super) fn each_row<T>(
+    values: &mut [T],
+    [columns, rows, _]: [usize; 3],
+    points: &Points<'_>,
+    mut label: impl FnMut(&mut [T], &[Vec3]),
+) {
+    let mut row: Vec<Vec3> = vec![[0.0; 3]; columns];
+    for (number, values) in values.chunks_mut(columns.max(1)).enumerate() {
+        points.row(number % rows, number / rows, &mut row);
+        label(values, &row);
+    }
+}
+
+/// Labels voxels on a straight line from the shapes that may hold them, the last painted first; `floor` where none does.
+fn line(labels: &mut [u16], points: &[Vec3], shapes: &[&Placed], floor: u16) {
+    let ends = match points {
+        [first, .., last] => &[*first, *last][..],
+        one => one,
+    };
+    let below = whole(shapes, ends);
+    let floor = below.map_or(floor, |at| shapes[at].0);
+    let above = &shapes[..below.unwrap_or(shapes.len())];
+    if above.is_empty() {
+        return labels.fill(floor);
+    }
+    for (label, &point) in labels.iter_mut().zip(points) {
+        *label = topmost(above, point).unwrap_or(floor);
+    }
+}
+
+/// The first convex shape that holds all of some points, and so whatever lies between them.
+fn whole(shapes: &[&Placed], points: &[Vec3]) -> Option<usize> {
+    shapes.iter().position(|(_, shape, _)| {
+        shape.is_convex() && points.iter().all(|&point| shape.contains(point))
+    })
+}
+
+/// The label of the first shape that holds a point.
+fn topmost(shapes: &[&Placed], point: Vec3) -> Option<u16> {
+    let holds = |(_, shape, (from, to)): &Placed| {
+        (0..3).all(|a| from[a] <= point[a] && to[a] >= point[a]) && shape.contains(point)
+    };
+    let first = shapes.iter().find(|placed| holds(placed))?;
+    Some(first.0)
+}
+
+/// Those of some shapes whose bounds meet a box.
+fn reaching<'s>(
+    (low, high): Bounds,
+    shapes: impl Iterator<Item = &'s Placed>,
+    near: &mut Vec<&'s Placed>,
+) {
+    near.clear();
+    near.extend(
+        shapes.filter(|(_, _, (from, to))| (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])),
+    );
+}
+
+fn around(points: &[Vec3]) -> Bounds {
+    around_all(points.iter().copied())
+}
+
+/// The box around some points.
+fn around_all(points: impl Iterator<Item = Vec3>) -> Bounds {
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    for p in points {
+        for a in 0..3 {
+            // Not `min` and `max`, which look for what is no number.
+            low[a] = if p[a] < low[a] { p[a] } else { low[a] };
+            high[a] = if p[a] > high[a] { p[a] } else { high[a] };
+        }
+    }
+    (low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phantom::Scene;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn cells_have_the_labels_that_their_voxels_have_one_by_one() {
+        // No multiple of the step along any axis.
+        let grid = Geometry::axial([75, 57, 41], [5.0; 3], [-187.0, -140.0, -100.0]);
+        for seed in 0..3 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let scene = match seed {
+                0 => Scene::shapes(&mut rng),
+                _ => Scene::torso(),
+            };
+            let subject = Subject::draw(&scene, &mut rng);
+            let points = Points::new(&subject, &grid, 3);
+            let mut one_by_one = vec![0; grid.len()];
+            subject.by_rows(&mut one_by_one, grid.size, &points);
+            let at_once = subject.label_map(&grid, 3);
+            assert!(at_once == one_by_one, "scene {seed}");
+            let kinds: std::collections::BTreeSet<u16> = at_once.into_iter().collect();
+            assert!(kinds.len() > 4, "scene {seed} shows {kinds:?}");
+        }
+    }
+}
