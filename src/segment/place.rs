@@ -143,17 +143,36 @@ struct Seen {
 
 fn seen(found: &Probabilities, winners: &[Vec<u16>]) -> Vec<Option<Seen>> {
     let confidences = decided(found, winners);
+    let [columns, rows, slices] = found.geometry.size;
+    let of_slice = |k: usize| {
+        let mut of_class = vec![(Sums::default(), false); found.classes];
+        let first = k * rows * columns;
+        for won in winners {
+            let won = &won[first..first + rows * columns];
+            for (j, row) in won.chunks_exact(columns).enumerate() {
+                for (i, &label) in row.iter().enumerate() {
+                    let Some(class) = class_of(label) else {
+                        continue;
+                    };
+                    let voxel = first + j * columns + i;
+                    let weight = f64::from(found.values[voxel * found.classes + class]);
+                    let position = found.geometry.to_patient([i, j, k].map(|n| n as f64));
+                    let (sums, at_edge) = &mut of_class[class];
+                    sums.add(position, weight);
+                    *at_edge |= found.geometry.is_at_edge([i, j, k]);
+                }
+            }
+        }
+        of_class
+    };
+    let of_slices: Vec<Vec<(Sums, bool)>> = (0..slices).into_par_iter().map(of_slice).collect();
+    // One after the other: the sum must not depend on threads.
     let mut sums = vec![Sums::default(); found.classes];
     let mut at_edge = vec![false; found.classes];
-    for won in winners {
-        for (voxel, &label) in won.iter().enumerate() {
-            let Some(class) = class_of(label) else {
-                continue;
-            };
-            let place = found.geometry.voxel(voxel);
-            let weight = f64::from(found.values[voxel * found.classes + class]);
-            sums[class].add(found.geometry.to_patient(place.map(|n| n as f64)), weight);
-            at_edge[class] |= found.geometry.is_at_edge(place);
+    for of_slice in &of_slices {
+        for (class, (of_class, touches)) in of_slice.iter().enumerate() {
+            sums[class].add_all(of_class);
+            at_edge[class] |= touches;
         }
     }
     let all = sums.iter().zip(confidences).zip(at_edge);

@@ -56,13 +56,22 @@ impl Probabilities {
 
     /// Extends the box of each class by the voxels that it won.
     fn extend<'b>(&'b self, boxes: &mut [Option<(Box3<'b>, &'b [u16])>], won: &'b [u16]) {
-        for (voxel, label) in won.iter().enumerate() {
-            let Some(class) = class_of(*label) else {
-                continue;
-            };
-            let place = self.geometry.voxel(voxel);
-            let (at, _) = boxes[class].get_or_insert((Box3::of(place, &self.geometry), won));
-            at.extend(place);
+        let [columns, rows, _] = self.geometry.size;
+        for (number, row) in won.chunks_exact(columns).enumerate() {
+            let mut last = 0;
+            for (i, &label) in row.iter().enumerate() {
+                // Most voxels are nothing, or what the one before them is.
+                if label == 0 || label == last && row.get(i + 1) == Some(&label) {
+                    continue;
+                }
+                last = label;
+                let Some(class) = class_of(label) else {
+                    continue;
+                };
+                let place = [i, number % rows, number / rows];
+                let (at, _) = boxes[class].get_or_insert((Box3::of(place, &self.geometry), won));
+                at.extend(place);
+            }
         }
     }
 }

@@ -65,6 +65,15 @@ impl Sums {
         }
     }
 
+    /// Counts what others have counted.
+    pub fn add_all(&mut self, others: &Self) {
+        self.weight += others.weight;
+        for axis in 0..3 {
+            self.first[axis] += others.first[axis];
+            self.second[axis] += others.second[axis];
+        }
+    }
+
     /// What they come to; none where nothing was counted.
     pub fn place(&self) -> Option<Place> {
         if self.weight <= 0.0 {
