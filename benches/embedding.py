@@ -1,8 +1,9 @@
 """A warm embedding against encoding the references again for every query.
 
 The second is what in-context networks without a stored task embedding do
-(UniverSeg, Tyche): each query pays for its references. Both sides are
-irisnode's own, in one process, in turns. References are counted as tensors on
+(UniverSeg, Tyche): each query pays for its references, and they answer one
+class a pass, so that each class does. All is irisnode's own, in one process, in
+turns: all classes from one encoding, and class by class. References are counted as tensors on
 the network's grid, read and resampled already: in favour of encoding again.
 """
 
@@ -20,7 +21,10 @@ REFERENCES = (1, 4)
 def measure(quick, folder):
     size, rounds = ("32,64,64", 3) if quick else ("64,80,80", 9)
     warm = "warm embedding"
-    ways = {warm: "warm"} | {f"encode {n} reference{'s' * (n > 1)} each time": f"encode {n}" for n in REFERENCES}
+    ways = {warm: "warm"}
+    for n in REFERENCES:
+        references = f"encode {n} reference{'s' * (n > 1)} each time"
+        ways |= {references: f"encode {n}", f"{references}, class by class": f"class by class {n}"}
     with Processes() as processes:
         ours = Conversation(processes, [built("network"), WEIGHTS, folder, size, THREADS], folder / "irisnode.log")
         for line in ways.values():

@@ -13,6 +13,7 @@
 //! | `logits K FILE` | writes that pass's logits `[1, K, D, H, W]` as safetensors |
 //! | `warm` | seconds to segment the query by the five-class embedding at hand |
 //! | `encode R` | seconds to encode R references, average their embeddings, and segment the query by the mean |
+//! | `class by class R` | seconds to do that for each of five classes alone, as a network does that answers one class a pass |
 //! | `volume D,H,W K` | seconds to segment a volume of that size by K classes, and the most memory that took, MiB beyond what was held before |
 
 #![allow(
@@ -25,6 +26,7 @@ use irisnode::phantom::{Contrast, Phantom, Scene};
 use irisnode::preprocess::network_input;
 use irisnode::volume::Geometry;
 use std::io::BufRead;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
@@ -70,7 +72,7 @@ fn main() {
     let material = Material::draw(&iris, [size[2], size[1], size[0]]);
     let _no_gradients = tch::no_grad_guard();
     let all = many(&iris, &material);
-    let usual = encoded(&iris, &material, 1, USUAL_CLASSES);
+    let usual = encoded(&iris, &material, 1, 0..USUAL_CLASSES);
     let query = material.query.unsqueeze(0).unsqueeze(0);
     Tensor::write_safetensors(
         &[("query", &query), ("embedding", all.tensor())],
@@ -109,8 +111,17 @@ fn main() {
             ["encode", references] => {
                 let references = references.parse().expect("a number of references");
                 let start = Instant::now();
-                let embedding = encoded(&iris, &material, references, USUAL_CLASSES);
+                let embedding = encoded(&iris, &material, references, 0..USUAL_CLASSES);
                 drop(segment(&iris, &material.query, &embedding));
+                start.elapsed()
+            }
+            ["class", "by", "class", references] => {
+                let references = references.parse().expect("a number of references");
+                let start = Instant::now();
+                for class in 0..USUAL_CLASSES {
+                    let embedding = encoded(&iris, &material, references, class..class + 1);
+                    drop(segment(&iris, &material.query, &embedding));
+                }
                 start.elapsed()
             }
             ["volume", size, classes] => {
@@ -139,13 +150,18 @@ fn main() {
     }
 }
 
-/// The mean embedding of the first references, by their first classes.
-fn encoded(iris: &Iris, material: &Material, references: usize, classes: i64) -> TaskEmbedding {
+/// The mean embedding of the first references, by some of their classes.
+fn encoded(
+    iris: &Iris,
+    material: &Material,
+    references: usize,
+    classes: Range<i64>,
+) -> TaskEmbedding {
     let all: Vec<TaskEmbedding> = material.references[..references]
         .iter()
         .map(|(image, masks)| {
-            iris.embed_reference(image, &masks.narrow(0, 0, classes))
-                .expect("an embedding")
+            let masks = masks.narrow(0, classes.start, classes.end - classes.start);
+            iris.embed_reference(image, &masks).expect("an embedding")
         })
         .collect();
     TaskEmbedding::mean(&all).expect("a mean embedding")

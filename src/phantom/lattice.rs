@@ -67,7 +67,7 @@ impl Lattice {
         self.points[(z * self.size[1] + y) * self.size[0] + x]
     }
 
-    /// The points between which those of cells `x` of these rows and slices of cells lie, all within their hull.
+    /// Points `x` of rows `y` of the lattice's planes `z` and `z + 1`: the voxels between them lie within their hull.
     pub(super) fn corners(
         &self,
         x: std::ops::RangeInclusive<usize>,
