@@ -69,24 +69,16 @@ impl Subject {
                     corners.clear();
                     corners.extend(lattice.corners(x..=x + 1, y..=y + 1, z));
                     reaching(around(&corners), of_rows.iter().copied(), &mut near);
-                    let below = whole(&near, &corners);
-                    let (floor, above) = (
-                        below.map_or(0, |at| near[at].0),
-                        below.unwrap_or(near.len()),
-                    );
-                    let columns = x * step..((x + 1) * step).min(size[0]);
-                    for k in z * step..((z + 1) * step).min(size[2]) {
-                        for j in y * step..((y + 1) * step).min(size[1]) {
-                            let first = (k * size[1] + j) * size[0];
-                            let labels = &mut labels[first + columns.start..first + columns.end];
-                            if above == 0 {
-                                labels.fill(floor);
-                                continue;
-                            }
-                            let points = &mut points[..columns.len()];
-                            lattice.line(x, j, k, points);
-                            line(labels, points, &near[..above], floor);
-                        }
+                    let (above, floor) = above_whole(&near, &corners, 0);
+                    let [i, j, k] = std::array::from_fn(|a| {
+                        let first = [x, y, z][a] * step;
+                        first..(first + step).min(size[a])
+                    });
+                    for (j, k) in k.flat_map(|k| j.clone().map(move |j| (j, k))) {
+                        let first = (k * size[1] + j) * size[0];
+                        let labels = &mut labels[first + i.start..first + i.end];
+                        let points = &mut points[..labels.len()];
+                        label_line(labels, points, lattice, [x, j, k], above, floor);
                     }
                 }
             }
@@ -98,42 +90,61 @@ impl Subject {
     }
 }
 
-/// Calls `label(labels, points)` for every row of a grid.
+/// Calls `each(values, points)` for every row of a grid.
 pub(super) fn each_row<T>(
     values: &mut [T],
     [columns, rows, _]: [usize; 3],
     points: &Points<'_>,
-    mut label: impl FnMut(&mut [T], &[Vec3]),
+    mut each: impl FnMut(&mut [T], &[Vec3]),
 ) {
     let mut row: Vec<Vec3> = vec![[0.0; 3]; columns];
     for (number, values) in values.chunks_mut(columns.max(1)).enumerate() {
         points.row(number % rows, number / rows, &mut row);
-        label(values, &row);
+        each(values, &row);
     }
 }
 
-/// Labels voxels on a straight line from the shapes that may hold them, the last painted first; `floor` where none does.
-fn line(labels: &mut [u16], points: &[Vec3], shapes: &[&Placed], floor: u16) {
-    let ends = match points {
+/// Labels the voxels of cell `x` in row `j` of slice `k`, on a straight line, from the shapes that may hold them; `floor`
+/// where none does. `points` is room for as many points.
+fn label_line(
+    labels: &mut [u16],
+    points: &mut [Vec3],
+    lattice: &Lattice,
+    [x, j, k]: [usize; 3],
+    shapes: &[&Placed],
+    floor: u16,
+) {
+    if shapes.is_empty() {
+        return labels.fill(floor);
+    }
+    lattice.line(x, j, k, points);
+    let ends = match &*points {
         [first, .., last] => &[*first, *last][..],
         one => one,
     };
-    let below = whole(shapes, ends);
-    let floor = below.map_or(floor, |at| shapes[at].0);
-    let above = &shapes[..below.unwrap_or(shapes.len())];
+    let (above, floor) = above_whole(shapes, ends, floor);
     if above.is_empty() {
         return labels.fill(floor);
     }
-    for (label, &point) in labels.iter_mut().zip(points) {
+    for (label, &point) in labels.iter_mut().zip(&*points) {
         *label = topmost(above, point).unwrap_or(floor);
     }
 }
 
-/// The first convex shape that holds all of some points, and so whatever lies between them.
-fn whole(shapes: &[&Placed], points: &[Vec3]) -> Option<usize> {
-    shapes.iter().position(|(_, shape, _)| {
+/// The shapes before the first convex one that holds all of some points, and so whatever lies between them, and its
+/// label; all of them and `floor` where none does.
+fn above_whole<'a, 's>(
+    shapes: &'a [&'s Placed],
+    points: &[Vec3],
+    floor: u16,
+) -> (&'a [&'s Placed], u16) {
+    let holds_all = |(_, shape, _): &&Placed| {
         shape.is_convex() && points.iter().all(|&point| shape.contains(point))
-    })
+    };
+    match shapes.iter().position(holds_all) {
+        Some(at) => (&shapes[..at], shapes[at].0),
+        None => (shapes, floor),
+    }
 }
 
 /// The label of the first shape that holds a point.
