@@ -176,11 +176,12 @@ def measure(arguments, name: str) -> dict:
     trained = by_processor_time if arguments.device == "cpu" else by_the_clock
     minutes = trained(arguments, recipe, folder)
     weights = folder / "weights.safetensors"
+    steps = int(metadata(weights)["steps"])
     return {
         "variant": name,
         "folder": str(folder),
-        "steps": int(metadata(weights)["steps"]),
-        "episodes": int(metadata(weights)["steps"]) * recipe.get("batch", 1),
+        "steps": steps,
+        "episodes": steps * recipe.get("batch", 1),
         "minutes": minutes,
         "weights": sum(tensor_sizes(weights).values()),
     }

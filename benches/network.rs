@@ -108,18 +108,13 @@ fn main() {
                 drop(segment(&iris, &material.query, &usual));
                 start.elapsed()
             }
-            ["encode", references] => {
+            ["encode", references] | ["class", "by", "class", references] => {
                 let references = references.parse().expect("a number of references");
+                let together = if words.len() == 2 { USUAL_CLASSES } else { 1 };
                 let start = Instant::now();
-                let embedding = encoded(&iris, &material, references, 0..USUAL_CLASSES);
-                drop(segment(&iris, &material.query, &embedding));
-                start.elapsed()
-            }
-            ["class", "by", "class", references] => {
-                let references = references.parse().expect("a number of references");
-                let start = Instant::now();
-                for class in 0..USUAL_CLASSES {
-                    let embedding = encoded(&iris, &material, references, class..class + 1);
+                for first in (0..USUAL_CLASSES).step_by(together as usize) {
+                    let classes = first..first + together;
+                    let embedding = encoded(&iris, &material, references, classes);
                     drop(segment(&iris, &material.query, &embedding));
                 }
                 start.elapsed()

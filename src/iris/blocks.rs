@@ -129,11 +129,22 @@ pub(super) fn resize(x: &Tensor, size: &[i64]) -> Tensor {
 /// threads, one after the other.
 fn by_products(x: &Tensor, size: &[i64]) -> Tensor {
     let from = x.size();
-    let (batch, channels) = (from[0], from[1]);
-    let along = |axis: usize| interpolation(from[axis], size[axis - 2], x);
-    let rows = x.matmul(&along(4)).reshape([-1, from[3], size[2]]);
-    let planes = through(&along(3), &rows).reshape([-1, from[2], size[1] * size[2]]);
-    through(&along(2), &planes).reshape([batch, channels, size[0], size[1], size[2]])
+    let planes = within_planes(x, size[1], size[2]);
+    along_middle(&interpolation(from[2], size[0], x), &planes)
+        .reshape([from[0], from[1], size[0], size[1], size[2]])
+}
+
+/// The first two of those products: `[B, C, d, h, w] → [B·C, d, H·W]`.
+fn within_planes(x: &Tensor, height: i64, width: i64) -> Tensor {
+    let from = x.size();
+    let rows = x
+        .matmul(&interpolation(from[4], width, x))
+        .reshape([-1, from[3], width]);
+    along_middle(&interpolation(from[3], height, x), &rows).reshape([
+        from[0] * from[1],
+        from[2],
+        height * width,
+    ])
 }
 
 /// The adjoint of [`resize`]: `[B, K, D, H, W]` to the coarser `size`, every voxel's value given to the voxels that it would
@@ -144,8 +155,9 @@ pub(super) fn resize_adjoint(x: &Tensor, size: &[i64]) -> Tensor {
     let along = |axis: usize| interpolation(size[axis - 2], from[axis], x).transpose(0, 1);
     // The first axis first: what the others work on is the smaller for it.
     let planes = x.reshape([-1, from[2], from[3] * from[4]]);
-    let planes = through(&along(2), &planes).reshape([-1, from[3], from[4]]);
-    let rows = through(&along(3), &planes).reshape([batch, channels, size[0], size[1], from[4]]);
+    let planes = along_middle(&along(2), &planes).reshape([-1, from[3], from[4]]);
+    let rows =
+        along_middle(&along(3), &planes).reshape([batch, channels, size[0], size[1], from[4]]);
     rows.matmul(&along(4))
 }
 
@@ -158,12 +170,16 @@ fn interpolation(n: i64, to: i64, like: &Tensor) -> Tensor {
         .to_kind(like.kind())
 }
 
-/// `along [n, to]` on the middle axis of every `[n, W]` of `planes [N, n, W]`: `[N, to, W]`.
-fn through(along: &Tensor, planes: &Tensor) -> Tensor {
-    along
+/// `matrix [n, to]` on the middle axis of `planes [N, n, W]`: `[N, to, W]`.
+fn along_middle(matrix: &Tensor, planes: &Tensor) -> Tensor {
+    for_each_of(matrix, planes).bmm(planes)
+}
+
+/// `matrix [n, to]`, turned, for each of `planes [N, n, W]`: `[N, to, n]`, no copies.
+fn for_each_of(matrix: &Tensor, planes: &Tensor) -> Tensor {
+    matrix
         .transpose(0, 1)
         .expand([planes.size()[0], -1, -1], false)
-        .bmm(planes)
 }
 
 /// `fine [B, K, D, H, W]`, in place, plus the trilinear resize of `coarse [B, K, d, h, w]`.
@@ -171,18 +187,14 @@ fn through(along: &Tensor, planes: &Tensor) -> Tensor {
 /// By products too, the last of which adds: several times as fast as libtorch's kernel and a sum where channels are
 /// first, which is how logits are kept.
 pub(super) fn add_resized(fine: Tensor, coarse: &Tensor) -> Tensor {
-    let (size, from) = (fine.size(), coarse.size());
+    let size = fine.size();
     let [batch, classes, depth, height, width] = size[..] else {
         return fine;
     };
-    let along = |axis: usize| interpolation(from[axis], size[axis], &fine);
-    let rows = coarse.matmul(&along(4)).reshape([-1, from[3], width]);
-    let planes = through(&along(3), &rows).reshape([batch * classes, from[2], height * width]);
-    let along_depth = along(2)
-        .transpose(0, 1)
-        .expand([batch * classes, -1, -1], false);
+    let along_depth = interpolation(coarse.size()[2], depth, &fine);
+    let planes = within_planes(coarse, height, width);
     fine.reshape([batch * classes, depth, height * width])
-        .baddbmm_(&along_depth, &planes)
+        .baddbmm_(&for_each_of(&along_depth, &planes), &planes)
         .reshape(&size)
 }
 

@@ -32,17 +32,11 @@ pub(super) fn patient(
     let reach = (THIN_MM / spacing[1] / 2.0).round() as i64;
     let body = image.f_gt(BODY)?;
     let eroded = eroded(&body, reach)?;
-    // Counted along rows, then along columns: most of the voxels are looked at once.
-    let rows = eroded.f_sum_dim_intlist([2i64].as_slice(), false, Kind::Int)?;
-    let counts = [
-        rows.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Int)?,
-        rows.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Int)?,
-        eroded
-            .f_sum_dim_intlist([0i64].as_slice(), false, Kind::Int)?
-            .f_sum_dim_intlist([0i64].as_slice(), false, Kind::Int)?,
-    ];
+    let counts = in_planes(&eroded)?;
     let labelled = match masks {
-        Some(masks) => Some(masks.f_amax([0i64].as_slice(), false)?.f_gt(0.0)?),
+        Some(masks) => Some(in_planes(
+            &masks.f_amax([0i64].as_slice(), false)?.f_gt(0.0)?,
+        )?),
         None => None,
     };
     let mut window = Window {
@@ -59,12 +53,10 @@ pub(super) fn patient(
         let margin = (MARGIN_MM / spacing[axis]).round() as i64;
         let eroded_by = if axis == 1 { reach } else { 0 };
         let (mut first, mut last) = (first - eroded_by - margin, last + eroded_by + margin);
-        if let Some(labelled) = &labelled {
-            let others: Vec<i64> = (0..3).filter(|&other| other != axis as i64).collect();
-            let here = labelled.f_sum_dim_intlist(others.as_slice(), false, Kind::Float)?;
-            if let Some((from, to)) = ends(&here.f_gt(0.0)?)? {
-                (first, last) = (first.min(from), last.max(to));
-            }
+        if let Some(labelled) = &labelled
+            && let Some((from, to)) = ends(&labelled[axis].f_gt(0.0)?)?
+        {
+            (first, last) = (first.min(from), last.max(to));
         }
         let (first, last) = (first.max(0), last.min(size[axis] - 1));
         let length = last + 1 - first;
@@ -74,6 +66,14 @@ pub(super) fn patient(
         window.start[axis] = (first - (rounded - length) / 2).clamp(0, size[axis] - rounded);
     }
     Ok(window)
+}
+
+/// How many voxels of `[D, H, W]` are true in every plane across each axis: `[D]`, `[H]`, `[W]`.
+fn in_planes(is: &Tensor) -> Result<[Tensor; 3], tch::TchError> {
+    let sum = |of: &Tensor, axis: i64| of.f_sum_dim_intlist([axis].as_slice(), false, Kind::Int);
+    // Rows first: most of the voxels are looked at once.
+    let rows = sum(is, 2)?;
+    Ok([sum(&rows, 1)?, sum(&rows, 0)?, sum(&sum(is, 0)?, 0)?])
 }
 
 /// What of `body [D, H, W]` has body for `reach` rows before and after it. What lies outside the image is not asked, so

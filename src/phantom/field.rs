@@ -54,13 +54,26 @@ impl Field {
     /// Where the step is along an axis, as in every grid that training draws, what lies across it is interpolated once
     /// a cell.
     fn along(&self, start: Vec3, step: Vec3, values: &mut [f32]) {
+        let (length, half) = (self.cells as f64, self.cells as f64 / 2.0);
+        // Counted in 32 bits, which processors turn into numbers several at once.
+        let place =
+            |axis: usize, n: i32| (start[axis] + f64::from(n) * step[axis]) / self.pitch + half;
+        let last = i32::try_from(values.len()).unwrap_or(i32::MAX) - 1;
+        let is_within = |axis| {
+            [0, last]
+                .iter()
+                .all(|&n| (0.0..length).contains(&place(axis, n)))
+        };
         let moved: Vec<usize> = (0..3).filter(|&a| step[a] != 0.0).collect();
-        let &[axis] = moved.as_slice() else {
-            for (n, value) in values.iter_mut().enumerate() {
-                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
-                *value = self.at(point) as f32;
+        let axis = match moved.as_slice() {
+            &[axis] if is_within(axis) => axis,
+            _ => {
+                for (n, value) in values.iter_mut().enumerate() {
+                    let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
+                    *value = self.at(point) as f32;
+                }
+                return;
             }
-            return;
         };
         let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
         let ([low_b, high_b], part_b) = self.cell(start[b]);
@@ -72,17 +85,6 @@ impl Field {
             low_b * strides[b] + high_c * strides[c],
             high_b * strides[b] + high_c * strides[c],
         ];
-        let (length, half) = (self.cells as f64, self.cells as f64 / 2.0);
-        // Counted in 32 bits, which processors turn into numbers several at once.
-        let place = |n: i32| (start[axis] + f64::from(n) * step[axis]) / self.pitch + half;
-        let last = i32::try_from(values.len()).unwrap_or(i32::MAX) - 1;
-        if ![0, last].iter().all(|&n| (0.0..length).contains(&place(n))) {
-            for (n, value) in values.iter_mut().enumerate() {
-                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
-                *value = self.at(point) as f32;
-            }
-            return;
-        }
         // The lattice's line through the row, and its first point once more behind its last.
         let line: Vec<f32> = (0..self.cells)
             .chain(std::iter::once(0))
@@ -94,7 +96,7 @@ impl Field {
             })
             .collect();
         for (n, value) in (0..).zip(values) {
-            let t = place(n);
+            let t = place(axis, n);
             let low = t as i32;
             let at = low as usize;
             *value = mix(line[at], line[at + 1], (t - f64::from(low)) as f32);

@@ -1,7 +1,7 @@
 //! From a subject's shapes to a label for every voxel.
 
 use super::lattice::{Lattice, Points};
-use super::shape::Shape;
+use super::shape::{Bounds, Shape, around};
 use super::subject::Subject;
 use crate::volume::{Geometry, Vec3};
 
@@ -10,9 +10,6 @@ const STRETCH: usize = 12;
 
 /// A structure's label, a shape of it, and the shape's bounds.
 pub(super) type Placed = (u16, Shape, Bounds);
-
-/// Lower and upper corner of a box, mm.
-type Bounds = (Vec3, Vec3);
 
 impl Subject {
     /// The label at every voxel of a grid, column index fastest; bent exactly at every `step`th voxel along each axis
@@ -42,9 +39,17 @@ impl Subject {
     fn by_rows(&self, labels: &mut [u16], size: [usize; 3], points: &Points<'_>) {
         let [mut near, mut nearer]: [Vec<&Placed>; 2] = Default::default();
         each_row(labels, size, points, |labels, row| {
-            reaching(around(row), self.last_painted_first(), &mut near);
+            reaching(
+                around(row.iter().copied()),
+                self.last_painted_first(),
+                &mut near,
+            );
             for (labels, points) in labels.chunks_mut(STRETCH).zip(row.chunks(STRETCH)) {
-                reaching(around(points), near.iter().copied(), &mut nearer);
+                reaching(
+                    around(points.iter().copied()),
+                    near.iter().copied(),
+                    &mut nearer,
+                );
                 for (label, &point) in labels.iter_mut().zip(points) {
                     *label = topmost(&nearer, point).unwrap_or(0);
                 }
@@ -61,14 +66,18 @@ impl Subject {
         let mut corners = Vec::new();
         for z in 0..cells[2] {
             let all = lattice.corners(0..=cells[0], 0..=cells[1], z);
-            reaching(around_all(all), self.last_painted_first(), &mut of_slices);
+            reaching(around(all), self.last_painted_first(), &mut of_slices);
             for y in 0..cells[1] {
                 let along = lattice.corners(0..=cells[0], y..=y + 1, z);
-                reaching(around_all(along), of_slices.iter().copied(), &mut of_rows);
+                reaching(around(along), of_slices.iter().copied(), &mut of_rows);
                 for x in 0..cells[0] {
                     corners.clear();
                     corners.extend(lattice.corners(x..=x + 1, y..=y + 1, z));
-                    reaching(around(&corners), of_rows.iter().copied(), &mut near);
+                    reaching(
+                        around(corners.iter().copied()),
+                        of_rows.iter().copied(),
+                        &mut near,
+                    );
                     let (above, floor) = above_whole(&near, &corners, 0);
                     let [i, j, k] = std::array::from_fn(|a| {
                         let first = [x, y, z][a] * step;
@@ -166,23 +175,6 @@ fn reaching<'s>(
     near.extend(
         shapes.filter(|(_, _, (from, to))| (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])),
     );
-}
-
-fn around(points: &[Vec3]) -> Bounds {
-    around_all(points.iter().copied())
-}
-
-/// The box around some points.
-fn around_all(points: impl Iterator<Item = Vec3>) -> Bounds {
-    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
-    for p in points {
-        for a in 0..3 {
-            // Not `min` and `max`, which look for what is no number.
-            low[a] = if p[a] < low[a] { p[a] } else { low[a] };
-            high[a] = if p[a] > high[a] { p[a] } else { high[a] };
-        }
-    }
-    (low, high)
 }
 
 #[cfg(test)]

@@ -133,16 +133,10 @@ impl Scene {
         rng: &mut impl Rng,
     ) -> Option<Vec<u16>> {
         let mut filled: Option<Vec<u16>> = None;
-        let mut hollow = vec![None; self.structures.len() + self.surroundings.len() + 1];
-        for (at, &number) in self.hollow.iter().enumerate() {
-            if let Some(hollow) = hollow.get_mut(usize::from(number)) {
-                *hollow = Some(at);
-            }
-        }
         let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.hollow.len()];
         for (at, &label) in labels.iter().enumerate() {
-            if let Some(Some(hollow)) = hollow.get(usize::from(label)) {
-                places[*hollow].push(at);
+            if let Some(hollow) = self.hollow.iter().position(|&number| number == label) {
+                places[hollow].push(at);
             }
         }
         for places in places {

@@ -2,6 +2,9 @@
 
 use crate::volume::Vec3;
 
+/// Lower and upper corner of a box, mm.
+pub type Bounds = (Vec3, Vec3);
+
 /// A solid.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
@@ -104,8 +107,7 @@ impl Shape {
     }
 
     /// The box outside of which no point is inside: lower and upper corner, mm.
-    pub fn bounds(&self) -> (Vec3, Vec3) {
-        const ENDLESS: f64 = f64::INFINITY;
+    pub fn bounds(&self) -> Bounds {
         match self {
             Self::Superellipsoid {
                 center,
@@ -115,37 +117,21 @@ impl Shape {
             } => {
                 // Hölder: furthest along a direction is the dual norm of the radii's parts along it.
                 let dual = exponent / (exponent - 1.0);
-                let reach: Vec3 = std::array::from_fn(|a| {
+                let reach = std::array::from_fn(|a| {
                     let parts = radii.iter().zip(axes).map(|(r, axis)| (r * axis[a]).abs());
+                    let powers = parts.map(|part| part.powf(dual));
                     // A hair more than rounding takes away.
-                    parts
-                        .map(|part| part.powf(dual))
-                        .sum::<f64>()
-                        .powf(1.0 / dual)
-                        * (1.0 + 1e-9)
+                    powers.sum::<f64>().powf(1.0 / dual) * (1.0 + 1e-9)
                 });
-                (
-                    sub(*center, reach),
-                    std::array::from_fn(|a| center[a] + reach[a]),
-                )
+                widened((*center, *center), reach)
             }
-            Self::Tube { points, radius } => {
-                points
-                    .iter()
-                    .fold(([ENDLESS; 3], [-ENDLESS; 3]), |(low, high), p| {
-                        (
-                            std::array::from_fn(|a| low[a].min(p[a] - radius)),
-                            std::array::from_fn(|a| high[a].max(p[a] + radius)),
-                        )
-                    })
-            }
-            Self::Trunk { radii: [x, y] } => ([-x, -y, -ENDLESS], [*x, *y, ENDLESS]),
+            Self::Tube { points, radius } => widened(around(points.iter().copied()), [*radius; 3]),
+            Self::Trunk { radii: [x, y] } => endless(*x, *y),
             Self::Ribs {
                 radii, thickness, ..
             } => {
                 let outermost = 1.0 + thickness / (2.0 * radii[1]) + 1e-9;
-                let [x, y] = radii.map(|r| r * outermost);
-                ([-x, -y, -ENDLESS], [x, y, ENDLESS])
+                endless(radii[0] * outermost, radii[1] * outermost)
             }
         }
     }
@@ -169,6 +155,29 @@ impl Shape {
             whole => vec![whole],
         }
     }
+}
+
+/// The box around some points.
+pub(super) fn around(points: impl Iterator<Item = Vec3>) -> Bounds {
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    for p in points {
+        for a in 0..3 {
+            // Not `min` and `max`, which look for what is no number.
+            low[a] = if p[a] < low[a] { p[a] } else { low[a] };
+            high[a] = if p[a] > high[a] { p[a] } else { high[a] };
+        }
+    }
+    (low, high)
+}
+
+/// A box larger by `reach` on either side.
+fn widened((low, high): Bounds, reach: Vec3) -> Bounds {
+    (sub(low, reach), std::array::from_fn(|a| high[a] + reach[a]))
+}
+
+/// The box of half widths to the left and to posterior that has no end along the body.
+fn endless(x: f64, y: f64) -> Bounds {
+    ([-x, -y, f64::NEG_INFINITY], [x, y, f64::INFINITY])
 }
 
 fn sub(a: Vec3, b: Vec3) -> Vec3 {

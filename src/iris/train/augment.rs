@@ -145,7 +145,6 @@ fn blur(voxels: &mut [f32], size: [usize; 3], sigma: f32) {
     let mut before = Vec::new();
     for axis in 0..3 {
         along(voxels, size, axis, |line| {
-            // The border goes on.
             let (first, last) = (line[0], line[line.len() - 1]);
             let ends = |value| std::iter::repeat_n(value, reach);
             before.clear();

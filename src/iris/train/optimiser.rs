@@ -29,14 +29,15 @@ impl UpdateRule {
 
 /// LAMB's ratio of a weight's norm to its update's, `[]`; on their device, which nothing waits for.
 fn trust(update: &Tensor, weight: &Tensor) -> Tensor {
-    let [size, length] = [weight, update].map(|t| t.square().sum(Kind::Float).sqrt());
+    let [size, length] = [weight, update].map(norm);
     let ratio = &size / &length;
     // A tensor that is zero (a bias at first) has no size to go by.
     ratio.where_self(&(size * length).gt(0.0), &ratio.ones_like())
 }
 
-fn norm(tensor: &Tensor) -> f64 {
-    tensor.square().sum(Kind::Float).sqrt().double_value(&[])
+/// `[]`.
+fn norm(tensor: &Tensor) -> Tensor {
+    tensor.square().sum(Kind::Float).sqrt()
 }
 
 /// First and second moments of every weight, and the rule that uses them.
@@ -127,7 +128,7 @@ impl Optimiser {
                 return 0.0;
             }
             let gradient = row(&gradients);
-            let norm = norm(&gradient);
+            let norm = norm(&gradient).double_value(&[]);
             if !norm.is_finite() {
                 return norm;
             }

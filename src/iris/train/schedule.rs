@@ -22,9 +22,9 @@ impl Schedule {
     /// The share of the run that is done, 0 to 1, before step `step` (from 0), after it ran for so long.
     pub fn done(&self, step: u64, ran: Duration) -> f64 {
         let of_steps = step as f64 / self.steps.max(1) as f64;
-        let of_time = self.minutes.map_or(0.0, |minutes| {
-            ran.as_secs_f64() / (minutes * 60.0).max(f64::MIN_POSITIVE)
-        });
+        let of_time = self
+            .minutes
+            .map_or(0.0, |minutes| ran.as_secs_f64() / (minutes * 60.0));
         of_steps.max(of_time).min(1.0)
     }
 
