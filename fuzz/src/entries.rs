@@ -9,13 +9,14 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::Pdu;
 use irisnode::archive::{Beginning, beginning};
-use irisnode::assemble::{OpenSeries, VolumeChoice};
+use irisnode::assemble::{LoneSlice, OpenSeries, VolumeChoice};
 use irisnode::config::ConfigFile;
 use irisnode::deliver::{Request, Response};
 use irisnode::dicomweb::{Multipart, Piece};
 use irisnode::dimse::{
     Command, Fragment, Reassembly, Status, UpperLayer, read_report, read_request, response,
 };
+use irisnode::preprocess::LoneInput;
 use irisnode::receive::{Caller, Callers, Origin, answer, rejection};
 use irisnode::route::{SeriesContext, destinations, explain};
 use irisnode::volume::{Geometry, LabelVolume, Slicewise, Volume};
@@ -159,6 +160,7 @@ pub fn ingestion(bytes: &[u8]) {
     let files = [file];
     let _ = irisnode::assemble::read_series_within(&files, 1 << 20);
     straight(&files);
+    ahead(&files[0]);
     if let Ok(found) = kept {
         // 1024 bytes, which may be more in UTF-8.
         assert!(found.values().all(|value| value.len() <= 4096));
@@ -177,11 +179,21 @@ fn straight(files: &[PathBuf]) {
     let grid = series.geometry().canonical([40.0; 3]);
     if let Some(slicewise) = Slicewise::between(series.geometry(), &grid)
         && series
-            .each_slice(|k, slice| slicewise.take(k, slice))
+            .each_slice(|_| true, |k, slice| slicewise.take(k, slice))
             .is_ok()
     {
         let voxels = slicewise.finish(|lowest| lowest).voxels;
         assert!(voxels.iter().all(|voxel| !voxel.is_nan()));
+    }
+}
+
+/// A slice that is read while its series still arrives.
+fn ahead(file: &PathBuf) {
+    let slice = LoneSlice::of(file).ok().flatten();
+    if let Some(slice) = slice.filter(|slice| slice.geometry().len() <= 1 << 20)
+        && let Ok(voxels) = slice.voxels()
+    {
+        let _ = LoneInput::of(slice.geometry(), &voxels, [40.0; 3]);
     }
 }
 

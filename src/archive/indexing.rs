@@ -12,6 +12,7 @@
 use super::catalogue::shelve;
 use super::columns::INSTANCE;
 use super::files::{Files, hex};
+use super::follower::Follower;
 use super::{ArchiveError, NewInstance, jobs};
 use sha2::{Digest, Sha256};
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -47,6 +48,7 @@ pub(super) async fn run(
     files: Files,
     places: Arc<Mutex<()>>,
     trouble: Arc<AtomicBool>,
+    follower: Follower,
 ) {
     let (mut batch, mut asking) = (Vec::new(), Vec::new());
     while gather(&mut sealed, &mut batch, &mut asking).await {
@@ -65,6 +67,7 @@ pub(super) async fn run(
             tokio::time::sleep(TROUBLE).await;
         }
         trouble.store(false, Ordering::Relaxed);
+        follower.tell(&files, &instances);
         for asking in asking.drain(..) {
             let _ = asking.send(());
         }

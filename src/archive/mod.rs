@@ -18,6 +18,7 @@ mod deliveries;
 mod error;
 mod examination;
 mod files;
+mod follower;
 mod header;
 mod history;
 mod incoming_file;
@@ -56,6 +57,7 @@ pub use deliveries::Delivery;
 pub use error::ArchiveError;
 pub use examination::{Examination, examine};
 pub use files::is_in_use;
+pub use follower::InPlace;
 pub use header::read_header;
 pub use history::Arrived;
 pub use incoming_file::{Acceptance, IncomingFile, NotTaken, Uids};
@@ -74,6 +76,7 @@ pub use spool::Spooled;
 
 use arrivals::Arrivals;
 use files::Files;
+use follower::Follower;
 use slots::Slots;
 use spool::Spool;
 use sqlx::SqlitePool;
@@ -120,6 +123,7 @@ pub struct Archive {
     /// The index cannot be written at the moment.
     trouble: Arc<AtomicBool>,
     changed: Notify,
+    follower: Follower,
 }
 
 impl Archive {
@@ -146,6 +150,7 @@ impl Archive {
             archive.files.clone(),
             Arc::clone(&archive.places),
             Arc::clone(&archive.trouble),
+            archive.follower.clone(),
         ));
         let (pool, files) = (archive.pool.clone(), archive.files.clone());
         tokio::spawn(catalogue::catch_up(pool, files));
@@ -170,6 +175,7 @@ impl Archive {
             places: Arc::default(),
             trouble: Arc::default(),
             changed: Notify::new(),
+            follower: Follower::default(),
         }
     }
 
@@ -232,6 +238,12 @@ impl Archive {
     ) -> Result<Result<(PathBuf, T), E>, ArchiveError> {
         let files = self.files.clone();
         blocking(move || files.keep_result(write)).await
+    }
+
+    /// Hears of instances as they come into their place, many at a time; of those that came before, and of those that
+    /// come faster than they are heard of, it hears nothing. There is one who follows, the last who asked.
+    pub fn follow(&self) -> mpsc::Receiver<Vec<InPlace>> {
+        self.follower.set()
     }
 
     /// Files of a series' instances, in no particular order.

@@ -6,6 +6,8 @@ mod codestream;
 mod dicom_file;
 mod error;
 mod frames;
+mod image;
+mod lone_slice;
 mod modality_lut;
 mod native;
 mod pixel_data;
@@ -29,6 +31,7 @@ use dicom_object::InMemDicomObject;
 pub use dicom_file::{read_attributes, read_object};
 pub use error::AssembleError;
 pub use frames::{FrameError, StoredFrames};
+pub use lone_slice::LoneSlice;
 pub use read_series::{
     MOST_VOXELS, OpenSeries, read_grid, read_series, read_series_within, read_volume,
 };

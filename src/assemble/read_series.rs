@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use dicom_core::{Length, Tag, VR};
-use dicom_object::{DefaultDicomObject, InMemDicomObject};
+use dicom_object::InMemDicomObject;
 use rayon::prelude::*;
 
-use super::dicom_file::{read_header, read_image, transfer_syntax};
-use super::native::NativePixels;
+use super::dicom_file::{read_header, transfer_syntax};
+use super::image::Image;
 use super::pixels;
 use super::slice_header::{SliceHeader, slices_of};
 use super::volume_choice::VolumeChoice;
@@ -208,17 +208,28 @@ impl<'f> OpenSeries<'f> {
         !self.copies.is_empty()
     }
 
-    /// Decodes slice after slice for `take(k, voxels)`, in any order and on several threads, and keeps none. Voxels are
-    /// modality values, and what is padding is no number.
+    /// The file that slice `k` lies in.
+    pub fn file(&self, k: usize) -> Option<&'f Path> {
+        let slice = self.slices.get(k)?;
+        Some(&self.files[slice.file])
+    }
+
+    /// Decodes slice after slice, those that are `wanted(k)`, for `take(k, voxels)`, in any order and on several threads,
+    /// and keeps none. Voxels are modality values, and what is padding is no number.
     ///
     /// # Errors
     /// As [`read_volume`], save for copies that are none.
-    pub fn each_slice(&self, take: impl Fn(usize, &[f32]) + Sync) -> Result<(), AssembleError> {
+    pub fn each_slice(
+        &self,
+        wanted: impl Fn(usize) -> bool,
+        take: impl Fn(usize, &[f32]) + Sync,
+    ) -> Result<(), AssembleError> {
         let [columns, rows, _] = self.geometry.size;
-        let slices = self.slices.iter().zip(0..);
+        let slices = self.slices.iter().zip(0..).filter(|(_, k)| wanted(*k));
         by_file(self.files, slices)
             .into_par_iter()
             .enumerate()
+            .filter(|(_, slices)| !slices.is_empty())
             .try_for_each_init(Vec::new, |own, (file, slices)| {
                 let image = self.image(file)?;
                 let give = |voxels: &mut Vec<f32>, (slice, k)| {
@@ -278,14 +289,9 @@ impl<'f> OpenSeries<'f> {
             frames,
             transfer_syntax,
         } = &self.file_headers[file];
-        if let Some(pixels) = NativePixels::open(&self.files[file], transfer_syntax) {
-            return Ok(Image::Native(pixels, transfer_syntax));
-        }
         let [columns, rows, _] = self.geometry.size;
         // Those that are not taken lie in the file, too.
-        let pixels = (columns * rows).saturating_mul(*frames);
-        let object = read_image(&self.files[file], pixels as u64)?;
-        Ok(Image::Whole(Box::new(object)))
+        Image::open(&self.files[file], transfer_syntax, [columns, rows], *frames)
     }
 
     /// A copy has the pixels of what it is a copy of, or nobody knows which of the two is the image.
@@ -314,28 +320,6 @@ impl<'f> OpenSeries<'f> {
             }
             Ok(())
         })
-    }
-}
-
-/// A file whose slices are decoded.
-enum Image<'f> {
-    /// Its pixels lie in it as they are; and its transfer syntax.
-    Native(NativePixels, &'f str),
-    /// All of it, in memory.
-    Whole(Box<DefaultDicomObject>),
-}
-
-impl Image<'_> {
-    /// Fills the `room` for a slice.
-    fn decode<'v>(
-        &self,
-        slice: &SliceHeader,
-        room: impl FnOnce() -> &'v mut [f32],
-    ) -> Result<(), AssembleError> {
-        match self {
-            Self::Native(pixels, syntax) => pixels::read(pixels, syntax, slice, room),
-            Self::Whole(object) => pixels::decode(object, slice, room),
-        }
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) fn stack(orientations: &[[Vec3; 2]], positions: &[Vec3]) -> Result<St
 }
 
 /// Unit axes at right angles from two directions that are so up to a file's rounding.
-fn right_handed([row, column]: [Vec3; 2]) -> Option<[Vec3; 3]> {
+pub(super) fn right_handed([row, column]: [Vec3; 2]) -> Option<[Vec3; 3]> {
     let (row_length, column_length) = (norm(row), norm(column));
     let unit = |length: f64| (length - 1.0).abs() < 1e-2;
     if !(unit(row_length) && unit(column_length)) {

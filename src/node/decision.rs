@@ -1,7 +1,7 @@
 //! What the rules say is to be done with a series: for the node as it comes, and for a person who asks what they would say.
 
 use super::plan::{PlannedRule, segmentation, strategy, volume};
-use super::rule_tasks::rule_tasks;
+use super::rule_tasks::{rule_tasks, taught_tasks};
 use crate::archive::KEPT_HERE;
 use crate::assemble::read_attributes;
 use crate::config::Config;
@@ -34,6 +34,19 @@ impl Decision {
             Self::Routed { plan, .. } => plan,
             Self::Skipped(_) | Self::Failed(_) => &[],
         }
+    }
+}
+
+/// Decides what becomes of the series that some instances are of; it came from the first AE title to the second.
+pub(super) async fn decision_on(
+    config: &Config,
+    files: Vec<PathBuf>,
+    titles: (&str, &str),
+) -> Decision {
+    let taught = taught_tasks(config).await;
+    match (first_attributes(files).await, taught) {
+        (Ok(attributes), Ok(taught)) => decision(config, &taught, titles, &attributes),
+        (Err(reason), _) | (_, Err(reason)) => Decision::Failed(reason),
     }
 }
 

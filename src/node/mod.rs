@@ -27,6 +27,7 @@ mod notifying;
 mod pace;
 mod plan;
 mod reading;
+mod reading_ahead;
 mod reloading;
 mod replaying;
 mod review;
@@ -52,6 +53,7 @@ pub use fetching::service as dicomweb_of;
 use network_thread::NetworkThread;
 pub use plan::PlannedRule;
 pub use reading::{SeriesInput, read_input};
+pub use reading_ahead::{ReadAhead, SlicesAhead};
 use reloading::{Reloading, admission};
 pub use replaying::{ReplayError, Replayed, replay};
 pub use rule_tasks::{rule_tasks, taught_tasks};
@@ -108,6 +110,8 @@ struct Rooms {
     current: Current,
     archive: Arc<Archive>,
     network: NetworkThread,
+    /// What was read of series that arrive.
+    ahead: Arc<ReadAhead>,
     /// Where steps of jobs are told, if anywhere.
     traces: Option<Arc<Traces>>,
 }
@@ -143,6 +147,7 @@ pub async fn run(
     let Orders { shutdown, reload } = orders;
     let (path, config) = (file.path().to_owned(), file.into_config());
     let archive = Arc::new(Archive::open(&config.node.data_dir).await?);
+    let in_place = archive.follow();
     notifying::keep_targets(&archive, &config).await?;
     let network = NetworkThread::start(&config.node)
         .await
@@ -168,8 +173,10 @@ pub async fn run(
         current: current.clone(),
         admission: admit,
     };
+    let ahead = ReadAhead::new(network.architecture().spacing_mm);
     let rooms = Arc::new(Rooms {
         current,
+        ahead: Arc::new(ahead),
         archive: Arc::clone(&archive),
         network,
         traces: traces.clone(),
@@ -180,6 +187,11 @@ pub async fn run(
     loops.spawn(clock::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(remove_old_series(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(committing::run(Arc::clone(&rooms), shutdown.clone()));
+    loops.spawn(reading_ahead::run(
+        Arc::clone(&rooms),
+        in_place,
+        shutdown.clone(),
+    ));
     loops.spawn(routing::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(segmenting::run(Arc::clone(&rooms), shutdown.clone()));
     loops.spawn(delivering::run(Arc::clone(&rooms), shutdown.clone()));

@@ -1,7 +1,6 @@
 //! complete → routed: which rules match, what they want, and where it goes.
 
-use super::decision::{Decision, decision, first_attributes};
-use super::rule_tasks::taught_tasks;
+use super::decision::{Decision, decision_on};
 use super::{Rooms, pace, step, teaching};
 use crate::archive::{ArchiveError, Job, JobState};
 use crate::telemetry::Step;
@@ -48,12 +47,8 @@ async fn route(rooms: &Rooms, job: &Job) -> Result<(), ArchiveError> {
         return teaching::take(rooms, &config, job).await;
     }
     let files = rooms.archive.instances(job.series).await?;
-    let taught = taught_tasks(&config).await;
     let titles = (job.calling_ae.as_str(), job.called_ae.as_str());
-    let outcome = match (first_attributes(files).await, taught) {
-        (Ok(attributes), Ok(taught)) => decision(&config, &taught, titles, &attributes),
-        (Err(reason), _) | (_, Err(reason)) => Decision::Failed(reason),
-    };
+    let outcome = decision_on(&config, files, titles).await;
     let step = Step::since("route", start);
     let step = match &outcome {
         Decision::Routed { plan, .. } => {

@@ -5,6 +5,7 @@ use super::memory::{Fit, is_want_of_memory, may_be_want_of_memory};
 use super::network_thread::{Answer, NetworkError};
 use super::plan::PlannedRule;
 use super::reading::{SeriesInput, read_input};
+use super::reading_ahead::SlicesAhead;
 use super::review::doubt;
 use super::{Rooms, pace, step};
 use crate::archive::{
@@ -229,6 +230,7 @@ async fn results(rooms: &Rooms, job: &Job, parts: &mut Vec<Step>) -> Result<Resu
             )
         })?;
     let files = rooms.archive.instances(job.series).await?;
+    let mut ahead = rooms.ahead.take(&files);
     let mut inputs: Vec<(VolumeChoice, Result<Arc<SeriesInput>, String>)> = Vec::new();
     let mut notes: Vec<String> = Vec::new();
     let mut results = Results::default();
@@ -239,9 +241,13 @@ async fn results(rooms: &Rooms, job: &Job, parts: &mut Vec<Step>) -> Result<Resu
             Some(at) => at,
             None => {
                 let began = SystemTime::now();
-                let input = read(&files, &rule.volume, rooms.network.architecture()).await;
+                let network = rooms.network.architecture();
+                let input = read(&files, &rule.volume, network, std::mem::take(&mut ahead)).await;
                 let reason = input.as_ref().err().map(String::as_str);
-                parts.push(Step::since("assemble", began).failed(reason));
+                let read_ahead = input.as_ref().map_or(0, |input| input.read_ahead);
+                let step = Step::since("assemble", began)
+                    .with("irisnode.slices_read_ahead", read_ahead as i64);
+                parts.push(step.failed(reason));
                 if let Ok(input) = &input {
                     notes.extend(input.series.notes.iter().cloned());
                 }
@@ -390,9 +396,10 @@ async fn read(
     files: &[PathBuf],
     choice: &VolumeChoice,
     network: &IrisConfig,
+    ahead: SlicesAhead,
 ) -> Result<Arc<SeriesInput>, String> {
     let (files, choice, spacing) = (files.to_vec(), choice.clone(), network.spacing_mm);
-    tokio::task::spawn_blocking(move || read_input(&files, &choice, spacing))
+    tokio::task::spawn_blocking(move || read_input(&files, &choice, spacing, ahead))
         .await
         .map_err(|_| "assembling the series failed".to_owned())?
         .map(Arc::new)

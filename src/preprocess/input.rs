@@ -3,7 +3,7 @@
 use tch::{TchError, Tensor};
 
 use super::normalise;
-use crate::volume::{Geometry, Slicewise, Volume};
+use crate::volume::{Geometry, InPlane, Plane, Slicewise, Volume};
 
 /// Changes whenever the same volume would give another input, or the network would be shown another part of it;
 /// embeddings are kept by it.
@@ -125,11 +125,47 @@ impl SlicewiseInput {
         self.0.take(k, slice);
     }
 
+    /// Takes what was made of slice `k` before; nothing where that was for another grid.
+    pub fn take_lone(&self, k: usize, slice: LoneInput) {
+        if slice.in_plane == *self.0.in_plane() {
+            self.0.take_plane(k, slice.plane);
+        }
+    }
+
+    /// Whether slice `k` was taken.
+    pub fn has(&self, k: usize) -> bool {
+        self.0.has(k)
+    }
+
     /// When all were taken, the volume on the network's grid and scale.
     pub fn finish(self, modality: &str) -> Volume {
         let mut volume = self.0.finish(|lowest| outside(modality, || lowest));
         normalise(&mut volume.voxels, modality);
         volume
+    }
+}
+
+/// A slice on the network's columns and rows, made before the others are known: what [`SlicewiseInput::take`] makes of it,
+/// bit for bit.
+#[derive(Debug)]
+pub struct LoneInput {
+    in_plane: InPlane,
+    plane: Plane,
+}
+
+impl LoneInput {
+    /// Of the voxels of a grid of one slice; `None` as of [`SlicewiseInput::of`].
+    pub fn of(slice: &Geometry, voxels: &[f32], spacing: [f64; 3]) -> Option<Self> {
+        let SlicewiseInput(slicewise) = SlicewiseInput::of(slice, spacing)?;
+        Some(Self {
+            plane: slicewise.in_plane().plane(voxels),
+            in_plane: slicewise.in_plane().clone(),
+        })
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.in_plane.bytes() + self.plane.bytes()
     }
 }
 

@@ -5,6 +5,6 @@ mod input;
 mod intensity;
 
 pub use input::{
-    NetworkInput, PreprocessError, SlicewiseInput, VERSION, for_network, network_input,
+    LoneInput, NetworkInput, PreprocessError, SlicewiseInput, VERSION, for_network, network_input,
 };
 pub use intensity::normalise;

@@ -30,7 +30,7 @@ pub(super) fn gaussian(r: f64) -> Vec<f64> {
 }
 
 /// The weighted sum of consecutive source voxels that makes one target voxel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Taps {
     pub(super) first: usize,
     pub(super) weights: Vec<f32>,

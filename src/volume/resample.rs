@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::axis_weights::{EDGE, Taps, gaussian};
-use super::slicewise::{Slicewise, along_columns, along_rows, weigh};
+use super::in_plane::{along_columns, along_rows, weigh};
+use super::slicewise::Slicewise;
 use super::voxel_map::VoxelMap;
 use super::{Geometry, LabelVolume, Volume};
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::axis_weights::{Taps, axis_taps};
+use super::in_plane::{InPlane, Plane, weigh};
 use super::voxel_map::VoxelMap;
 use super::{Geometry, Volume};
 
@@ -13,27 +14,13 @@ use super::{Geometry, Volume};
 /// It takes the slices in any order, from any thread, and keeps of each what lies on the target grid within the slice.
 #[derive(Debug)]
 pub struct Slicewise {
-    /// Of the source.
-    columns: usize,
     target: Geometry,
     /// The target's axis along each of the source's.
     target_of: [usize; 3],
-    /// For each of the source's axes, what makes a voxel of the target.
-    taps: [Vec<Option<Taps>>; 3],
-    /// Rows are summed up before columns are.
-    rows_first: bool,
+    in_plane: InPlane,
+    /// For each of the target's slices, in the source's order, what makes it.
+    slices: Vec<Option<Taps>>,
     planes: Vec<OnceLock<Plane>>,
-}
-
-/// A slice on the target grid's columns and rows.
-#[derive(Debug)]
-struct Plane {
-    /// What is no number counts as 0.
-    values: Vec<f32>,
-    /// Of each value, how much is made of what is no number; `None` where all are numbers.
-    missing: Option<Vec<f32>>,
-    /// The lowest number; infinite where there is none.
-    lowest: f32,
 }
 
 impl Slicewise {
@@ -44,53 +31,52 @@ impl Slicewise {
         }
         let map = VoxelMap::between(target, source);
         let target_of = map.agreeing_axes(target.size)?;
-        let reduction = map.reduction();
+        let step = |axis: usize| unrounded(map.matrix[axis][target_of[axis]]);
+        let [columns, rows, slices] = std::array::from_fn(|axis| {
+            axis_taps(
+                source.size[axis],
+                target.size[target_of[axis]],
+                unrounded(map.offset[axis]),
+                step(axis),
+            )
+        });
         Some(Self {
-            columns: source.size[0],
             target: target.clone(),
             target_of,
-            taps: std::array::from_fn(|axis| {
-                let along = target_of[axis];
-                axis_taps(
-                    source.size[axis],
-                    target.size[along],
-                    map.offset[axis],
-                    map.matrix[axis][along],
-                )
-            }),
-            // The stronger reduction leaves less to the other; of equal ones this, whose sums go side by side.
-            rows_first: reduction[1] >= reduction[0],
+            in_plane: InPlane::of(
+                [source.size[0], source.size[1]],
+                [columns, rows],
+                [step(0), step(1)],
+            ),
+            slices,
             planes: (0..source.size[2]).map(|_| OnceLock::new()).collect(),
         })
+    }
+
+    /// How a slice of the source is brought to the target's columns and rows.
+    pub fn in_plane(&self) -> &InPlane {
+        &self.in_plane
     }
 
     /// Takes slice `k` of the source: columns times rows of its voxels. What is no finite number, such as padding, gets
     /// the lowest number of all slices.
     pub fn take(&self, k: usize, slice: &[f32]) {
-        let Some(plane) = self.planes.get(k) else {
-            return;
-        };
-        let made = if slice.iter().fold(true, |all, v| all & v.is_finite()) {
-            Plane {
-                values: self.in_plane(slice),
-                missing: None,
-                lowest: lowest(slice),
-            }
-        } else {
-            let numbers: Vec<f32> = slice.iter().copied().filter(|v| v.is_finite()).collect();
-            let lowest = lowest(&numbers);
-            let where_finite = |yes: fn(f32) -> f32, no: f32| -> Vec<f32> {
-                let of = |v: &f32| if v.is_finite() { yes(*v) } else { no };
-                self.in_plane(&slice.iter().map(of).collect::<Vec<f32>>())
-            };
-            Plane {
-                values: where_finite(|v| v, 0.0),
-                missing: Some(where_finite(|_| 0.0, 1.0)),
-                lowest,
-            }
-        };
-        // A slice that comes twice is the same slice.
-        let _ = plane.set(made);
+        self.take_plane(k, self.in_plane.plane(slice));
+    }
+
+    /// Takes what [`Slicewise::in_plane`] made of slice `k` of the source.
+    pub fn take_plane(&self, k: usize, plane: Plane) {
+        if let Some(place) = self.planes.get(k) {
+            // A slice that comes twice is the same slice.
+            let _ = place.set(plane);
+        }
+    }
+
+    /// Whether slice `k` of the source was taken.
+    pub fn has(&self, k: usize) -> bool {
+        self.planes
+            .get(k)
+            .is_some_and(|place| place.get().is_some())
     }
 
     /// The volume on the target grid, when every slice was taken. A voxel whose centre lies in no source voxel gets
@@ -98,11 +84,11 @@ impl Slicewise {
     pub fn finish(self, outside: impl FnOnce(f32) -> f32) -> Volume {
         let planes: Vec<Option<Plane>> =
             self.planes.into_iter().map(OnceLock::into_inner).collect();
-        let lowest = planes.iter().flatten().map(|plane| plane.lowest);
+        let lowest = planes.iter().flatten().map(Plane::lowest);
         let lowest = lowest.fold(f32::INFINITY, f32::min);
         let lowest = if lowest.is_finite() { lowest } else { 0.0 };
         let outside = outside(lowest);
-        let [columns, rows, slices] = [0, 1, 2].map(|axis| self.taps[axis].len());
+        let [columns, rows] = self.in_plane.target_size();
         let planes: Vec<Vec<f32>> = planes
             .into_iter()
             .map(|plane| match plane {
@@ -110,14 +96,11 @@ impl Slicewise {
                 None => vec![outside; columns * rows],
             })
             .collect();
-        let is_inside = |axis: usize, at: usize| self.taps[axis][at].is_some();
-        let inner: Vec<bool> = (0..columns * rows)
-            .map(|at| is_inside(0, at % columns) && is_inside(1, at / columns))
-            .collect();
-        let mut voxels = vec![outside; columns * rows * slices];
+        let inner = self.in_plane.inner();
+        let mut voxels = vec![outside; columns * rows * self.slices.len()];
         voxels
             .par_chunks_mut(columns * rows)
-            .zip(&self.taps[2])
+            .zip(&self.slices)
             .for_each(|(slice, taps)| {
                 let Some(taps) = taps else {
                     return;
@@ -131,7 +114,7 @@ impl Slicewise {
             });
         let voxels = turned(
             voxels,
-            [columns, rows, slices],
+            [columns, rows, self.slices.len()],
             self.target_of,
             &self.target,
         );
@@ -140,89 +123,13 @@ impl Slicewise {
             voxels,
         }
     }
-
-    /// A slice on the target grid's columns and rows.
-    fn in_plane(&self, slice: &[f32]) -> Vec<f32> {
-        let (columns, [of_columns, of_rows, _]) = (self.columns, &self.taps);
-        if self.rows_first {
-            along_columns(&along_rows(slice, columns, of_rows), columns, of_columns)
-        } else {
-            let summed = along_columns(slice, columns, of_columns);
-            along_rows(&summed, of_columns.len(), of_rows)
-        }
-    }
 }
 
-impl Plane {
-    fn filled(self, lowest: f32) -> Vec<f32> {
-        let mut values = self.values;
-        for (value, missing) in values.iter_mut().zip(self.missing.iter().flatten()) {
-            *value += lowest * missing;
-        }
-        values
-    }
-}
-
-/// Weighted sums of rows of so many columns, one for each of `taps`.
-pub(super) fn along_rows(slice: &[f32], columns: usize, taps: &[Option<Taps>]) -> Vec<f32> {
-    let mut summed = vec![0.0; columns * taps.len()];
-    for (row, taps) in summed.chunks_exact_mut(columns).zip(taps) {
-        if let Some(taps) = taps {
-            weigh(row, taps, |at| &slice[at * columns..][..columns]);
-        }
-    }
-    summed
-}
-
-/// Weighted sums within rows of so many columns, one for each of `taps`.
-pub(super) fn along_columns(slice: &[f32], columns: usize, taps: &[Option<Taps>]) -> Vec<f32> {
-    let mut summed = vec![0.0; slice.len() / columns * taps.len()];
-    let rows = summed.chunks_exact_mut(taps.len().max(1));
-    for (sums, row) in rows.zip(slice.chunks_exact(columns)) {
-        for (sum, taps) in sums.iter_mut().zip(taps) {
-            if let Some(Taps { first, weights }) = taps {
-                *sum = product(&row[*first..][..weights.len()], weights);
-            }
-        }
-    }
-    summed
-}
-
-/// The lowest of some numbers, looked at side by side; infinite where there is none.
-fn lowest(numbers: &[f32]) -> f32 {
-    let (chunks, rest) = numbers.as_chunks::<16>();
-    let mut lowest = [f32::INFINITY; 16];
-    for chunk in chunks {
-        for (lowest, number) in lowest.iter_mut().zip(chunk) {
-            *lowest = if number < lowest { *number } else { *lowest };
-        }
-    }
-    let all = lowest.iter().chain(rest);
-    all.copied().fold(f32::INFINITY, f32::min)
-}
-
-/// The sum of the products, four side by side.
-fn product(values: &[f32], weights: &[f32]) -> f32 {
-    let (values, last) = values.as_chunks::<4>();
-    let (weights, last_weights) = weights.as_chunks::<4>();
-    let mut sums = [0.0f32; 4];
-    for (values, weights) in values.iter().zip(weights) {
-        for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
-            *sum += value * weight;
-        }
-    }
-    let last = last.iter().zip(last_weights).map(|(v, w)| v * w);
-    sums.iter().sum::<f32>() + last.sum::<f32>()
-}
-
-/// Fills `out` with the weighted sum of parts.
-pub(super) fn weigh<'a>(out: &mut [f32], taps: &Taps, part: impl Fn(usize) -> &'a [f32]) {
-    out.fill(0.0);
-    for (at, &weight) in (taps.first..).zip(&taps.weights) {
-        for (out, value) in out.iter_mut().zip(part(at)) {
-            *out += weight * value;
-        }
-    }
+/// A coordinate without what rounding made of it on its way through the patient's: slices of one stack are then summed up
+/// alike, wherever they lie in it.
+fn unrounded(voxels: f64) -> f64 {
+    const STEPS: f64 = (1u64 << 32) as f64;
+    (voxels * STEPS).round() / STEPS
 }
 
 /// Voxels in the order of the source's axes, in that of the target's.
@@ -259,7 +166,10 @@ fn turned(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::any_geometry;
     use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
 
     proptest! {
         #[test]
@@ -292,6 +202,30 @@ mod tests {
                 prop_assert!((found - meant).abs() < 1e-2, "{found} for {meant}");
             }
         }
+    }
+
+    #[test]
+    fn a_slice_is_summed_up_alike_whether_the_others_are_known_or_not() {
+        let mut runner = TestRunner::deterministic();
+        let mut alike = 0;
+        for isotropic in [true, false].repeat(100) {
+            let mut stack = any_geometry().new_tree(&mut runner).unwrap().current();
+            if isotropic {
+                stack.spacing[1] = stack.spacing[0];
+            }
+            let in_plane = |source: &Geometry| {
+                let slicewise = Slicewise::between(source, &source.canonical([4.0; 3]));
+                slicewise.unwrap().in_plane
+            };
+            let [_, _, slices] = stack.size;
+            let mut one = stack.clone();
+            one.origin = stack.to_patient([0.0, 0.0, (slices - 1) as f64]);
+            one.size[2] = 1;
+            one.spacing[2] = 1.0;
+            alike += usize::from(in_plane(&one) == in_plane(&stack));
+        }
+        // Where a coordinate lies as good as between two steps of `unrounded`, rounding still decides.
+        assert!(alike >= 198, "{alike} of 200");
     }
 
     #[test]

@@ -99,6 +99,9 @@ fn one_trace_shows_the_whole_life_of_a_series_over_a_restart() {
         );
         assert!(part["end"].as_u64() <= segment["end"].as_u64(), "{part:#}");
     }
+    // While the others arrived.
+    let ahead = &one("assemble")["attributes"]["irisnode.slices_read_ahead"];
+    assert!(ahead.as_i64() > Some(0), "{ahead}");
     let network = one("network");
     assert_eq!(network["attributes"]["irisnode.rule"], "every CT");
     assert_eq!(network["attributes"]["irisnode.tasks"], TASK);

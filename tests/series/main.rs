@@ -9,6 +9,7 @@
 
 mod dcm2niix;
 mod lossy;
+mod read_ahead;
 mod real;
 mod road;
 #[path = "../support/mod.rs"]
@@ -16,7 +17,7 @@ mod support;
 mod volumes;
 
 use irisnode::assemble::{Series, VolumeChoice, read_volume};
-use irisnode::node::read_input;
+use irisnode::node::{ReadAhead, SlicesAhead, read_input};
 use irisnode::preprocess::network_input;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,11 +63,29 @@ fn read(name: &str, choice: &str) -> Result<Series, String> {
     read_in_both_ways(&files(&DRAWN.join(name)), choice)
 }
 
-/// A series as a volume. Straight onto the network's grid, as a node reads it, it is the same, or refused as it is here.
+/// What a node reads of some files while others still arrive.
+fn read_ahead(files: &[PathBuf]) -> SlicesAhead {
+    let ahead = ReadAhead::new(NETWORK_MM);
+    ahead.announce(files);
+    for file in files {
+        ahead.read(file);
+    }
+    ahead.take(files)
+}
+
+/// A series as a volume. Straight onto the network's grid, as a node reads it, it is the same, or refused as it is here;
+/// and so it is, bit for bit, where slices were read ahead.
 fn read_in_both_ways(files: &[PathBuf], choice: &str) -> Result<Series, String> {
     let choice: VolumeChoice = choice.parse().unwrap();
     let series = read_volume(files, &choice).map_err(|error| error.to_string());
-    let straight = read_input(files, &choice, NETWORK_MM).map_err(|error| error.to_string());
+    let straight =
+        |ahead| read_input(files, &choice, NETWORK_MM, ahead).map_err(|error| error.to_string());
+    let ahead = straight(read_ahead(files));
+    let straight = straight(SlicesAhead::default());
+    match (&straight, &ahead) {
+        (Ok(straight), Ok(ahead)) => assert_eq!(straight.volume, ahead.volume),
+        (straight, ahead) => assert_eq!(straight.as_ref().err(), ahead.as_ref().err()),
+    }
     match (&series, straight) {
         (Ok(series), Ok(straight)) => {
             assert_eq!(straight.series.geometry, series.volume.geometry);
