@@ -16,7 +16,6 @@ use irisnode::dicomweb::{Multipart, Piece};
 use irisnode::dimse::{
     Command, Fragment, Reassembly, Status, UpperLayer, read_report, read_request, response,
 };
-use irisnode::preprocess::LoneInput;
 use irisnode::receive::{Caller, Callers, Origin, answer, rejection};
 use irisnode::route::{SeriesContext, destinations, explain};
 use irisnode::volume::{Geometry, LabelVolume, Slicewise, Volume};
@@ -193,7 +192,9 @@ fn ahead(file: &PathBuf) {
     if let Some(slice) = slice.filter(|slice| slice.geometry().len() <= 1 << 20)
         && let Ok(voxels) = slice.voxels()
     {
-        let _ = LoneInput::of(slice.geometry(), &voxels, [40.0; 3]);
+        let grid = slice.geometry().canonical([40.0; 3]);
+        let _ = Slicewise::between(slice.geometry(), &grid)
+            .map(|slicewise| slicewise.in_plane().plane(&voxels));
     }
 }
 
