@@ -49,6 +49,16 @@ pub enum InferenceError {
     Embedding(#[from] super::EmbeddingError),
 }
 
+/// What each of several embeddings found where the network looked: in the box around the patient. Beyond it every
+/// probability is 0.
+#[derive(Debug)]
+pub struct Found {
+    /// The box's first voxel in the image: slice, row, column.
+    pub start: [i64; 3],
+    /// By each embedding, probabilities `[K, d, h, w]` of the box, on the CPU.
+    pub each: Vec<Tensor>,
+}
+
 impl Iris {
     /// Segments a volume of any size.
     ///
@@ -81,21 +91,30 @@ impl Iris {
     ) -> Result<Tensor, InferenceError> {
         let mut found = self.segment_each(image, &[embedding], options, progress)?;
         // As many as embeddings: one.
-        Ok(found.remove(0))
+        let shown = found.each.remove(0);
+        let (size, inner) = (volume_size(image)?, shown.size());
+        if inner[1..] == size {
+            return Ok(shown);
+        }
+        // Nothing is found in the air around; of the last axis first, as `constant_pad_nd` has them.
+        let around = (0..3).rev().flat_map(|axis| {
+            let before = found.start[axis];
+            [before, size[axis] - before - inner[axis + 1]]
+        });
+        Ok(shown.f_constant_pad_nd(around.collect::<Vec<i64>>())?)
     }
 
     /// [`Iris::segment`] by several embeddings, each on its own; every window is encoded once for all of them.
     ///
-    /// `embeddings` of `K` classes each (`K` may differ) → probabilities `[K, D, H, W]` of each. The memory for
-    /// sums and results is that of `segment` for each embedding.
+    /// `embeddings` of `K` classes each (`K` may differ). The memory for sums and results is that of `segment` for each
+    /// embedding.
     pub fn segment_each(
         &self,
         image: &Tensor,
         embeddings: &[&TaskEmbedding],
         options: &SlidingWindow,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Tensor>, InferenceError> {
-        let size = volume_size(image)?;
+    ) -> Result<Found, InferenceError> {
         for embedding in embeddings {
             if embedding.weights_hash() != self.weights_hash() {
                 return Err(InferenceError::OtherWeights);
@@ -112,18 +131,10 @@ impl Iris {
         let _guard = tch::no_grad_guard();
         let image = image.to_device(Device::Cpu).to_kind(Kind::Float);
         let shown = self.patient(&image, None)?;
-        let found = self.segment_shown(&cut(&image, shown), embeddings, options, progress)?;
-        if shown.size == size {
-            return Ok(found);
-        }
-        // Nothing is found in the air around.
-        let whole = |found: Tensor| -> Result<Tensor, InferenceError> {
-            let shape = [found.size()[0], size[0], size[1], size[2]];
-            let whole = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
-            cut(&whole, shown).f_copy_(&found)?;
-            Ok(whole)
-        };
-        found.into_iter().map(whole).collect()
+        Ok(Found {
+            start: shown.start,
+            each: self.segment_shown(&cut(&image, shown), embeddings, options, progress)?,
+        })
     }
 
     /// The box around the patient, in voxels of `image [D, H, W]`; see [`patient`].
@@ -358,8 +369,8 @@ mod tests {
             })
             .unwrap();
         assert!(windows > 1);
-        assert_eq!(both.len(), 2);
-        for (together, embedding) in both.iter().zip([&one, &other]) {
+        assert_eq!(both.each.len(), 2);
+        for (together, embedding) in both.each.iter().zip([&one, &other]) {
             assert!(together.equal(&alone(embedding)));
         }
     }

@@ -27,7 +27,7 @@ mod window;
 pub use config::IrisConfig;
 pub use device::{DeviceError, choose_device};
 pub use embedding::{EmbeddingError, TaskEmbedding};
-pub use inference::{InferenceError, SlidingWindow};
+pub use inference::{Found, InferenceError, SlidingWindow};
 pub use memory::{give_back_memory, keep_freed_memory};
 pub use network::Iris;
 pub use task_encoder::{foreground_pool, foreground_pool_naive};

@@ -69,7 +69,11 @@ pub(super) fn decided(found: &Probabilities, winners: &[Vec<u16>]) -> Vec<Confid
         })
         .collect();
     // One after the other: the sum must not depend on threads.
-    let mut all = vec![Overlap::default(); classes];
+    let of_beyond = |&probability: &f64| Overlap {
+        probability,
+        ..Overlap::default()
+    };
+    let mut all: Vec<Overlap> = found.beyond.iter().map(of_beyond).collect();
     for share in &shares {
         for (all, share) in all.iter_mut().zip(share) {
             all.both += share.both;
@@ -148,6 +152,7 @@ mod tests {
             geometry: Geometry::axial([4, 1, 1], [5.0; 3], [0.0; 3]),
             classes: 1,
             values: values.to_vec(),
+            beyond: vec![0.0],
         };
         (found, vec![Group { classes: 0..1 }])
     }
@@ -163,6 +168,11 @@ mod tests {
         // 2 * (0.75 + 0.75) / (0.75 + 0.75 + 0.25 + 0.25 + 2).
         assert_eq!(decided([0.75, 0.75, 0.25, 0.25]), (0.75, 0.75));
         assert_eq!(decided([0.4, 0.4, 0.4, 0.4]), (0.0, 0.0));
+        // What is likely beyond the voxels that are looked at blurs it as much.
+        let (mut found, groups) = found([1.0, 1.0, 0.0, 0.0]);
+        found.beyond = vec![4.0];
+        let of = super::decided(&found, &found.winners(&groups, 0.5))[0];
+        assert_eq!((of.border, of.inside), (0.5, 1.0));
     }
 
     #[test]

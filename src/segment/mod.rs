@@ -6,6 +6,7 @@ mod confidence;
 mod context;
 mod dice;
 mod error;
+mod extent;
 mod layers;
 mod parts;
 mod place;

@@ -32,7 +32,7 @@ const UNBELIEVABLE: f64 = 0.05;
 /// What fits as well as this is at its place: its outline is the network's.
 const WELL_PLACED: f64 = 0.8;
 /// Less likely than this, a class is not weighed at a voxel: no place would make much of it.
-const LIKELY: f32 = 0.02;
+pub(super) const LIKELY: f32 = 0.02;
 /// The odds of a place are changed by no more than these factors.
 const FACTORS: (f64, f64) = (0.02, 4.0);
 
@@ -351,6 +351,7 @@ mod tests {
             geometry,
             classes: 1,
             values,
+            beyond: vec![0.0],
         };
         let place = Place {
             middle: [5.0, 5.0, 57.5],

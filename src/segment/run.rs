@@ -4,7 +4,8 @@ use tch::Tensor;
 
 use super::confidence::{Confidence, decided, overlaps, plausible};
 use super::context::{Chosen, Context, by_image, by_object, classes, nth_shown, showing};
-use super::place::{by_place, have_places};
+use super::extent::Extent;
+use super::place::{LIKELY, by_place, have_places};
 use super::source_grid::{Group, Probabilities};
 use super::strays::without;
 use super::{SegmentError, Strategy};
@@ -159,8 +160,8 @@ pub fn segment_input(
             Context::weighted(tasks, &by_image(tasks, iris, &input.image, options)?)?
         }
         Strategy::Retrieval => {
-            let provisional = query.find(&[&start], &mut passes)?;
-            let masks = query.masks(&provisional[0])?;
+            let (provisional, extent) = query.find(&[&start], &mut passes)?;
+            let masks = query.masks(&provisional[0], extent)?;
             drop(provisional);
             let chosen = by_object(tasks, iris, &input.image, &masks, options)?;
             Context::weighted(tasks, &chosen)?
@@ -170,7 +171,7 @@ pub fn segment_input(
     let contexts: Vec<&Context> = std::iter::once(&context)
         .chain(alone.iter().map(|(_, alone)| alone))
         .collect();
-    let mut found = query.find(&contexts, &mut passes)?;
+    let (mut found, _) = query.find(&contexts, &mut passes)?;
     let by_alone = found.split_off(1);
     let probabilities = &found[0];
     let labels = probabilities.labels_on(source, &groups, options.threshold);
@@ -214,12 +215,13 @@ struct Query<'q> {
 }
 
 impl Query<'_> {
-    /// Probabilities by each of some contexts, by the places of their references, specks and what lies beside a structure of one piece taken out.
+    /// Probabilities by each of some contexts, by the places of their references, specks and what lies beside a structure
+    /// of one piece taken out, within the box that holds them all.
     fn find(
         &self,
         contexts: &[&Context],
         passes: &mut Passes<'_>,
-    ) -> Result<Vec<Probabilities>, SegmentError> {
+    ) -> Result<(Vec<Probabilities>, Extent), SegmentError> {
         let options = self.options;
         let (before, all) = (passes.done, passes.all);
         let mut progress = |done: usize, windows: usize| {
@@ -237,14 +239,15 @@ impl Query<'_> {
             .iter()
             .flat_map(|task| task.in_one_piece.iter().copied())
             .collect();
-        let mut all = Vec::with_capacity(found.len());
-        for (found, context) in found.into_iter().zip(contexts) {
-            let mut probabilities = Probabilities {
-                values: classes_last(&found)?,
-                geometry: self.input.geometry.clone(),
-                classes: context.embedding.classes(),
-            };
-            drop(found);
+        let grid = &self.input.geometry;
+        let extent = if options.keep_probabilities {
+            Extent::whole(grid)
+        } else {
+            Extent::of(&found, grid, LIKELY.min(options.threshold))?
+        };
+        let mut all = Vec::with_capacity(found.each.len());
+        for (each, context) in found.each.into_iter().zip(contexts) {
+            let mut probabilities = extent.probabilities(each, found.start, grid)?;
             let strays = |of: &Probabilities, winners: &[Vec<u16>]| {
                 of.strays(winners, options.least_part, &one_piece)
             };
@@ -261,7 +264,7 @@ impl Query<'_> {
             probabilities.take_out(&found_strays);
             all.push(probabilities);
         }
-        Ok(all)
+        Ok((all, extent))
     }
 
     /// What the confidence compares with: every segment by one reference, then by another, where there are several.
@@ -304,8 +307,8 @@ impl Query<'_> {
         sums.into_iter().map(mean).collect()
     }
 
-    /// What was found as masks `[K, D, H, W]`, 1 or 0.
-    fn masks(&self, found: &Probabilities) -> Result<Tensor, SegmentError> {
+    /// What was found in a box as masks `[K, D, H, W]` of all that the network saw, 1 or 0.
+    fn masks(&self, found: &Probabilities, extent: Extent) -> Result<Tensor, SegmentError> {
         let winners = found.winners(self.groups, self.options.threshold);
         let mut masks = Vec::with_capacity(found.classes);
         for (group, won) in self.groups.iter().zip(&winners) {
@@ -314,18 +317,11 @@ impl Query<'_> {
                     .iter()
                     .map(|&won| f32::from(u8::from(won == label)))
                     .collect();
-                masks.push(Tensor::from_slice(&mask));
+                masks.push(extent.mask_on(&mask, &self.input.geometry)?);
             }
         }
-        let [w, h, d] = found.geometry.size.map(|n| n as i64);
-        Ok(Tensor::f_stack(&masks, 0)?.f_view([found.classes as i64, d, h, w])?)
+        Ok(Tensor::f_stack(&masks, 0)?)
     }
-}
-
-/// `[K, D, H, W]` → the values of `[D, H, W, K]`.
-fn classes_last(probabilities: &Tensor) -> Result<Vec<f32>, tch::TchError> {
-    let turned = probabilities.f_permute([1, 2, 3, 0])?.f_contiguous()?;
-    Vec::<f32>::try_from(turned.f_view([-1])?)
 }
 
 fn groups(tasks: &[LoadedTask]) -> Vec<Group> {

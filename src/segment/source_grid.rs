@@ -16,12 +16,15 @@ pub(super) struct Group {
     pub(super) classes: Range<usize>,
 }
 
-/// Probabilities of `K` classes on the network's grid, the classes of a voxel side by side: `[D, H, W, K]`.
+/// Probabilities of `K` classes on the network's grid, or on a box of it, the classes of a voxel side by side:
+/// `[D, H, W, K]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probabilities {
     pub(super) geometry: Geometry,
     pub(super) classes: usize,
     pub(super) values: Vec<f32>,
+    /// Of each class, the sum of the probabilities that it has beyond the box; see [`super::extent::Extent`].
+    pub(super) beyond: Vec<f64>,
 }
 
 /// Voxels of a row that are interpolated together.
@@ -285,6 +288,7 @@ mod tests {
             geometry,
             classes: 2,
             values,
+            beyond: vec![0.0; 2],
         }
     }
 
@@ -349,7 +353,7 @@ mod tests {
             let mut values = vec![0.0; of.len() * 2];
             values[of.index(at[0], at[1], at[2]) * 2] = 1.0;
             values[of.index(at[2], at[0], at[1]) * 2 + 1] = 0.9;
-            let probabilities = Probabilities { geometry: of, classes: 2, values };
+            let probabilities = Probabilities { geometry: of, classes: 2, values, beyond: vec![0.0; 2] };
             let groups = [Group { classes: 0..2 }];
             let (turn, tilt) = if straight { (0.0, std::f64::consts::PI) } else { (turn, tilt) };
             let grid = Geometry {

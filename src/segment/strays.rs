@@ -166,6 +166,7 @@ mod tests {
             geometry,
             classes: 1,
             values,
+            beyond: vec![0.0],
         };
         let groups = [Group { classes: 0..1 }];
         let strays = probabilities.strays(&probabilities.winners(&groups, 0.5), 0.05, &[]);
@@ -186,7 +187,7 @@ mod tests {
             let geometry = Geometry::axial([6, 5, 4], [4.0; 3], [0.0; 3]);
             let size = geometry.size;
             let groups = [Group { classes: 0..2 }];
-            let found = Probabilities { geometry, classes: 2, values };
+            let found = Probabilities { geometry, classes: 2, values, beyond: vec![0.0; 2] };
             let winners = found.winners(&groups, 0.6);
             let strays = found.strays(&winners, share, &one_piece);
             for class in 0..2 {
