@@ -187,7 +187,7 @@ fn straight(files: &[PathBuf]) {
 }
 
 /// A slice that is read while its series still arrives.
-fn ahead(file: &PathBuf) {
+fn ahead(file: &Path) {
     let slice = LoneSlice::of(file).ok().flatten();
     if let Some(slice) = slice.filter(|slice| slice.geometry().len() <= 1 << 20)
         && let Ok(voxels) = slice.voxels()

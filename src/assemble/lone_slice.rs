@@ -1,6 +1,6 @@
 //! One slice by itself, before anybody knows the series that it is of.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::AssembleError;
 use super::dicom_file::{read_header, transfer_syntax};
@@ -14,7 +14,7 @@ const MOST_VOXELS: usize = 1 << 24;
 
 /// A file that is one slice, whose voxels hang on nothing but the file.
 pub struct LoneSlice<'f> {
-    path: &'f PathBuf,
+    path: &'f Path,
     header: SliceHeader,
     transfer_syntax: String,
     geometry: Geometry,
@@ -26,7 +26,7 @@ impl<'f> LoneSlice<'f> {
     ///
     /// # Errors
     /// When the file cannot be read, or its header says of no slice where it lies.
-    pub fn of(path: &'f PathBuf) -> Result<Option<Self>, AssembleError> {
+    pub fn of(path: &'f Path) -> Result<Option<Self>, AssembleError> {
         let Some(object) = read_header(path)? else {
             return Ok(None);
         };

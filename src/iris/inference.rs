@@ -1,7 +1,7 @@
 //! Volumes larger than a patch: windows over the query, windows around the foreground of a reference.
 
-use super::patient::patient;
-use super::window::{Window, cut, gaussian, only_value, pad_to, windows};
+use super::patient::{box_around, patient};
+use super::window::{Window, cut, gaussian, only_value, pad_to, placed, windows};
 use super::{Iris, TaskEmbedding};
 use tch::{Device, Kind, Tensor};
 
@@ -59,6 +59,34 @@ pub struct Found {
     pub each: Vec<Tensor>,
 }
 
+impl Found {
+    /// The first and the last slice, row and column of the image in which some class is likelier than `least` by some
+    /// embedding; `None` where there is none.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn bounds(&self, least: f32) -> Result<Option<[(i64, i64); 3]>, tch::TchError> {
+        let mut likeliest: Option<Tensor> = None;
+        for each in &self.each {
+            let here = each.f_amax([0i64].as_slice(), false)?;
+            likeliest = Some(match likeliest {
+                Some(likeliest) => likeliest.f_maximum(&here)?,
+                None => here,
+            });
+        }
+        let Some(likeliest) = likeliest else {
+            return Ok(None);
+        };
+        let shown = box_around(&likeliest.f_gt(f64::from(least))?)?;
+        Ok(shown.map(|shown| {
+            std::array::from_fn(|axis| {
+                let ((first, last), start) = (shown[axis], self.start[axis]);
+                (start + first, start + last)
+            })
+        }))
+    }
+}
+
 impl Iris {
     /// Segments a volume of any size.
     ///
@@ -92,16 +120,8 @@ impl Iris {
         let mut found = self.segment_each(image, &[embedding], options, progress)?;
         // As many as embeddings: one.
         let shown = found.each.remove(0);
-        let (size, inner) = (volume_size(image)?, shown.size());
-        if inner[1..] == size {
-            return Ok(shown);
-        }
-        // Nothing is found in the air around; of the last axis first, as `constant_pad_nd` has them.
-        let around = (0..3).rev().flat_map(|axis| {
-            let before = found.start[axis];
-            [before, size[axis] - before - inner[axis + 1]]
-        });
-        Ok(shown.f_constant_pad_nd(around.collect::<Vec<i64>>())?)
+        // Nothing is found in the air around.
+        Ok(placed(&shown, found.start, volume_size(image)?)?)
     }
 
     /// [`Iris::segment`] by several embeddings, each on its own; every window is encoded once for all of them.

@@ -33,3 +33,4 @@ pub use network::Iris;
 pub use task_encoder::{foreground_pool, foreground_pool_naive};
 pub use tuning::{TuneOptions, TuningPair};
 pub use weights::WeightsError;
+pub use window::placed;

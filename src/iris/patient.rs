@@ -34,9 +34,7 @@ pub(super) fn patient(
     let eroded = eroded(&body, reach)?;
     let counts = in_planes(&eroded)?;
     let labelled = match masks {
-        Some(masks) => Some(in_planes(
-            &masks.f_amax([0i64].as_slice(), false)?.f_gt(0.0)?,
-        )?),
+        Some(masks) => box_around(&masks.f_amax([0i64].as_slice(), false)?.f_gt(0.0)?)?,
         None => None,
     };
     let mut window = Window {
@@ -53,9 +51,8 @@ pub(super) fn patient(
         let margin = (MARGIN_MM / spacing[axis]).round() as i64;
         let eroded_by = if axis == 1 { reach } else { 0 };
         let (mut first, mut last) = (first - eroded_by - margin, last + eroded_by + margin);
-        if let Some(labelled) = &labelled
-            && let Some((from, to)) = ends(&labelled[axis].f_gt(0.0)?)?
-        {
+        if let Some(labelled) = labelled {
+            let (from, to) = labelled[axis];
             (first, last) = (first.min(from), last.max(to));
         }
         let (first, last) = (first.max(0), last.min(size[axis] - 1));
@@ -66,6 +63,16 @@ pub(super) fn patient(
         window.start[axis] = (first - (rounded - length) / 2).clamp(0, size[axis] - rounded);
     }
     Ok(window)
+}
+
+/// The first and the last slice, row and column of `[D, H, W]` in which something is true; `None` where nothing is.
+pub(super) fn box_around(is: &Tensor) -> Result<Option<[(i64, i64); 3]>, tch::TchError> {
+    let [slices, rows, columns] = in_planes(is)?;
+    let along = |counts: Tensor| ends(&counts.f_gt(0.0)?);
+    let (Some(d), Some(h), Some(w)) = (along(slices)?, along(rows)?, along(columns)?) else {
+        return Ok(None);
+    };
+    Ok(Some([d, h, w]))
 }
 
 /// How many voxels of `[D, H, W]` are true in every plane across each axis: `[D]`, `[H]`, `[W]`.

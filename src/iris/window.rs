@@ -60,21 +60,38 @@ fn steps(volume: i64, window: i64, overlap: f64) -> i64 {
 
 /// Pads the last three axes at their ends, repeating the border: an edge of zeros would look like anatomy.
 pub(super) fn pad_to(x: &Tensor, size: [i64; 3]) -> Result<Tensor, tch::TchError> {
-    let now = x.size();
-    let now = &now[now.len() - 3..];
-    let missing: Vec<i64> = (0..3).rev().flat_map(|a| [0, size[a] - now[a]]).collect();
-    if missing.iter().all(|&n| n == 0) {
-        return Ok(x.shallow_clone());
-    }
-    if x.dim() == 4 {
-        // Masks: nothing is labelled outside the volume.
-        return x.f_constant_pad_nd(&missing);
+    let missing = around(x, [0; 3], size);
+    // Masks: nothing is labelled outside the volume.
+    if x.dim() == 4 || missing.iter().all(|&n| n == 0) {
+        return placed(x, [0; 3], size);
     }
     Ok(x.unsqueeze(0)
         .unsqueeze(0)
         .f_replication_pad3d(&missing)?
         .squeeze_dim(0)
         .squeeze_dim(0))
+}
+
+/// `x` as the part of a volume of that `size` that begins at `start`; the rest of the volume is 0. The last three axes.
+///
+/// # Errors
+/// When libtorch fails, for want of memory for instance.
+pub fn placed(x: &Tensor, start: [i64; 3], size: [i64; 3]) -> Result<Tensor, tch::TchError> {
+    let around = around(x, start, size);
+    if around.iter().all(|&n| n == 0) {
+        return Ok(x.shallow_clone());
+    }
+    x.f_constant_pad_nd(around)
+}
+
+/// How many voxels of a volume lie before and behind a part of it, the last axis first, as libtorch counts what it pads.
+fn around(x: &Tensor, start: [i64; 3], size: [i64; 3]) -> Vec<i64> {
+    let part = x.size();
+    let part = &part[part.len() - 3..];
+    (0..3)
+        .rev()
+        .flat_map(|a| [start[a], size[a] - start[a] - part[a]])
+        .collect()
 }
 
 /// A view of a window of the last three axes.

@@ -56,7 +56,7 @@ struct Slice {
 }
 
 impl Slice {
-    fn of(file: &PathBuf, spacing: [f64; 3]) -> Option<Self> {
+    fn of(file: &Path, spacing: [f64; 3]) -> Option<Self> {
         // Before the file is read: one that takes its place meanwhile is another then.
         let version = Version::of(file)?;
         let slice = LoneSlice::of(file).ok()??;
@@ -129,7 +129,7 @@ impl ReadAhead {
     }
 
     /// Reads a file that was announced and that nobody asked for meanwhile, if it is one slice and there is room for it.
-    pub fn read(&self, file: &PathBuf) {
+    pub fn read(&self, file: &Path) {
         if !self.lock().may_read(file) {
             return;
         }
@@ -143,7 +143,7 @@ impl ReadAhead {
         if let Some(slice) = slice.ok().flatten() {
             files.bytes += slice.input.bytes();
             let read = (Instant::now(), State::Read(slice));
-            files.known.insert(file.clone(), read);
+            files.known.insert(file.to_owned(), read);
         }
     }
 

@@ -3,7 +3,7 @@
 use tch::{Kind, TchError, Tensor};
 
 use super::source_grid::Probabilities;
-use crate::iris::Found;
+use crate::iris::{Found, placed};
 use crate::volume::Geometry;
 
 /// A box of voxels of a grid, as a tensor's axes count them: slices, rows, columns.
@@ -29,36 +29,12 @@ impl Extent {
     /// # Errors
     /// When libtorch fails.
     pub(super) fn of(found: &Found, grid: &Geometry, least: f32) -> Result<Self, TchError> {
-        let mut bounds: Option<[(i64, i64); 3]> = None;
-        for each in &found.each {
-            let likeliest = each.f_amax([0], false)?;
-            let along = |others: [i64; 2]| -> Result<Option<(i64, i64)>, TchError> {
-                let highest = Vec::<f32>::try_from(likeliest.f_amax(others, false)?)?;
-                let is_likely = |p: &f32| *p > least;
-                let first = highest.iter().position(is_likely);
-                let last = highest.iter().rposition(is_likely);
-                Ok(first.zip(last).map(|(a, b)| (a as i64, b as i64)))
-            };
-            let (Some(d), Some(h), Some(w)) = (along([1, 2])?, along([0, 2])?, along([0, 1])?)
-            else {
-                continue;
-            };
-            let here = [d, h, w];
-            bounds = Some(bounds.map_or(here, |bounds| {
-                std::array::from_fn(|axis| {
-                    let ((a, b), (c, d)) = (bounds[axis], here[axis]);
-                    (a.min(c), b.max(d))
-                })
-            }));
-        }
         let all = tensor_size(grid);
-        // Where there is nothing, a voxel of nothing.
-        let bounds = bounds.unwrap_or([(0, 0); 3]);
-        let first = std::array::from_fn(|axis| (found.start[axis] + bounds[axis].0 - 1).max(0));
-        let size = std::array::from_fn(|axis| {
-            let end = (found.start[axis] + bounds[axis].1 + 2).min(all[axis]);
-            end - first[axis]
-        });
+        // Where there is nothing, a voxel of nothing and its neighbours.
+        let nothing = found.start.map(|at| (at, at));
+        let bounds = found.bounds(least)?.unwrap_or(nothing);
+        let first = bounds.map(|(first, _)| (first - 1).max(0));
+        let size = std::array::from_fn(|axis| (bounds[axis].1 + 2).min(all[axis]) - first[axis]);
         Ok(Self { first, size })
     }
 
@@ -72,24 +48,20 @@ impl Extent {
         start: [i64; 3],
         grid: &Geometry,
     ) -> Result<Probabilities, TchError> {
-        let size = found.size();
+        let classes = found.size()[0] as usize;
         let mut inside = found.shallow_clone();
-        // Of the last axis first, as `constant_pad_nd` has them.
-        let mut beside = Vec::with_capacity(6);
-        for axis in (0..3).rev() {
-            let from = (self.first[axis] - start[axis]).clamp(0, size[axis + 1]);
-            let end = self.first[axis] + self.size[axis] - start[axis];
-            let end = end.clamp(from, size[axis + 1]);
+        let mut begins = [0; 3];
+        for axis in 0..3 {
+            let length = found.size()[axis + 1];
+            let from = (self.first[axis] - start[axis]).clamp(0, length);
+            let end = (self.first[axis] + self.size[axis] - start[axis]).clamp(from, length);
             inside = inside.f_narrow(axis as i64 + 1, from, end - from)?;
-            let before = (start[axis] - self.first[axis]).clamp(0, self.size[axis]);
-            beside.extend([before, self.size[axis] - before - (end - from)]);
+            begins[axis] = (start[axis] - self.first[axis]).clamp(0, self.size[axis]);
         }
         let all = sums(&found)?;
         drop(found);
         let here = sums(&inside)?;
-        if beside.iter().any(|&voxels| voxels != 0) {
-            inside = inside.f_constant_pad_nd(beside)?;
-        }
+        inside = placed(&inside, begins, self.size)?;
         let classes_last = inside.f_permute([1, 2, 3, 0])?.f_contiguous()?;
         // It holds all that was found.
         drop(inside);
@@ -101,7 +73,7 @@ impl Extent {
                 origin: grid.to_patient([w, h, d]),
                 ..grid.clone()
             },
-            classes: size[0] as usize,
+            classes,
             beyond: all
                 .iter()
                 .zip(&here)
@@ -115,15 +87,8 @@ impl Extent {
     /// # Errors
     /// When libtorch fails.
     pub(super) fn mask_on(&self, mask: &[f32], grid: &Geometry) -> Result<Tensor, TchError> {
-        let all = tensor_size(grid);
-        let beside = (0..3).rev().flat_map(|axis| {
-            let after = all[axis] - self.first[axis] - self.size[axis];
-            [self.first[axis], after]
-        });
-        let beside: Vec<i64> = beside.collect();
-        Tensor::from_slice(mask)
-            .f_view(self.size)?
-            .f_constant_pad_nd(beside)
+        let mask = Tensor::from_slice(mask).f_view(self.size)?;
+        placed(&mask, self.first, tensor_size(grid))
     }
 
     fn size_of_grid(&self) -> [usize; 3] {
