@@ -151,7 +151,7 @@ def send(provider, instances, associations, may_refuse=0):
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for first in range(associations)
     ]
-    said = [sender.communicate(timeout=500)[0] for sender in senders]
+    said = [sender.communicate(timeout=1200)[0] for sender in senders]
     stored = sum(int(n) for n in re.findall(r"status SUCCESS\s*:\s*(\d+)", "\n".join(said)))
     refused = len(instances) - stored
     if refused > may_refuse:
