@@ -6,16 +6,21 @@ the round. Who begins changes from round to round.
 """
 
 import statistics
+import sys
 
 
 def interleave(contestants, rounds):
-    """Runs each contestant (name → function that gives seconds) once a round; name → list of seconds."""
+    """Runs each contestant (name → function that gives seconds) once a round; name → list of seconds.
+
+    Says each at once: a part takes many minutes, and what was measured should outlive one that does not end.
+    """
     names = list(contestants)
     taken = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             taken[name].append(contestants[name]())
+            print(f"round {number + 1} of {rounds}, {name}: {taken[name][-1]}", file=sys.stderr, flush=True)
     return taken
 
 
