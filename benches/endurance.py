@@ -18,7 +18,7 @@ from drawn_series import drawn_series, files, small_instances
 from process_memory import memory_mib
 from processes import Processes
 from pynetdicom import AE
-from receive import send
+from receive import send, settle
 from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
 from storage_providers import irisnode
 
@@ -29,7 +29,9 @@ ASSOCIATIONS = 32
 
 def measure(quick, folder):
     os.environ["TCP_NODELAY"] = "1"
-    total, index_rows, rounds = (2000, 20_000, 2) if quick else (100_000, 1_000_000, 5)
+    settle(quick)
+    # Even: each begins as often as the other.
+    total, index_rows, rounds = (2000, 20_000, 2) if quick else (100_000, 1_000_000, 6)
     batch = min(BATCH, total // 2)
     source = pydicom.dcmread(files(drawn_series(3, (64, 64, 20), (6.0, 6.0, 10.0)))[0])
     rows, memory, rates = [], {}, {}
@@ -58,9 +60,9 @@ def measure(quick, folder):
 
 
 def new_instances(count, folder):
-    """Small instances in the place of those that were sent before."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return small_instances(count, folder)
+    """Small instances in a folder of their own: where earlier ones were deleted, each new file would be slow; see SETTLE."""
+    folder.mkdir(exist_ok=True)
+    return small_instances(count, folder / f"batch-{len(list(folder.iterdir()))}")
 
 
 def hold(node, source):
