@@ -1,5 +1,6 @@
 //! The intensity scale the network sees.
 
+use super::percentile::Counted;
 use rayon::prelude::*;
 
 /// Knots of the piecewise linear CT scale: (HU, value).
@@ -9,8 +10,10 @@ use rayon::prelude::*;
 /// of their own in `[-2, -1]` and `[1, 2]`.
 const CT_KNOTS: [(f32, f32); 4] = [(-1000.0, -2.0), (-160.0, -1.0), (240.0, 1.0), (1500.0, 2.0)];
 
+/// Shares of all voxels between whose values the foreground begins.
+const AIR_AND_TISSUE: [f64; 2] = [0.005, 0.995];
 /// Shares of the foreground between which the scale of other modalities is stretched.
-const PERCENTILES: (f64, f64) = (0.01, 0.99);
+const FOREGROUND: [f64; 2] = [0.01, 0.99];
 
 /// Brings intensities to the scale the network was trained on, about `[-2, 2]`, in place.
 ///
@@ -51,18 +54,7 @@ fn ct_value(hu: f32) -> f32 {
 }
 
 fn stretch_foreground(voxels: &mut [f32]) {
-    let mut values: Vec<f32> = voxels.iter().copied().filter(|v| v.is_finite()).collect();
-    let threshold = foreground_threshold(&mut values);
-    values.retain(|&v| v > threshold);
-    let foreground = values.as_mut_slice();
-    let (low, high) = if foreground.is_empty() {
-        (0.0, 0.0)
-    } else {
-        (
-            percentile(foreground, PERCENTILES.0),
-            percentile(foreground, PERCENTILES.1),
-        )
-    };
+    let (low, high) = foreground_range(&Counted::new(voxels)).unwrap_or((0.0, 0.0));
     let scale = if high > low { 2.0 / (high - low) } else { 0.0 };
     let darkest = if scale > 0.0 { -2.0 } else { 0.0 };
     voxels.par_iter_mut().for_each(|v| {
@@ -74,22 +66,13 @@ fn stretch_foreground(voxels: &mut [f32]) {
     });
 }
 
-/// A tenth of the way from the 0.5th to the 99.5th percentile: air and its noise lie below it,
-/// tissue above, whatever share of the volume is air.
-fn foreground_threshold(values: &mut [f32]) -> f32 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let (low, high) = (percentile(values, 0.005), percentile(values, 0.995));
-    low + 0.1 * (high - low)
-}
-
-/// The value that stands at this share of the way through the values in their order; there must be some. Puts them into
-/// another order.
-fn percentile(values: &mut [f32], share: f64) -> f32 {
-    let place = (share * (values.len() - 1) as f64).round() as usize;
-    let (_, value, _) = values.select_nth_unstable_by(place, f32::total_cmp);
-    *value
+/// Between which values the foreground lies; `None` where there is none.
+fn foreground_range(counted: &Counted<'_>) -> Option<(f32, f32)> {
+    let [low, high] = counted.percentiles(counted.len(), AIR_AND_TISSUE)?;
+    // A tenth of the way: air and its noise lie below it, tissue above, whatever share of the volume is air.
+    let foreground = counted.above(low + 0.1 * (high - low));
+    let [low, high] = counted.percentiles(foreground, FOREGROUND)?;
+    Some((low, high))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod input;
 mod intensity;
+mod percentile;
 
 pub use input::{
     LoneInput, NetworkInput, PreprocessError, SlicewiseInput, VERSION, for_network, network_input,
