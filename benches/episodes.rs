@@ -18,6 +18,9 @@ use tch::Device;
 const SIDE_MM: f64 = 260.0;
 
 fn main() {
+    irisnode::iris::keep_freed_memory();
+    // As `irisnode train` does for a card.
+    tch::set_num_threads(1);
     let mut arguments = std::env::args().skip(1).filter(|text| text != "--bench");
     let seconds: f64 = arguments
         .next()

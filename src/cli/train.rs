@@ -67,6 +67,10 @@ pub fn run(args: Args) -> miette::Result<()> {
         return Ok(());
     }
     let device = choose_device(&args.device).into_diagnostic()?;
+    if device.is_cuda() {
+        // The processors draw. Else each thread that does would have a team of as many to fill its tensors.
+        tch::set_num_threads(1);
+    }
     std::fs::create_dir_all(&args.out)
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot make the folder {}", args.out.display()))?;

@@ -233,11 +233,7 @@ impl PhantomEpisodes {
         };
         let classes: Vec<Vec<u16>> = classes.into_iter().map(shown).collect();
         let mut side = |phantom, slices, contrast| {
-            let (image, masks) = self.tensors(phantom, slices, &classes, contrast, rng);
-            match mirrored {
-                true => (image.flip([4]), masks.flip([4])),
-                false => (image, masks),
-            }
+            self.tensors(phantom, slices, &classes, contrast, mirrored, rng)
         };
         let (reference, reference_masks) = side(reference, slices[0], reference_contrast);
         let (query, query_masks) = side(query, slices[1], query_contrast);
@@ -308,10 +304,11 @@ impl PhantomEpisodes {
     /// Beyond the slices that are `there` the last goes on, as inference fills a window.
     fn tensors(
         &self,
-        phantom: Phantom,
+        mut phantom: Phantom,
         there: usize,
         classes: &[Vec<u16>],
         contrast: Contrast,
+        mirrored: bool,
         rng: &mut impl Rng,
     ) -> (Tensor, Tensor) {
         let size = phantom.volume.geometry.size;
@@ -333,6 +330,12 @@ impl PhantomEpisodes {
         let slice = size[0] * size[1];
         for beyond in there..size[2] {
             voxels.copy_within((there - 1) * slice..there * slice, beyond * slice);
+        }
+        if mirrored {
+            // Not by a tensor's `flip`, which has a team of threads for each of those that draw.
+            voxels.chunks_mut(size[0]).for_each(<[f32]>::reverse);
+            let labels = phantom.labels.layers[0].chunks_mut(size[0]);
+            labels.for_each(<[u16]>::reverse);
         }
         let labels = &phantom.labels.layers[0];
         let mut masks = Vec::with_capacity(labels.len() * classes.len());

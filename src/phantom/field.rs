@@ -1,8 +1,8 @@
 //! Smooth random fields in patient space.
 
+use super::fidelity::Fidelity;
 use crate::volume::{Geometry, Vec3};
 use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 /// Normal noise on a coarse lattice, interpolated trilinearly; it repeats far outside its cube.
 #[derive(Debug, Clone)]
@@ -15,19 +15,29 @@ pub(super) struct Field {
 impl Field {
     /// A field that varies over about `pitch` mm within a cube of `extent` mm around the origin,
     /// with standard deviation `amplitude` at the lattice points.
-    pub(super) fn new(rng: &mut impl Rng, pitch: f64, extent: f64, amplitude: f64) -> Self {
+    pub(super) fn new(
+        rng: &mut impl Rng,
+        pitch: f64,
+        extent: f64,
+        amplitude: f64,
+        fidelity: Fidelity,
+    ) -> Self {
         let cells = (extent / pitch).ceil() as usize + 2;
-        let values = (0..cells.pow(3))
-            .map(|_| {
-                let value: f64 = StandardNormal.sample(rng);
-                (value * amplitude) as f32
-            })
-            .collect();
+        let mut values = vec![0.0; cells.pow(3)];
+        fidelity.add_noise(&mut values, amplitude, rng);
         Self {
             values,
             cells,
             pitch,
         }
+    }
+
+    /// The field of the exponentials of this one's lattice values: positive everywhere.
+    pub(super) fn exp(mut self) -> Self {
+        self.values
+            .iter_mut()
+            .for_each(|value| *value = value.exp());
+        self
     }
 
     /// The value at a point (LPS, mm).
@@ -42,64 +52,13 @@ impl Field {
         f64::from(mix(near, far, z.1))
     }
 
-    /// The values at a row of a grid's voxels, from its voxel `first` on.
-    pub(super) fn row(&self, grid: &Geometry, first: usize, values: &mut [f32]) {
-        let start = grid.to_patient(grid.voxel(first).map(|n| n as f64));
-        let step = grid.direction[0].map(|d| d * grid.spacing[0]);
-        self.along(start, step, values);
-    }
-
-    /// The values at points a step from one another (LPS, mm), the first at `start`.
-    ///
-    /// Where the step is along an axis, as in every grid that training draws, what lies across it is interpolated once
-    /// a cell.
-    fn along(&self, start: Vec3, step: Vec3, values: &mut [f32]) {
-        let (length, half) = (self.cells as f64, self.cells as f64 / 2.0);
-        // Counted in 32 bits, which processors turn into numbers several at once.
-        let place =
-            |axis: usize, n: i32| (start[axis] + f64::from(n) * step[axis]) / self.pitch + half;
-        let last = i32::try_from(values.len()).unwrap_or(i32::MAX) - 1;
-        let is_within = |axis| {
-            [0, last]
-                .iter()
-                .all(|&n| (0.0..length).contains(&place(axis, n)))
-        };
-        let moved: Vec<usize> = (0..3).filter(|&a| step[a] != 0.0).collect();
-        let axis = match moved.as_slice() {
-            &[axis] if is_within(axis) => axis,
-            _ => {
-                for (n, value) in values.iter_mut().enumerate() {
-                    let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
-                    *value = self.at(point) as f32;
-                }
-                return;
-            }
-        };
-        let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
-        let ([low_b, high_b], part_b) = self.cell(start[b]);
-        let ([low_c, high_c], part_c) = self.cell(start[c]);
-        let strides = [1, self.cells, self.cells * self.cells];
-        let [ll, hl, lh, hh] = [
-            low_b * strides[b] + low_c * strides[c],
-            high_b * strides[b] + low_c * strides[c],
-            low_b * strides[b] + high_c * strides[c],
-            high_b * strides[b] + high_c * strides[c],
-        ];
-        // The lattice's line through the row, and its first point once more behind its last.
-        let line: Vec<f32> = (0..self.cells)
-            .chain(std::iter::once(0))
-            .map(|n| {
-                let value = |across: usize| self.values[across + n * strides[axis]];
-                let near = mix(value(ll), value(hl), part_b);
-                let far = mix(value(lh), value(hh), part_b);
-                mix(near, far, part_c)
-            })
-            .collect();
-        for (n, value) in (0..).zip(values) {
-            let t = place(axis, n);
-            let low = t as i32;
-            let at = low as usize;
-            *value = mix(line[at], line[at + 1], (t - f64::from(low)) as f32);
+    /// The field on a grid.
+    pub(super) fn over<'f>(&'f self, grid: &'f Geometry) -> OverGrid<'f> {
+        let runs_along_axes = (0..3).all(|a| (0..3).all(|b| a == b || grid.direction[a][b] == 0.0));
+        OverGrid {
+            field: self,
+            grid,
+            lines: runs_along_axes.then(|| Lines::new(self, grid)),
         }
     }
 
@@ -118,6 +77,119 @@ impl Field {
     }
 }
 
+/// A field on its way through the rows of a grid.
+pub(super) struct OverGrid<'f> {
+    field: &'f Field,
+    grid: &'f Geometry,
+    /// Where the grid runs along the patient's axes, as every one does that training draws.
+    lines: Option<Lines>,
+}
+
+impl OverGrid<'_> {
+    /// The values at the voxels of row `j` of slice `k`. Quickest for row after row of one slice.
+    pub(super) fn row(&mut self, j: usize, k: usize, values: &mut [f32]) {
+        if let Some(lines) = &mut self.lines {
+            return lines.row(j, k, values);
+        }
+        for (i, value) in values.iter_mut().enumerate() {
+            let voxel = [i, j, k].map(|n| n as f64);
+            *value = self.field.at(self.grid.to_patient(voxel)) as f32;
+        }
+    }
+}
+
+/// The lattice's lines that lie about a grid's rows, interpolated at each of its columns once, for many rows share them.
+struct Lines {
+    columns: usize,
+    rows: Beside,
+    slices: Beside,
+    /// Line after line; lattice points along the grid's rows first, then along its slices.
+    values: Vec<f32>,
+    /// The slice whose lines are in `of_slice`.
+    slice: Option<usize>,
+    /// Lines for each lattice point along the rows, interpolated between slices.
+    of_slice: Vec<f32>,
+}
+
+impl Lines {
+    fn new(field: &Field, grid: &Geometry) -> Self {
+        let along = |axis: usize| {
+            let coordinate = move |n: usize| {
+                grid.origin[axis] + n as f64 * grid.spacing[axis] * grid.direction[axis][axis]
+            };
+            (0..grid.size[axis]).map(move |n| field.cell(coordinate(n)))
+        };
+        let columns: Vec<([usize; 2], f32)> = along(0).collect();
+        let (rows, slices) = (Beside::new(along(1)), Beside::new(along(2)));
+        let mut values =
+            Vec::with_capacity(columns.len() * rows.points.len() * slices.points.len());
+        for z in &slices.points {
+            for y in &rows.points {
+                let line = &field.values[(z * field.cells + y) * field.cells..][..field.cells];
+                let at =
+                    |&([low, high], part): &([usize; 2], f32)| mix(line[low], line[high], part);
+                values.extend(columns.iter().map(at));
+            }
+        }
+        Self {
+            columns: columns.len(),
+            of_slice: vec![0.0; columns.len() * rows.points.len()],
+            slice: None,
+            rows,
+            slices,
+            values,
+        }
+    }
+
+    fn row(&mut self, j: usize, k: usize, values: &mut [f32]) {
+        if self.slice != Some(k) {
+            let plane = self.of_slice.len();
+            mix_lines(&self.values, plane, self.slices.of[k], &mut self.of_slice);
+            self.slice = Some(k);
+        }
+        mix_lines(&self.of_slice, self.columns, self.rows.of[j], values);
+    }
+}
+
+/// Mixes two lines of so many values, of those that `lines` holds one after the other.
+fn mix_lines(
+    lines: &[f32],
+    length: usize,
+    ([low, high], part): ([usize; 2], f32),
+    mixed: &mut [f32],
+) {
+    let line = |number: usize| &lines[number * length..][..length];
+    for ((value, &low), &high) in mixed.iter_mut().zip(line(low)).zip(line(high)) {
+        *value = mix(low, high, part);
+    }
+}
+
+/// The lattice points beside the places along one axis of a grid.
+struct Beside {
+    /// Those of the lattice that are beside any, each once.
+    points: Vec<usize>,
+    /// For each place the two of `points` beside it, and how far from the lower to the higher it lies.
+    of: Vec<([usize; 2], f32)>,
+}
+
+impl Beside {
+    fn new(places: impl Iterator<Item = ([usize; 2], f32)>) -> Self {
+        let mut points: Vec<usize> = Vec::new();
+        let mut number = |point: usize| {
+            // The latest are nearest.
+            let known = points.iter().rposition(|&known| known == point);
+            known.unwrap_or_else(|| {
+                points.push(point);
+                points.len() - 1
+            })
+        };
+        let of = places
+            .map(|(beside, part)| (beside.map(&mut number), part))
+            .collect();
+        Self { points, of }
+    }
+}
+
 fn mix(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
@@ -131,22 +203,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_has_the_values_that_its_points_have(
-            start in prop::array::uniform3(-300.0f64..300.0),
-            length in 0.5f64..9.0,
-            axis in 0usize..4,
+        fn on_a_grid_it_has_the_values_that_the_voxels_have(
+            origin in prop::array::uniform3(-300.0f64..300.0),
+            spacing in prop::array::uniform3(0.5f64..9.0),
+            turned in 0.0f64..0.4,
+            is_oblique in any::<bool>(),
+            mirrored in any::<bool>(),
         ) {
-            let field = Field::new(&mut ChaCha8Rng::seed_from_u64(2), 14.0, 200.0, 1.0);
-            // The last is oblique.
-            let step = match axis {
-                3 => [length, 0.3, -0.2],
-                axis => std::array::from_fn(|a| if a == axis { length } else { 0.0 }),
-            };
-            let mut row = [0.0; 90];
-            field.along(start, step, &mut row);
-            for (n, value) in row.iter().enumerate() {
-                let point = std::array::from_fn(|a| start[a] + n as f64 * step[a]);
-                prop_assert!((f64::from(*value) - field.at(point)).abs() < 1e-4);
+            let field = Field::new(&mut ChaCha8Rng::seed_from_u64(2), 14.0, 200.0, 1.0, Fidelity::Exact);
+            let mut grid = Geometry::axial([31, 9, 7], spacing, origin);
+            if is_oblique {
+                let (sin, cos) = turned.sin_cos();
+                grid.direction = [[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]];
+            } else if mirrored {
+                grid.direction[1] = [0.0, -1.0, 0.0];
+            }
+            let (mut over, mut row) = (field.over(&grid), [0.0; 31]);
+            for (j, k) in (0..7).flat_map(|k| (0..9).map(move |j| (j, k))) {
+                over.row(j, k, &mut row);
+                for (i, value) in row.iter().enumerate() {
+                    let exact = field.at(grid.to_patient([i, j, k].map(|n| n as f64)));
+                    prop_assert!((f64::from(*value) - exact).abs() < 1e-4);
+                }
             }
         }
     }

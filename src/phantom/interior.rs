@@ -1,6 +1,7 @@
 //! What structures look like inside, where scans are imitated: no organ is of one grey.
 
-use super::field::Field;
+use super::fidelity::Fidelity;
+use super::field::{Field, OverGrid};
 use super::scene::{Scene, Structure};
 use crate::volume::Geometry;
 use rand::{Rng, RngExt};
@@ -41,15 +42,15 @@ pub(super) struct Interior {
 
 impl Interior {
     /// Draws a subject's; `unit` is what a HU is on the image's scale of intensity.
-    pub(super) fn draw(scene: &Scene, unit: f64, rng: &mut impl Rng) -> Self {
+    pub(super) fn draw(scene: &Scene, unit: f64, fidelity: Fidelity, rng: &mut impl Rng) -> Self {
         let mut of = vec![Uneven::default()];
         let all = scene.structures.iter().chain(&scene.surroundings);
         of.extend(all.map(|structure| Uneven::draw(structure, rng)));
         let (fine, coarse) = (rng.random_range(7.0..14.0), rng.random_range(14.0..34.0));
         Self {
             of,
-            fine: Field::new(rng, fine, EXTENT, 1.0),
-            coarse: Field::new(rng, coarse, EXTENT, 1.0),
+            fine: Field::new(rng, fine, EXTENT, 1.0, fidelity),
+            coarse: Field::new(rng, coarse, EXTENT, 1.0, fidelity),
             unit,
         }
     }
@@ -57,9 +58,14 @@ impl Interior {
     /// For the voxels of a label map, one after the other.
     pub(super) fn over<'i>(&'i self, labels: &'i [u16], grid: &'i Geometry) -> Inside<'i> {
         Inside {
-            interior: self,
+            of: self
+                .of
+                .iter()
+                .map(|uneven| uneven.scaled(self.unit))
+                .collect(),
             labels,
             grid,
+            fields: [self.fine.over(grid), self.coarse.over(grid)],
             fine: vec![0.0; grid.size[0]],
             coarse: vec![0.0; grid.size[0]],
         }
@@ -131,14 +137,45 @@ impl Uneven {
 }
 
 impl Uneven {
+    /// What is added, on a scale of which a HU is so much.
+    fn scaled(&self, unit: f64) -> Added {
+        let step = |(at, step): (f64, f64)| (at as f32, (step * unit) as f32);
+        let (patch_level, patch) = self.patches.map_or((f32::INFINITY, 0.0), step);
+        let (vessel_near, vessel) = self.vessels.map_or((0.0, 0.0), step);
+        Added {
+            contents: (self.contents * unit) as f32,
+            mottle: (self.mottle * unit) as f32,
+            patch_level,
+            patch,
+            vessel_near,
+            vessel,
+            wall: self.wall.map(|wall| (wall * unit) as f32),
+        }
+    }
+}
+
+/// [`Uneven`] on an image's scale, where what a structure lacks is 0.
+struct Added {
+    contents: f32,
+    mottle: f32,
+    patch_level: f32,
+    patch: f32,
+    vessel_near: f32,
+    vessel: f32,
+    wall: Option<f32>,
+}
+
+impl Added {
     /// What is added where the fields have these values.
-    fn at(&self, fine: f64, coarse: f64) -> f64 {
-        let patch = self.patches.filter(|(level, _)| coarse > *level);
-        let vessel = self
-            .vessels
-            .filter(|(near, _)| fine.abs() < *near && coarse.abs() < *near);
-        let steps: f64 = patch.into_iter().chain(vessel).map(|(_, step)| step).sum();
-        self.contents + self.mottle * fine + steps
+    fn at(&self, fine: f32, coarse: f32) -> f32 {
+        let patch = if coarse > self.patch_level {
+            self.patch
+        } else {
+            0.0
+        };
+        let is_near = (fine.abs() < self.vessel_near) & (coarse.abs() < self.vessel_near);
+        let vessel = if is_near { self.vessel } else { 0.0 };
+        self.contents + self.mottle * fine + patch + vessel
     }
 }
 
@@ -150,33 +187,52 @@ fn is_vessel(name: &str) -> bool {
 
 /// An interior on its way through a label map.
 pub(super) struct Inside<'i> {
-    interior: &'i Interior,
+    /// By label.
+    of: Vec<Added>,
     labels: &'i [u16],
     grid: &'i Geometry,
+    /// The fine and the coarse one.
+    fields: [OverGrid<'i>; 2],
     fine: Vec<f32>,
     coarse: Vec<f32>,
 }
 
 impl Inside<'_> {
-    /// Adds what a row's voxels, from voxel `first` on, have of their own to `values`.
-    pub(super) fn add(&mut self, first: usize, values: &mut [f32]) {
-        self.interior.fine.row(self.grid, first, &mut self.fine);
-        self.interior.coarse.row(self.grid, first, &mut self.coarse);
+    /// Adds what the voxels of row `j` of slice `k` have of their own to `values`.
+    pub(super) fn add(&mut self, j: usize, k: usize, values: &mut [f32]) {
+        let [fine, coarse] = &mut self.fields;
+        fine.row(j, k, &mut self.fine);
+        coarse.row(j, k, &mut self.coarse);
         let [columns, rows, slices] = self.grid.size;
-        let [column, j, k] = self.grid.voxel(first);
         // Whether there is a row, a slice before and after.
         let beside = [j > 0, j + 1 < rows, k > 0, k + 1 < slices];
-        for (n, value) in values.iter_mut().enumerate() {
-            let label = usize::from(self.labels[first + n]);
+        let first = self.grid.index(0, j, k);
+        let mut i = 0;
+        // Voxel after voxel has the same label, mostly.
+        for run in self.labels[first..first + columns].chunk_by(|a, b| a == b) {
+            let columns_of_run = i..i + run.len();
+            i = columns_of_run.end;
             // What has a label beyond the structures' (gas) is even.
-            let Some(uneven) = self.interior.of.get(label) else {
+            let Some(added) = self.of.get(usize::from(run[0])) else {
                 continue;
             };
-            let added = match uneven.wall {
-                Some(wall) if self.is_outermost(first + n, column + n, columns, beside) => wall,
-                _ => uneven.at(f64::from(self.fine[n]), f64::from(self.coarse[n])),
-            };
-            *value += (added * self.interior.unit) as f32;
+            let fields = self.fine[columns_of_run.clone()]
+                .iter()
+                .zip(&self.coarse[columns_of_run.clone()]);
+            let voxels = values[columns_of_run.clone()].iter_mut().zip(fields);
+            match added.wall {
+                None => {
+                    voxels.for_each(|(value, (&fine, &coarse))| *value += added.at(fine, coarse))
+                }
+                Some(wall) => {
+                    for (i, (value, (&fine, &coarse))) in columns_of_run.zip(voxels) {
+                        *value += match self.is_outermost(first + i, i, columns, beside) {
+                            true => wall,
+                            false => added.at(fine, coarse),
+                        };
+                    }
+                }
+            }
         }
     }
 
@@ -186,7 +242,7 @@ impl Inside<'_> {
         let label = self.labels[at];
         let is_other = |at: usize| {
             let other = self.labels[at];
-            other != label && usize::from(other) < self.interior.of.len()
+            other != label && usize::from(other) < self.of.len()
         };
         let slice = columns * self.grid.size[1];
         let [before, after, below, above] = beside;

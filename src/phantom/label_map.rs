@@ -1,6 +1,6 @@
 //! From a subject's shapes to a label for every voxel.
 
-use super::lattice::{Lattice, Points};
+use super::lattice::{Lattice, Points, further};
 use super::shape::{Bounds, Shape, around};
 use super::subject::Subject;
 use crate::volume::{Geometry, Vec3};
@@ -62,7 +62,7 @@ impl Subject {
     fn by_cells(&self, labels: &mut [u16], size: [usize; 3], lattice: &Lattice) {
         let (step, cells) = (lattice.step, lattice.cells());
         let [mut of_slices, mut of_rows, mut near]: [Vec<&Placed>; 3] = Default::default();
-        let mut points = vec![[0.0; 3]; step];
+        let mut is_inside = vec![false; step];
         let mut corners = Vec::new();
         for z in 0..cells[2] {
             let all = lattice.corners(0..=cells[0], 0..=cells[1], z);
@@ -78,7 +78,11 @@ impl Subject {
                         of_rows.iter().copied(),
                         &mut near,
                     );
+                    near.retain(|(_, shape, _)| !shape.misses(&corners));
                     let (above, floor) = above_whole(&near, &corners, 0);
+                    if above.is_empty() && floor == 0 {
+                        continue;
+                    }
                     let [i, j, k] = std::array::from_fn(|a| {
                         let first = [x, y, z][a] * step;
                         first..(first + step).min(size[a])
@@ -86,8 +90,8 @@ impl Subject {
                     for (j, k) in k.flat_map(|k| j.clone().map(move |j| (j, k))) {
                         let first = (k * size[1] + j) * size[0];
                         let labels = &mut labels[first + i.start..first + i.end];
-                        let points = &mut points[..labels.len()];
-                        label_line(labels, points, lattice, [x, j, k], above, floor);
+                        let is_inside = &mut is_inside[..labels.len()];
+                        label_line(labels, is_inside, lattice.line(x, j, k), above, floor);
                     }
                 }
             }
@@ -113,30 +117,27 @@ pub(super) fn each_row<T>(
     }
 }
 
-/// Labels the voxels of cell `x` in row `j` of slice `k`, on a straight line, from the shapes that may hold them; `floor`
-/// where none does. `points` is room for as many points.
+/// Labels voxels on a straight line, the first and the way from each to the next, from the shapes that may hold them, the
+/// topmost first; `floor` where none does. `is_inside` is room for as many.
 fn label_line(
     labels: &mut [u16],
-    points: &mut [Vec3],
-    lattice: &Lattice,
-    [x, j, k]: [usize; 3],
+    is_inside: &mut [bool],
+    (from, step): (Vec3, Vec3),
     shapes: &[&Placed],
     floor: u16,
 ) {
     if shapes.is_empty() {
         return labels.fill(floor);
     }
-    lattice.line(x, j, k, points);
-    let ends = match &*points {
-        [first, .., last] => &[*first, *last][..],
-        one => one,
-    };
-    let (above, floor) = above_whole(shapes, ends, floor);
-    if above.is_empty() {
-        return labels.fill(floor);
-    }
-    for (label, &point) in labels.iter_mut().zip(&*points) {
-        *label = topmost(above, point).unwrap_or(floor);
+    let ends = [from, further(from, step, labels.len().saturating_sub(1))];
+    let (above, floor) = above_whole(shapes, &ends, floor);
+    labels.fill(floor);
+    let line = around(ends.into_iter());
+    for (own, shape, _) in above.iter().rev().filter(|placed| meets(line, placed)) {
+        shape.along(from, step, is_inside);
+        for (label, is_inside) in labels.iter_mut().zip(&*is_inside) {
+            *label = if *is_inside { *own } else { *label };
+        }
     }
 }
 
@@ -167,20 +168,24 @@ fn topmost(shapes: &[&Placed], point: Vec3) -> Option<u16> {
 
 /// Those of some shapes whose bounds meet a box.
 fn reaching<'s>(
-    (low, high): Bounds,
+    bounds: Bounds,
     shapes: impl Iterator<Item = &'s Placed>,
     near: &mut Vec<&'s Placed>,
 ) {
     near.clear();
-    near.extend(
-        shapes.filter(|(_, _, (from, to))| (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])),
-    );
+    near.extend(shapes.filter(|placed| meets(bounds, placed)));
+}
+
+/// Whether a shape's bounds meet a box.
+fn meets((low, high): Bounds, (_, _, (from, to)): &Placed) -> bool {
+    (0..3).all(|a| from[a] <= high[a] && to[a] >= low[a])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::phantom::Scene;
+    use crate::phantom::fidelity::Fidelity;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -194,7 +199,7 @@ mod tests {
                 0 => Scene::shapes(&mut rng),
                 _ => Scene::torso(),
             };
-            let subject = Subject::draw(&scene, &mut rng);
+            let subject = Subject::draw(&scene, Fidelity::Exact, &mut rng);
             let points = Points::new(&subject, &grid, 3);
             let mut one_by_one = vec![0; grid.len()];
             subject.by_rows(&mut one_by_one, grid.size, &points);

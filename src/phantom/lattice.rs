@@ -27,7 +27,10 @@ impl<'s> Points<'s> {
     pub(super) fn row(&self, j: usize, k: usize, points: &mut [Vec3]) {
         if let Some(lattice) = &self.lattice {
             for (x, points) in points.chunks_mut(lattice.step).enumerate() {
-                lattice.line(x, j, k, points);
+                let (from, step) = lattice.line(x, j, k);
+                for (n, point) in points.iter_mut().enumerate() {
+                    *point = further(from, step, n);
+                }
             }
             return;
         }
@@ -78,8 +81,8 @@ impl Lattice {
         rows.flat_map(move |(y, z)| x.clone().map(move |x| self.at(x, y, z)))
     }
 
-    /// The points of the voxels of cell `x` in row `j` of slice `k`, on a straight line.
-    pub(super) fn line(&self, x: usize, j: usize, k: usize, points: &mut [Vec3]) {
+    /// The voxels of cell `x` in row `j` of slice `k`, on a straight line: the first, and the way from each to the next.
+    pub(super) fn line(&self, x: usize, j: usize, k: usize) -> (Vec3, Vec3) {
         let step = self.step as f64;
         let place = |n: usize| (n / self.step, (n % self.step) as f64 / step);
         let ((y, down), (z, up)) = (place(j), place(k));
@@ -89,10 +92,13 @@ impl Lattice {
             mix(low, high, up)
         };
         let (from, to) = (end(x), end(x + 1));
-        for (n, point) in points.iter_mut().enumerate() {
-            *point = mix(from, to, n as f64 / step);
-        }
+        (from, std::array::from_fn(|a| (to[a] - from[a]) / step))
     }
+}
+
+/// The point `n` steps on.
+pub(super) fn further(from: Vec3, step: Vec3, n: usize) -> Vec3 {
+    std::array::from_fn(|a| from[a] + n as f64 * step[a])
 }
 
 fn mix(a: Vec3, b: Vec3, t: f64) -> Vec3 {

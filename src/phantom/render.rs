@@ -1,5 +1,6 @@
 //! From a scene to voxels: labels, and intensities by a law.
 
+use super::fidelity::Fidelity;
 use super::field::Field;
 use super::interior::Interior;
 use super::scene::Scene;
@@ -35,8 +36,6 @@ impl Contrast {
 
 /// A lesion differs from its organ by this at least, where contrasts are random.
 const LEAST_STEP: f64 = 0.18;
-/// Distance of the points at which a quick subject is bent exactly, mm: half of the finest bend's.
-const BENT_EVERY_MM: f64 = 15.0;
 /// What a HU of a structure's unevenness is where contrasts are random, whose means lie within 1.
 const RANDOM_PER_HU: f64 = 1.0 / 500.0;
 /// Gas in the gut, HU.
@@ -56,37 +55,37 @@ impl Scene {
     ///
     /// The same scene, seed, grid and contrast give the same voxels.
     pub fn subject(&self, seed: u64, geometry: &Geometry, contrast: Contrast) -> Phantom {
-        self.drawn(seed, geometry, contrast, 1)
+        self.drawn(seed, geometry, contrast, Fidelity::Exact)
     }
 
-    /// [`Scene::subject`], but bent at every 15 mm only and interpolated between: much the same subject, several times
-    /// as fast, for training.
+    /// [`Scene::subject`], but [quick](Fidelity::Quick), for training.
     pub(super) fn quick_subject(
         &self,
         seed: u64,
         geometry: &Geometry,
         contrast: Contrast,
     ) -> Phantom {
-        let finest = geometry
-            .spacing
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        let step = (BENT_EVERY_MM / finest).round().max(1.0) as usize;
-        self.drawn(seed, geometry, contrast, step)
+        self.drawn(seed, geometry, contrast, Fidelity::Quick)
     }
 
-    fn drawn(&self, seed: u64, geometry: &Geometry, contrast: Contrast, step: usize) -> Phantom {
+    fn drawn(
+        &self,
+        seed: u64,
+        geometry: &Geometry,
+        contrast: Contrast,
+        fidelity: Fidelity,
+    ) -> Phantom {
+        let step = fidelity.step(geometry);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let subject = Subject::draw(self, &mut rng);
+        let subject = Subject::draw(self, fidelity, &mut rng);
         let mut labels = subject.label_map(geometry, step);
         // A sequence of its own: a lesion more changes nothing else of the subject.
         let mut growth = ChaCha8Rng::seed_from_u64(seed);
         growth.set_stream(1);
         self.grow_lesions(&mut labels, geometry, &mut growth);
         let voxels = match contrast {
-            Contrast::Ct => self.ct(&labels, geometry, &mut rng),
-            Contrast::Random { law } => self.random(&labels, geometry, law, &mut rng),
+            Contrast::Ct => self.ct(&labels, geometry, fidelity, &mut rng),
+            Contrast::Random { law } => self.random(&labels, geometry, law, fidelity, &mut rng),
             Contrast::Scanned => subject.scanned(geometry, step),
         };
         Phantom {
@@ -98,7 +97,13 @@ impl Scene {
         }
     }
 
-    fn ct(&self, labels: &[u16], geometry: &Geometry, rng: &mut impl Rng) -> Vec<f32> {
+    fn ct(
+        &self,
+        labels: &[u16],
+        geometry: &Geometry,
+        fidelity: Fidelity,
+        rng: &mut impl Rng,
+    ) -> Vec<f32> {
         let normal = |rng: &mut _| -> f64 { StandardNormal.sample(rng) };
         let mut means = vec![-1000.0];
         means.extend(
@@ -111,14 +116,17 @@ impl Scene {
         let labels = filled.as_deref().unwrap_or(labels);
         means.push(GAS_HU);
         let amplitude = rng.random_range(2.0..9.0);
-        let texture = Field::new(rng, 14.0, 420.0, amplitude);
+        let texture = Field::new(rng, 14.0, 420.0, amplitude, fidelity);
         let noise = rng.random_range(4.0..24.0);
-        let interior = self.uneven.then(|| Interior::draw(self, 1.0, rng));
+        let interior = self
+            .uneven
+            .then(|| Interior::draw(self, 1.0, fidelity, rng));
         let grey = Grey {
             means: &means,
             texture: &texture,
             interior: interior.as_ref(),
             noise,
+            fidelity,
         };
         paint(labels, geometry, &grey, rng)
     }
@@ -134,8 +142,14 @@ impl Scene {
     ) -> Option<Vec<u16>> {
         let mut filled: Option<Vec<u16>> = None;
         let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.hollow.len()];
+        // By label, up to the highest that is hollow.
+        let most = usize::from(self.hollow.iter().copied().max().unwrap_or(0));
+        let mut place_of = vec![None; most + 1];
+        for (place, &number) in self.hollow.iter().enumerate() {
+            place_of[usize::from(number)] = Some(place);
+        }
         for (at, &label) in labels.iter().enumerate() {
-            if let Some(hollow) = self.hollow.iter().position(|&number| number == label) {
+            if let Some(&Some(hollow)) = place_of.get(usize::from(label)) {
                 places[hollow].push(at);
             }
         }
@@ -163,6 +177,7 @@ impl Scene {
         labels: &[u16],
         geometry: &Geometry,
         law: u64,
+        fidelity: Fidelity,
         rng: &mut impl Rng,
     ) -> Vec<f32> {
         let mut sequence = ChaCha8Rng::seed_from_u64(law);
@@ -184,26 +199,27 @@ impl Scene {
             }
         }
         let texture_amplitude = rng.random_range(0.0..0.06);
-        let texture = Field::new(rng, 12.0, 420.0, texture_amplitude);
+        let texture = Field::new(rng, 12.0, 420.0, texture_amplitude, fidelity);
         let noise = rng.random_range(0.005..0.06);
         let interior = self
             .uneven
-            .then(|| Interior::draw(self, RANDOM_PER_HU, rng));
+            .then(|| Interior::draw(self, RANDOM_PER_HU, fidelity, rng));
         let grey = Grey {
             means: &means,
             texture: &texture,
             interior: interior.as_ref(),
             noise,
+            fidelity,
         };
         let mut voxels = paint(labels, geometry, &grey, rng);
         let bias_amplitude = rng.random_range(0.0..0.25);
-        let bias = Field::new(rng, 150.0, 600.0, bias_amplitude);
-        let columns = geometry.size[0].max(1);
-        let mut row = vec![0f32; columns];
-        for (number, voxels) in voxels.chunks_mut(columns).enumerate() {
-            bias.row(geometry, number * columns, &mut row);
+        let bias = Field::new(rng, 150.0, 600.0, bias_amplitude, fidelity).exp();
+        let [columns, rows, _] = geometry.size;
+        let (mut bias, mut row) = (bias.over(geometry), vec![0f32; columns]);
+        for (number, voxels) in voxels.chunks_mut(columns.max(1)).enumerate() {
+            bias.row(number % rows, number / rows, &mut row);
             for (voxel, bias) in voxels.iter_mut().zip(&row) {
-                *voxel *= bias.exp();
+                *voxel *= bias;
             }
         }
         voxels
@@ -224,37 +240,48 @@ struct Grey<'g> {
     interior: Option<&'g Interior>,
     /// Standard deviation.
     noise: f64,
+    fidelity: Fidelity,
 }
 
 /// Means, texture, partial volume at the borders (a random blur), noise.
 fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rng) -> Vec<f32> {
-    let columns = geometry.size[0].max(1);
+    let [columns, rows, _] = geometry.size;
     let mut voxels = vec![0f32; labels.len()];
-    let mut texture = vec![0f32; columns];
+    let mut own = vec![0f32; columns];
     let means: Vec<f32> = grey.means.iter().map(|&mean| mean as f32).collect();
+    let mut texture = grey.texture.over(geometry);
     let mut inside = grey
         .interior
         .map(|interior| interior.over(labels, geometry));
-    for (row, voxels) in voxels.chunks_mut(columns).enumerate() {
-        let first = row * columns;
-        let labels = &labels[first..first + voxels.len()];
+    let each_row = voxels
+        .chunks_mut(columns.max(1))
+        .zip(labels.chunks(columns.max(1)));
+    for (number, (voxels, labels)) in each_row.enumerate() {
+        let (j, k) = (number % rows, number / rows);
         if labels.iter().any(|&label| label != 0) {
-            grey.texture.row(geometry, first, &mut texture);
+            texture.row(j, k, &mut own);
             if let Some(inside) = &mut inside {
-                inside.add(first, &mut texture);
+                inside.add(j, k, &mut own);
             }
         }
-        for ((voxel, &label), own) in voxels.iter_mut().zip(labels).zip(&texture) {
-            let own = if label == 0 { 0.0 } else { *own };
-            *voxel = means[usize::from(label)] + own;
+        let mut i = 0;
+        for run in labels.chunk_by(|a, b| a == b) {
+            let columns = i..i + run.len();
+            i = columns.end;
+            let mean = means[usize::from(run[0])];
+            match run[0] {
+                0 => voxels[columns].fill(mean),
+                _ => {
+                    for (voxel, own) in voxels[columns.clone()].iter_mut().zip(&own[columns]) {
+                        *voxel = mean + own;
+                    }
+                }
+            }
         }
     }
     let sharp = rng.random_range(0.4..0.9);
     blur(&mut voxels, geometry, sharp);
-    for voxel in &mut voxels {
-        let value: f32 = StandardNormal.sample(rng);
-        *voxel += value * grey.noise as f32;
-    }
+    grey.fidelity.add_noise(&mut voxels, grey.noise, rng);
     voxels
 }
 

@@ -75,15 +75,10 @@ impl Shape {
                 let d = sub(p, *center);
                 let mut t = [0.0; 3];
                 for ((t, axis), radius) in t.iter_mut().zip(axes).zip(radii) {
-                    *t = (dot(*axis, d) / radius).abs();
-                    if *t >= 1.0 {
-                        return false;
-                    }
+                    *t = dot(*axis, d) / radius;
                 }
-                // Powers are slow. With a higher exponent it is no smaller than the ellipsoid, and no larger than the box.
-                let is_in_ellipsoid = t.iter().map(|t| t * t).sum::<f64>() < 1.0;
-                is_in_ellipsoid
-                    || (*exponent > 2.0 && t.iter().map(|t| t.powf(*exponent)).sum::<f64>() < 1.0)
+                let squares = dot(t, t);
+                squares < 1.0 || (squares < most_squares(*exponent) && powers_hold(t, *exponent))
             }
             Self::Tube { points, radius } => points
                 .windows(2)
@@ -180,16 +175,64 @@ fn endless(x: f64, y: f64) -> Bounds {
     ([-x, -y, f64::NEG_INFINITY], [x, y, f64::INFINITY])
 }
 
-fn sub(a: Vec3, b: Vec3) -> Vec3 {
+pub(super) fn sub(a: Vec3, b: Vec3) -> Vec3 {
     std::array::from_fn(|i| a[i] - b[i])
 }
 
-fn dot(a: Vec3, b: Vec3) -> f64 {
+pub(super) fn dot(a: Vec3, b: Vec3) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Squares of the distances along a superellipsoid's axes, in radii, of which no point inside has as large a sum: the
+/// ball that holds it (the means of powers), a little more.
+pub(super) fn most_squares(exponent: f64) -> f64 {
+    // 3^(1 − 2/e) for the highest exponent of each.
+    if exponent <= 2.0 {
+        1.0
+    } else if exponent <= 2.4 {
+        1.2011
+    } else if exponent <= 3.0 {
+        1.4423
+    } else if exponent <= 4.0 {
+        1.7321
+    } else {
+        3.0
+    }
+}
+
+/// Whether the sum of these distances' powers is below 1; for an exponent above 2.
+pub(super) fn powers_hold(t: Vec3, exponent: f64) -> bool {
+    let t = t.map(f64::abs);
+    if t.iter().any(|&t| t >= 1.0) {
+        return false;
+    }
+    if exponent <= 3.0 {
+        // Powers are slow, and convex in the exponent: no greater than the line between the second and the third, no
+        // smaller than that line beyond its ends. What these leave open is thin.
+        let sum = |of: &dyn Fn(f64) -> f64| t.iter().map(|&t| of(t)).sum::<f64>();
+        let [squares, cubes] = [sum(&|t| t * t), sum(&|t| t * t * t)];
+        let beyond = exponent - 2.0;
+        if squares + beyond * (cubes - squares) < 1.0 {
+            return true;
+        }
+        let (firsts, fourths) = (sum(&|t| t), sum(&|t| t * t * t * t));
+        if squares + beyond * (squares - firsts) >= 1.0
+            || cubes + (1.0 - beyond) * (cubes - fourths) >= 1.0
+        {
+            return false;
+        }
+    }
+    t.iter().map(|t| t.powf(exponent)).sum::<f64>() < 1.0
 }
 
 /// Squared distance of a point from the segment a–b.
 fn distance_squared(p: Vec3, a: Vec3, b: Vec3) -> f64 {
+    let d = sub(p, nearest(p, a, b));
+    dot(d, d)
+}
+
+/// The point of the segment a–b that is nearest to another.
+pub(super) fn nearest(p: Vec3, a: Vec3, b: Vec3) -> Vec3 {
     let (along, from_a) = (sub(b, a), sub(p, a));
     let length = dot(along, along);
     let t = if length > 0.0 {
@@ -197,13 +240,11 @@ fn distance_squared(p: Vec3, a: Vec3, b: Vec3) -> f64 {
     } else {
         0.0
     };
-    let nearest: Vec3 = std::array::from_fn(|i| a[i] + t * along[i]);
-    let d = sub(p, nearest);
-    dot(d, d)
+    std::array::from_fn(|i| a[i] + t * along[i])
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -217,7 +258,7 @@ mod tests {
         ]
     }
 
-    fn shapes() -> impl Strategy<Value = Shape> {
+    pub(in crate::phantom) fn shapes() -> impl Strategy<Value = Shape> {
         let place = prop::array::uniform3(-60.0f64..60.0);
         let size = 4.0f64..50.0;
         prop_oneof![
@@ -250,6 +291,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_known_of_powers_without_computing_them_is_so(
+            t in prop::array::uniform3(-1.1f64..1.1),
+            exponent in 2.0f64..4.0,
+        ) {
+            let sum: f64 = t.iter().map(|t| t.abs().powf(exponent)).sum();
+            prop_assume!((sum - 1.0).abs() > 1e-12);
+            prop_assert_eq!(powers_hold(t, exponent), sum < 1.0);
+            // A point inside is in the ball.
+            prop_assert!(sum >= 1.0 || dot(t, t) < most_squares(exponent));
+        }
+
         #[test]
         fn bounds_parts_and_convexity_are_those_of_the_points_inside(
             shape in shapes(),

@@ -1,6 +1,7 @@
 //! One subject of a scene: every structure moved, scaled, turned and bent on its own.
 
 use super::atlas::Atlas;
+use super::fidelity::Fidelity;
 use super::field::Field;
 use super::label_map::{Placed, each_row};
 use super::lattice::Points;
@@ -47,7 +48,7 @@ fn small_turn(rng: &mut impl Rng, angle: f64) -> [Vec3; 3] {
 }
 
 impl Subject {
-    pub(super) fn draw(scene: &Scene, rng: &mut impl Rng) -> Self {
+    pub(super) fn draw(scene: &Scene, fidelity: Fidelity, rng: &mut impl Rng) -> Self {
         let mut shapes = Vec::new();
         // What surrounds the body comes first: everything in the body covers it.
         let inside = scene.structures.len();
@@ -79,7 +80,7 @@ impl Subject {
         }
         let girth = (normal(rng) * 0.10).exp();
         let mut fields = |pitch: f64, amplitude: f64| -> [Field; 3] {
-            std::array::from_fn(|_| Field::new(rng, pitch, EXTENT, amplitude))
+            std::array::from_fn(|_| Field::new(rng, pitch, EXTENT, amplitude, fidelity))
         };
         // Structures of a map cannot wander on their own: they are bent more.
         let bend = match scene.atlas {

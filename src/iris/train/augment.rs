@@ -1,11 +1,14 @@
 //! What scanners do to an image and anatomy does not: augmentation of intensities.
 
+use super::noise::add_noise;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 /// Values stay within this of zero, a little beyond the network's scale.
 const LIMIT: f32 = 3.0;
+/// Places of an image's range of which a gamma is computed.
+const GAMMA_PLACES: usize = 1024;
 /// Cells of a bias field's lattice along each axis.
 const BIAS_CELLS: usize = 3;
 
@@ -81,7 +84,7 @@ impl Augmentation {
                 rng.random_range(0.7f32..1.35),
                 rng.random_range(-0.25..0.25),
             );
-            let mean = voxels.iter().sum::<f32>() / voxels.len() as f32;
+            let mean = sum(voxels) / voxels.len() as f32;
             voxels
                 .iter_mut()
                 .for_each(|v| *v = mean + (*v - mean) * gain + shift);
@@ -96,17 +99,14 @@ impl Augmentation {
             }
         }
         if by_chance(self.noise, rng) {
-            let amplitude = rng.random_range(0.02f32..0.2);
-            for voxel in voxels.iter_mut() {
-                let value: f32 = StandardNormal.sample(rng);
-                *voxel += value * amplitude;
-            }
+            let deviation = rng.random_range(0.02f32..0.2);
+            add_noise(voxels, deviation, rng);
         }
         voxels.iter_mut().for_each(|v| *v = v.clamp(-LIMIT, LIMIT));
     }
 }
 
-/// Lines of neighbouring voxels that are taken together where an axis is not the fastest.
+/// Neighbouring voxels, or lines of them where an axis is not the fastest, that are taken together.
 const LANES: usize = 16;
 
 /// Calls `line(values)` with every line of voxels along an axis, and puts the values back.
@@ -168,18 +168,27 @@ fn coarsen(voxels: &mut [f32], size: [usize; 3], axis: usize, factor: f64) {
     }
     let length = size[axis];
     let thick = length as f64 / count as f64;
-    along(voxels, size, axis, |line| {
-        let means: Vec<f32> = (0..count)
-            .map(|cell| {
-                let from = (cell as f64 * thick) as usize;
-                let to = (((cell + 1) as f64 * thick).ceil() as usize).clamp(from + 1, length);
-                line[from..to].iter().sum::<f32>() / (to - from) as f32
-            })
-            .collect();
-        for (at, value) in line.iter_mut().enumerate() {
+    // The voxels of each thick one, and between which of these each voxel lies: the same for every line.
+    let cells: Vec<std::ops::Range<usize>> = (0..count)
+        .map(|cell| {
+            let from = (cell as f64 * thick) as usize;
+            let to = (((cell + 1) as f64 * thick).ceil() as usize).clamp(from + 1, length);
+            from..to
+        })
+        .collect();
+    let between: Vec<(usize, f32)> = (0..length)
+        .map(|at| {
             let place = ((at as f64 + 0.5) / thick - 0.5).clamp(0.0, count as f64 - 1.0);
             let low = (place as usize).min(count - 2);
-            let part = (place - low as f64) as f32;
+            (low, (place - low as f64) as f32)
+        })
+        .collect();
+    let mut means = vec![0.0; count];
+    along(voxels, size, axis, |line| {
+        for (mean, cell) in means.iter_mut().zip(&cells) {
+            *mean = line[cell.clone()].iter().sum::<f32>() / cell.len() as f32;
+        }
+        for (value, &(low, part)) in line.iter_mut().zip(&between) {
             *value = means[low] + (means[low + 1] - means[low]) * part;
         }
     });
@@ -191,32 +200,65 @@ fn gamma(voxels: &mut [f32], exponent: f32, of_negative: bool) {
     if high <= low {
         return;
     }
-    for voxel in voxels {
-        let share = (*voxel - low) / (high - low);
-        let share = match of_negative {
-            true => 1.0 - (1.0 - share).max(0.0).powf(exponent),
-            false => share.max(0.0).powf(exponent),
+    // A power for each of the table's places, and a straight line between.
+    let table: [f32; GAMMA_PLACES + 2] = std::array::from_fn(|place| {
+        let share = (place as f32 / GAMMA_PLACES as f32).min(1.0);
+        let changed = match of_negative {
+            true => 1.0 - (1.0 - share).powf(exponent),
+            false => share.powf(exponent),
         };
-        *voxel = low + share * (high - low);
+        low + changed * (high - low)
+    });
+    let scale = GAMMA_PLACES as f32 / (high - low);
+    for voxel in voxels {
+        let place = (*voxel - low) * scale;
+        let lower = (place as usize).min(GAMMA_PLACES);
+        let (from, to) = (table[lower], table[lower + 1]);
+        *voxel = from + (to - from) * (place - lower as f32);
     }
 }
 
+/// The least and the greatest value.
 fn range(voxels: &[f32]) -> (f32, f32) {
-    voxels
-        .iter()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-            (low.min(v), high.max(v))
-        })
+    // Not `min` and `max`, which look for what is no number.
+    let less = |a: f32, b: f32| if b < a { b } else { a };
+    let more = |a: f32, b: f32| if b > a { b } else { a };
+    let (whole, rest) = voxels.as_chunks::<LANES>();
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for together in whole {
+        for (lane, &value) in together.iter().enumerate() {
+            low[lane] = less(low[lane], value);
+            high[lane] = more(high[lane], value);
+        }
+    }
+    (
+        low.iter().chain(rest).copied().fold(f32::INFINITY, less),
+        high.iter()
+            .chain(rest)
+            .copied()
+            .fold(f32::NEG_INFINITY, more),
+    )
 }
 
-/// Multiplies by `exp` of a trilinear field, from the darkest value on.
+fn sum(voxels: &[f32]) -> f32 {
+    let (whole, rest) = voxels.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for together in whole {
+        for (sum, value) in sums.iter_mut().zip(together) {
+            *sum += value;
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
+/// Multiplies by a trilinear field between lognormal values, from the darkest value on.
 fn bias(voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
     let (low, _) = range(voxels);
     let amplitude = rng.random_range(0.05f32..0.3);
     let lattice: Vec<f32> = (0..BIAS_CELLS.pow(3))
         .map(|_| {
             let value: f32 = StandardNormal.sample(rng);
-            value * amplitude
+            (value * amplitude).exp()
         })
         .collect();
     let place = |at: usize, length: usize| {
@@ -242,7 +284,7 @@ fn bias(voxels: &mut [f32], size: [usize; 3], rng: &mut impl Rng) {
         for (at, voxel) in row.iter_mut().enumerate() {
             let (i, x) = place(at, size[0]);
             let field = mix(of_row[i], of_row[i + 1], x);
-            *voxel = low + (*voxel - low) * field.exp();
+            *voxel = low + (*voxel - low) * field;
         }
     }
 }

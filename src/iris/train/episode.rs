@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 use tch::{Device, Tensor};
 
 /// One episode: a reference and a query of the same classes from different subjects.
@@ -57,6 +58,7 @@ pub trait EpisodeSource: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Episodes {
     channels: Vec<Receiver<Episode>>,
+    threads: Vec<JoinHandle<()>>,
     next: usize,
 }
 
@@ -70,20 +72,41 @@ impl Episodes {
         device: Device,
     ) -> Self {
         let threads = threads.max(1);
-        let channels = (0..threads as u64)
+        let (channels, threads) = (0..threads as u64)
             .map(|thread| {
                 let (sender, receiver) = sync_channel(ahead.max(1));
                 let source = Arc::clone(&source);
-                std::thread::spawn(move || {
+                let drawing = std::thread::spawn(move || {
+                    // It draws alone: what rayon would share among all processors keeps these busy as it is.
+                    let _alone = rayon::ThreadPoolBuilder::new()
+                        .num_threads(1)
+                        .use_current_thread()
+                        .build();
                     let mut index = start + thread;
                     while sender.send(source.episode(index).on(device)).is_ok() {
                         index += threads as u64;
                     }
                 });
-                receiver
+                (receiver, drawing)
             })
-            .collect();
-        Self { channels, next: 0 }
+            .unzip();
+        Self {
+            channels,
+            threads,
+            next: 0,
+        }
+    }
+}
+
+impl Drop for Episodes {
+    /// Waits for the episodes that are being drawn: a thread that was still busy with tensors when the program ends, and
+    /// libtorch with it, would panic.
+    fn drop(&mut self) {
+        self.channels.clear();
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
     }
 }
 
