@@ -52,12 +52,13 @@ def storescp(processes, folder, options=(), wrap=()):
 
 
 def pynetdicom(processes, folder, wrap=()):
-    """pynetdicom's storescp, a thread for each association."""
+    """pynetdicom's storescp, a thread for each association. Its network time-out of 30 s ends associations that are not
+    idle, where so many small instances keep it busy."""
     storage = folder / "storage"
     storage.mkdir(parents=True)
     port, log = free_port(), folder / "log"
     command = [*wrap, sys.executable, "-m", "pynetdicom", "storescp", "--quiet", "--ae-title", "PYNETDICOM",
-               "--output-directory", storage, port]
+               "--network-timeout", "600", "--output-directory", storage, port]
     return started(processes, command, "PYNETDICOM", port, log)
 
 
