@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use irisnode::iris::train::{
-    EpisodeSource, Optimiser, Precision, Progress, Schedule, TrainConfig, Trainer, UpdateRule,
-    dice_cross_entropy,
+    Episode, EpisodeSource, Optimiser, Precision, Progress, Schedule, TrainConfig, Trainer,
+    UpdateRule, dice_cross_entropy,
 };
 use irisnode::iris::{Iris, IrisConfig};
 use irisnode::phantom::PhantomEpisodes;
@@ -57,18 +57,27 @@ fn episodes(config: &TrainConfig) -> Arc<PhantomEpisodes> {
     })
 }
 
+/// The first four of other episodes, over and over: what little training can learn.
+struct Four(Arc<PhantomEpisodes>);
+
+impl EpisodeSource for Four {
+    fn episode(&self, index: u64) -> Episode {
+        self.0.episode(index % 4)
+    }
+}
+
 /// Trains until step `until` (or the schedule's end) and gives every step's report.
 fn train(trainer: &mut Trainer, config: &TrainConfig, until: u64) -> Vec<Progress> {
+    train_on(episodes(config), trainer, until)
+}
+
+fn train_on(source: Arc<dyn EpisodeSource>, trainer: &mut Trainer, until: u64) -> Vec<Progress> {
     let mut reports = Vec::new();
     trainer
-        .run(
-            episodes(config),
-            Duration::ZERO,
-            &mut |trainer, progress| {
-                reports.push(progress.clone());
-                trainer.steps_done() < until
-            },
-        )
+        .run(source, Duration::ZERO, &mut |trainer, progress| {
+            reports.push(progress.clone());
+            trainer.steps_done() < until
+        })
         .unwrap();
     reports
 }
@@ -142,17 +151,18 @@ fn a_run_of_some_minutes_ends_with_them_its_rate_fallen() {
 #[test]
 fn deep_supervision_teaches_the_coarse_stages_their_part() {
     let _turn = turn();
-    // Mean loss of the coarsest stage over episodes that no step has seen.
+    // Mean loss of the coarsest stage over the episodes that were trained on.
     let coarsest = |deep_supervision: f64| {
         let config = TrainConfig {
             deep_supervision,
-            ..config(Precision::Float32, 25)
+            ..config(Precision::Float32, 40)
         };
         let mut trainer = Trainer::new(config.clone(), Device::Cpu).unwrap();
-        train(&mut trainer, &config, 25);
+        let four = Arc::new(Four(episodes(&config)));
+        train_on(four.clone(), &mut trainer, 40);
         let iris = trainer.mean();
-        let losses = (5000..5006).map(|number| {
-            let episode = episodes(&config).episode(number);
+        let losses = (0..4).map(|number| {
+            let episode = four.episode(number);
             let masks = |masks: &Tensor| masks.to_kind(Kind::Float);
             let embedding = iris.encode_task(&episode.reference, &masks(&episode.reference_masks));
             let features = iris.encode(&episode.query);
@@ -163,10 +173,10 @@ fn deep_supervision_teaches_the_coarse_stages_their_part() {
             let masks = masks(&episode.query_masks).adaptive_avg_pool3d(&stages[0].size()[2..]);
             f64::try_from(dice_cross_entropy(&stages[0], &masks, 1.0)).unwrap()
         });
-        losses.sum::<f64>() / 6.0
+        losses.sum::<f64>() / 4.0
     };
     let (with, without) = (coarsest(1.0), coarsest(0.0));
-    assert!(with < without, "{with} with, {without} without");
+    assert!(with < without - 0.03, "{with} with, {without} without");
 }
 
 #[test]

@@ -478,16 +478,31 @@ mod tests {
     #[test]
     fn real_images_are_mixed_in_with_their_own_intensities() {
         // Noise is drawn everywhere; only the made-up image has the same value throughout its ball.
-        let even_balls = |source: &PhantomEpisodes| {
-            (0..70)
-                .map(|index| source.episode(index).query)
-                .filter(|query| {
-                    let brightest = query.max() - 1e-4;
-                    f64::try_from(query.ge_tensor(&brightest).sum(tch::Kind::Float)).unwrap() > 40.0
-                })
-                .count()
+        let balls = |source: &PhantomEpisodes| -> Vec<(Tensor, Tensor)> {
+            let each = (0..70).map(|index| {
+                let Episode {
+                    query, query_masks, ..
+                } = source.episode(index);
+                (query.ge_tensor(&(query.max() - 1e-4)), query_masks)
+            });
+            let even = |ball: &Tensor| f64::try_from(ball.sum(tch::Kind::Float)).unwrap() > 40.0;
+            each.filter(|(ball, _)| even(ball)).collect()
         };
-        let (with, without) = (even_balls(&of_maps(true)), even_balls(&of_maps(false)));
+        let real = balls(&of_maps(true));
+        for (ball, masks) in &real {
+            // In the half that every scan has, it lies in the mask of its class, mirrored or not.
+            let [ball, masks] = [ball, masks].map(|of| of.narrow(2, 0, 12));
+            let of_class = (masks * &ball).sum_dim_intlist(
+                [0i64, 2, 3, 4].as_slice(),
+                false,
+                tch::Kind::Float,
+            );
+            let voxels = ball.sum(tch::Kind::Float);
+            let [all, of_class] = [voxels, of_class.max()].map(|n| f64::try_from(n).unwrap());
+            // Where labels end is rounded, where the image ends is not.
+            assert!(of_class >= 0.8 * all, "{of_class} of {all}");
+        }
+        let (with, without) = (real.len(), balls(&of_maps(false)).len());
         assert!(
             with >= without + 3,
             "{with} with real images, {without} without"
