@@ -18,6 +18,10 @@ A node that runs uses the tuned embedding from its next series on.";
 ///
 /// The network does not change, and neither does any other task. Adding a further reference puts
 /// the tuned embedding out of use: tune again.
+///
+/// What fits a few references can do worse on other patients, and did on the real pair of
+/// weights/MODEL_CARD.md: hold it against labelled cases of your own (`irisnode evaluate --pairs
+/// FILE --method ensemble --method tuned`) before you rely on it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -88,6 +92,14 @@ pub fn run(args: &Args) -> miette::Result<()> {
         args.name,
         first.unwrap_or(last),
         task.version
+    );
+    println!(
+        "Whether it finds more in other patients, {} cannot tell: hold it against labelled cases of yours \
+         (`irisnode evaluate --pairs FILE --method ensemble --method tuned`); `--undo` goes back.",
+        match task.references.len() {
+            1 => "one reference".to_owned(),
+            several => format!("{several} references"),
+        }
     );
     Ok(())
 }
