@@ -18,7 +18,7 @@ from drawn_series import drawn_series, files, small_instances
 from process_memory import memory_mib
 from processes import Processes
 from pynetdicom import AE
-from receive import send, settle
+from receive import fresh, send, settle
 from rounds import digits, interleave, ratio, seconds, spread, table, times_as_fast
 from storage_providers import irisnode
 
@@ -60,9 +60,9 @@ def measure(quick, folder):
 
 
 def new_instances(count, folder):
-    """Small instances in a folder of their own: where earlier ones were deleted, each new file would be slow; see SETTLE."""
+    """Small instances in a folder of their own: where earlier ones were deleted, each new file would be slow."""
     folder.mkdir(exist_ok=True)
-    return small_instances(count, folder / f"batch-{len(list(folder.iterdir()))}")
+    return small_instances(count, fresh(folder, "batch"))
 
 
 def hold(node, source):

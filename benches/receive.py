@@ -58,42 +58,44 @@ def measure(quick, folder):
     settle(quick)
     slices, small, rounds = (40, 200, 2) if quick else (300, 5000, 5)
     loads = {
-        f"{slices} slices of 512 × 512": files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))),
-        f"{small} instances of 64 × 64": kept_instances(small),
+        f"{slices} slices of 512 × 512": (files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))), rounds),
+        f"{small} instances of 64 × 64": (kept_instances(small), rounds),
     }
-    figures, rows, notes = compare_all(loads, rounds, folder, PROVIDERS)
-    instances = next(iter(loads.values()))
+    figures, rows, notes = compare_all(loads, folder, PROVIDERS)
+    instances, _ = next(iter(loads.values()))
     syncs = {name: count_syncs(start, folder, instances) for name, start in PROVIDERS.items()}
-    notes += [f"{rounds} rounds.",
-              f"Calls that sync to disk while {next(iter(loads))} are received over one association: "
+    notes += [f"Calls that sync to disk while {next(iter(loads))} are received over one association: "
               + ", ".join(f"{name} {'not counted (no strace)' if n is None else n}" for name, n in syncs.items()) + "."]
     return {"figures": figures | {"syncs": syncs}, "table": table(HEADING, rows), "notes": notes}
 
 
-def compare_all(loads, rounds, folder, providers):
-    """Figures, rows and notes of each load over one association and over eight."""
+def compare_all(loads, folder, providers):
+    """Figures, rows and notes of each load (name → instances and rounds) over one association and over eight."""
     figures, rows, notes = {}, [], []
-    for load, instances in loads.items():
+    for load, (instances, rounds) in loads.items():
         for associations in (1, 8):
             rows += compare(load, instances, associations, rounds, folder, figures, notes, providers)
         size = sum(file.stat().st_size for file in instances) / 2**20
-        notes.append(f"{load} are {size:.0f} MiB.")
+        notes.append(f"{load} are {size:.0f} MiB; rounds: {rounds}.")
     return figures, rows, notes
 
 
 def compare(load, instances, associations, rounds, folder, figures, notes, providers):
     """The rows of a load over so many associations; every measurement goes to `figures`, what was refused to `notes`."""
     def run(name, start):
+        def once(may_refuse):
+            return one_run(start, folder, instances, associations, may_refuse)
+
         if name == OURS:
             # The promise is ours; a peer's is only measured.
-            return one_run(start, folder, instances, associations, 0)
+            return once(0)
         for _ in range(TRIES - 1):
             try:
-                return one_run(start, folder, instances, associations, len(instances) // 100)
+                return once(len(instances) // 100)
             except Refused as refused:
                 notes.append(f"A run over {associations} associations was repeated: {refused}.")
         # However much it refuses; the others' figures should not be lost with its.
-        return one_run(start, folder, instances, associations, len(instances))
+        return once(len(instances))
 
     runs = interleave({name: lambda name=name, start=start: run(name, start) for name, start in providers.items()}, rounds)
     for name, taken in runs.items():
@@ -150,9 +152,9 @@ class Refused(Exception):
     """A provider did not store what it was sent."""
 
 
-def fresh(folder):
-    """A folder of its own for a provider, which stays until all have been measured."""
-    return folder / f"provider-{len(list(folder.iterdir()))}"
+def fresh(folder, of="provider"):
+    """A folder of its own for a provider or for what is sent, which stays until all have been measured; see SETTLE."""
+    return folder / f"{of}-{len(list(folder.iterdir()))}"
 
 
 def send(provider, instances, associations, may_refuse=0):

@@ -23,15 +23,10 @@ def measure(quick, folder):
     os.environ.pop("TCP_NODELAY", None)
     settle(quick)
     slices, small, rounds = (40, 50, 2) if quick else (300, 5000, 3)
-    loads = [
-        (f"{slices} slices of 512 × 512", files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))), rounds),
-        (f"{small} instances of 64 × 64", kept_instances(small), 1),
-    ]
+    loads = {
+        f"{slices} slices of 512 × 512": (files(drawn_series(3, (512, 512, slices), (0.8, 0.8, 1.0))), rounds),
+        f"{small} instances of 64 × 64": (kept_instances(small), 1),
+    }
     providers = {name: start for name, start in PROVIDERS.items() if name not in WITHOUT}
-    figures, rows, notes = {}, [], []
-    for load, instances, rounds in loads:
-        found, of_load, said = compare_all({load: instances}, rounds, folder, providers)
-        figures |= found
-        rows += of_load
-        notes += [*said, f"{load}: {rounds} round{'s' if rounds > 1 else ''}."]
+    figures, rows, notes = compare_all(loads, folder, providers)
     return {"figures": figures, "table": table(HEADING, rows), "notes": notes}

@@ -2,6 +2,7 @@
 
 use super::fidelity::Fidelity;
 use super::field::{Field, OverGrid};
+use super::label_map::runs;
 use super::scene::{Scene, Structure};
 use crate::volume::Geometry;
 use rand::{Rng, RngExt};
@@ -207,13 +208,9 @@ impl Inside<'_> {
         // Whether there is a row, a slice before and after.
         let beside = [j > 0, j + 1 < rows, k > 0, k + 1 < slices];
         let first = self.grid.index(0, j, k);
-        let mut i = 0;
-        // Voxel after voxel has the same label, mostly.
-        for run in self.labels[first..first + columns].chunk_by(|a, b| a == b) {
-            let columns_of_run = i..i + run.len();
-            i = columns_of_run.end;
+        for (label, columns_of_run) in runs(&self.labels[first..first + columns]) {
             // What has a label beyond the structures' (gas) is even.
-            let Some(added) = self.of.get(usize::from(run[0])) else {
+            let Some(added) = self.of.get(usize::from(label)) else {
                 continue;
             };
             let fields = self.fine[columns_of_run.clone()]

@@ -1,9 +1,10 @@
 //! From a subject's shapes to a label for every voxel.
 
-use super::lattice::{Lattice, Points, further};
-use super::shape::{Bounds, Shape, around};
+use super::lattice::{Lattice, Points};
+use super::shape::{Bounds, Shape, around, further};
 use super::subject::Subject;
 use crate::volume::{Geometry, Vec3};
+use std::ops::Range;
 
 /// Voxels of a row for which the shapes that can hold them are chosen together.
 const STRETCH: usize = 12;
@@ -117,6 +118,16 @@ pub(super) fn each_row<T>(
     }
 }
 
+/// The labels of a row and the columns that have each, one after the other: neighbours have the same label, mostly.
+pub(super) fn runs(row: &[u16]) -> impl Iterator<Item = (u16, Range<usize>)> {
+    let mut start = 0;
+    row.chunk_by(|a, b| a == b).map(move |run| {
+        let columns = start..start + run.len();
+        start = columns.end;
+        (run[0], columns)
+    })
+}
+
 /// Labels voxels on a straight line, the first and the way from each to the next, from the shapes that may hold them, the
 /// topmost first; `floor` where none does. `is_inside` is room for as many.
 fn label_line(
@@ -129,7 +140,10 @@ fn label_line(
     if shapes.is_empty() {
         return labels.fill(floor);
     }
-    let ends = [from, further(from, step, labels.len().saturating_sub(1))];
+    let ends = [
+        from,
+        further(from, step, labels.len().saturating_sub(1) as f64),
+    ];
     let (above, floor) = above_whole(shapes, &ends, floor);
     labels.fill(floor);
     let line = around(ends.into_iter());

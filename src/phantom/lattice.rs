@@ -1,5 +1,6 @@
 //! Where the voxels of a grid lie in a subject's body: exactly, or exactly at some and linearly between.
 
+use super::shape::further;
 use super::subject::Subject;
 use crate::volume::{Geometry, Vec3};
 
@@ -29,7 +30,7 @@ impl<'s> Points<'s> {
             for (x, points) in points.chunks_mut(lattice.step).enumerate() {
                 let (from, step) = lattice.line(x, j, k);
                 for (n, point) in points.iter_mut().enumerate() {
-                    *point = further(from, step, n);
+                    *point = further(from, step, n as f64);
                 }
             }
             return;
@@ -94,11 +95,6 @@ impl Lattice {
         let (from, to) = (end(x), end(x + 1));
         (from, std::array::from_fn(|a| (to[a] - from[a]) / step))
     }
-}
-
-/// The point `n` steps on.
-pub(super) fn further(from: Vec3, step: Vec3, n: usize) -> Vec3 {
-    std::array::from_fn(|a| from[a] + n as f64 * step[a])
 }
 
 fn mix(a: Vec3, b: Vec3, t: f64) -> Vec3 {

@@ -1,6 +1,6 @@
 //! What a shape says of many points at once: of a row of them, and of all between some.
 
-use super::shape::{Shape, dot, most_squares, nearest, powers_hold, sub};
+use super::shape::{Shape, dot, further, in_radii, most_squares, nearest, powers_hold, sub};
 use crate::volume::Vec3;
 
 impl Shape {
@@ -14,10 +14,10 @@ impl Shape {
                 axes,
                 exponent,
             } => {
-                // In radii along the shape's axes, where the row is straight, too.
-                let scaled = |d: Vec3| std::array::from_fn(|a| dot(axes[a], d) / radii[a]);
-                let (from, step): (Vec3, Vec3) = (scaled(sub(from, *center)), scaled(step));
-                let at = |n: i32| std::array::from_fn(|a| from[a] + f64::from(n) * step[a]);
+                // There the row is straight, too.
+                let from = in_radii(sub(from, *center), axes, radii);
+                let step = in_radii(step, axes, radii);
+                let at = |n: i32| further(from, step, f64::from(n));
                 let most = most_squares(*exponent);
                 let mut are_near = false;
                 for (n, is_inside) in (0..).zip(&mut *is_inside) {
@@ -63,8 +63,7 @@ impl Shape {
             }
             Self::Ribs { .. } => {
                 for (n, is_inside) in (0..).zip(is_inside) {
-                    let n = f64::from(n);
-                    *is_inside = self.contains(std::array::from_fn(|a| from[a] + n * step[a]));
+                    *is_inside = self.contains(further(from, step, f64::from(n)));
                 }
             }
         }
@@ -82,10 +81,7 @@ impl Shape {
                 axes,
                 exponent,
             } => {
-                let scaled = |p: Vec3| -> Vec3 {
-                    let d = sub(p, *center);
-                    std::array::from_fn(|a| dot(axes[a], d) / radii[a])
-                };
+                let scaled = |p: Vec3| in_radii(sub(p, *center), axes, radii);
                 let toward = scaled(middle);
                 let reach = (most_squares(*exponent) * dot(toward, toward)).sqrt();
                 points.iter().all(|&p| dot(toward, scaled(p)) > reach)
@@ -129,8 +125,7 @@ mod tests {
             let mut is_inside = [false; 30];
             shape.along(from, step, &mut is_inside);
             for (n, is_inside) in is_inside.into_iter().enumerate() {
-                let point = std::array::from_fn(|a| from[a] + n as f64 * step[a]);
-                prop_assert_eq!(is_inside, shape.contains(point));
+                prop_assert_eq!(is_inside, shape.contains(further(from, step, n as f64)));
             }
         }
 

@@ -3,6 +3,7 @@
 use super::fidelity::Fidelity;
 use super::field::Field;
 use super::interior::Interior;
+use super::label_map::runs;
 use super::scene::Scene;
 use super::subject::Subject;
 use crate::volume::{Geometry, LabelVolume, Volume};
@@ -264,12 +265,9 @@ fn paint(labels: &[u16], geometry: &Geometry, grey: &Grey<'_>, rng: &mut impl Rn
                 inside.add(j, k, &mut own);
             }
         }
-        let mut i = 0;
-        for run in labels.chunk_by(|a, b| a == b) {
-            let columns = i..i + run.len();
-            i = columns.end;
-            let mean = means[usize::from(run[0])];
-            match run[0] {
+        for (label, columns) in runs(labels) {
+            let mean = means[usize::from(label)];
+            match label {
                 0 => voxels[columns].fill(mean),
                 _ => {
                     for (voxel, own) in voxels[columns.clone()].iter_mut().zip(&own[columns]) {

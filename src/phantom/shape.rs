@@ -72,11 +72,7 @@ impl Shape {
                 axes,
                 exponent,
             } => {
-                let d = sub(p, *center);
-                let mut t = [0.0; 3];
-                for ((t, axis), radius) in t.iter_mut().zip(axes).zip(radii) {
-                    *t = dot(*axis, d) / radius;
-                }
+                let t = in_radii(sub(p, *center), axes, radii);
                 let squares = dot(t, t);
                 squares < 1.0 || (squares < most_squares(*exponent) && powers_hold(t, *exponent))
             }
@@ -173,6 +169,16 @@ fn widened((low, high): Bounds, reach: Vec3) -> Bounds {
 /// The box of half widths to the left and to posterior that has no end along the body.
 fn endless(x: f64, y: f64) -> Bounds {
     ([-x, -y, f64::NEG_INFINITY], [x, y, f64::INFINITY])
+}
+
+/// A way along a superellipsoid's axes, in its radii.
+pub(super) fn in_radii(way: Vec3, axes: &[Vec3; 3], radii: &Vec3) -> Vec3 {
+    std::array::from_fn(|a| dot(axes[a], way) / radii[a])
+}
+
+/// The point so many steps on.
+pub(super) fn further(from: Vec3, step: Vec3, steps: f64) -> Vec3 {
+    std::array::from_fn(|a| from[a] + steps * step[a])
 }
 
 pub(super) fn sub(a: Vec3, b: Vec3) -> Vec3 {
